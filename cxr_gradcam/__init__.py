@@ -1,0 +1,16 @@
+"""What a chest X-ray classifier sees, and where: a ResNet50 with Grad-CAM built in."""
+
+from cxr_gradcam.checkpoint import CheckpointError
+from cxr_gradcam.explanation import Explanation, explain
+from cxr_gradcam.radiograph import Radiograph, RadiographError, read_radiograph
+from cxr_gradcam.resnet50 import ResNet50FineTuned
+
+__all__ = [
+    "CheckpointError",
+    "Explanation",
+    "Radiograph",
+    "RadiographError",
+    "ResNet50FineTuned",
+    "explain",
+    "read_radiograph",
+]

@@ -1,0 +1,137 @@
+"""Weights as safetensors files whose header says what they are: classes, preprocessing, origin."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cxr_gradcam.preprocess import Preprocessing
+
+_HEADER = "cxr_gradcam"
+_HUB = "hf://"
+_HUB_FILE = "model.safetensors"
+
+
+class CheckpointError(ValueError):
+    """Weights that cannot be read or do not fit the model."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights and what has to travel with them.
+
+    Args:
+        state_dict: tensors by name, as `ResNet50FineTuned.state_dict()` names them.
+        class_names: the classes in the order of the logits.
+        preprocessing: how the input is made.
+        training: what the weights were trained on and how, in words and figures.
+    """
+
+    state_dict: Mapping[str, Tensor]
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+def bundled_checkpoint() -> Path:
+    """Give the path of the weights that come with the package."""
+    return assets() / "cxr_resnet50.safetensors"
+
+
+def assets() -> Path:
+    """Give the folder of the weights and example radiographs, installed or beside the package."""
+    package = Path(__file__).parent
+    installed = package / "assets"
+    return installed if installed.is_dir() else package.parent / "assets"
+
+
+def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, convolution and linear weights in half precision.
+
+    Vectors (biases, BatchNorm parameters and statistics) stay in float32: they weigh next to
+    nothing, and small variances would be lost in half precision. The file appears whole or not
+    at all.
+
+    Args:
+        path: the .safetensors file.
+        checkpoint: what to write.
+    """
+    tensors = {
+        name: (tensor.half() if tensor.ndim > 1 else tensor).contiguous().cpu()
+        for name, tensor in checkpoint.state_dict.items()
+    }
+    header = {
+        "class_names": checkpoint.class_names,
+        "preprocessing": asdict(checkpoint.preprocessing),
+        "training": checkpoint.training,
+    }
+    partial = Path(f"{os.fspath(path)}.part")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, partial, metadata={_HEADER: json.dumps(header)})
+    partial.replace(path)
+
+
+def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint.
+
+    Args:
+        source: a .safetensors file that `save_checkpoint` wrote, or "hf://owner/name" for the
+            file model.safetensors of a Hugging Face repository.
+
+    Returns:
+        The checkpoint, its floating-point tensors in float32.
+
+    Raises:
+        CheckpointError: no such file, no safetensors file, or one without our header.
+    """
+    path = _download(source) if str(source).startswith(_HUB) else Path(source)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[_HEADER])
+            state_dict = {name: _full_precision(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"no weights at {path}: check the path") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is no readable safetensors file ({error})") from error
+    except KeyError:
+        raise CheckpointError(
+            f"{path} does not name its classes and preprocessing: write it with save_checkpoint, "
+            "or load its tensors with load_state_dict"
+        ) from None
+    return Checkpoint(
+        state_dict,
+        tuple(header["class_names"]),
+        _preprocessing(header["preprocessing"]),
+        header["training"],
+    )
+
+
+def _full_precision(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+
+
+def _preprocessing(header: Mapping[str, Any]) -> Preprocessing:
+    return Preprocessing(header["size"], tuple(header["mean"]), tuple(header["std"]))
+
+
+def _download(source: str | os.PathLike[str]) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    repository = str(source).removeprefix(_HUB)
+    try:
+        return Path(hf_hub_download(repository, _HUB_FILE))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"{_HUB_FILE} of {repository!r} cannot be fetched from Hugging Face: check the name "
+            "and the network, or download the file and give its path"
+        ) from error

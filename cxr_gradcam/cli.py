@@ -1,0 +1,170 @@
+"""The command line: explain, train, evaluate, demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cxr_gradcam.batch import explain_files
+from cxr_gradcam.demo import run_demo
+from cxr_gradcam.evaluation import evaluate
+from cxr_gradcam.explanation import METHODS
+from cxr_gradcam.render import COLORMAPS
+from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.training import PATIENT_PATTERN, Recipe, train
+
+FAILED_SOME, FAILED = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: the words after the program's name; None for those of the process.
+
+    Returns:
+        The exit status: 0; 1 where some of several files failed; 2 where the command failed.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (ValueError, OSError) as error:
+        return _complain(str(error))
+
+
+def _complain(message: str) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cxr_gradcam", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_explain(commands.add_parser("explain", help="classify radiographs and save their maps"))
+    _add_train(commands.add_parser("train", help="train a model on folders of radiographs"))
+    _add_evaluate(commands.add_parser("evaluate", help="measure a model on folders of radiographs"))
+    _add_demo(commands.add_parser("demo", help="show what the package does, on an example"))
+    return parser
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: the predicted")
+    parser.add_argument("--method", choices=METHODS, default=METHODS[0])
+    parser.add_argument("--alpha", type=float, default=0.5, help="opacity of the map, 0 to 1")
+    parser.add_argument("--colormap", choices=tuple(COLORMAPS), default="jet")
+    _add_weights(parser)
+    _add_json(parser)
+    parser.set_defaults(run=_explain)
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=Path, metavar="DATA", help="a folder with one per class")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
+    parser.add_argument(
+        "--patient-pattern",
+        default=PATIENT_PATTERN,
+        metavar="REGEX",
+        help="its first group names the patient in a file name",
+    )
+    for field in fields(Recipe):
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=type(field.default),
+            default=field.default,
+            help="default: %(default)s",
+        )
+    parser.set_defaults(run=_train)
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=Path, metavar="DATA", help="a folder with one per class")
+    _add_weights(parser)
+    _add_json(parser)
+    parser.set_defaults(run=_evaluate)
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: an example")
+    parser.add_argument("--output", type=Path, default=Path("outputs/demo.png"), metavar="FIGURE")
+    parser.set_defaults(run=_demo)
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", metavar="SOURCE", help="a .safetensors file or hf://owner/name"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _explain(options: argparse.Namespace) -> int:
+    records = explain_files(
+        ResNet50FineTuned.from_checkpoint(options.weights),
+        options.files,
+        options.output,
+        class_name=options.class_name,
+        method=options.method,
+        alpha=options.alpha,
+        colormap=options.colormap,
+    )
+    failures = 0
+    for record in records:
+        failures += _report(record, as_json=options.json)
+    if failures and len(options.files) == 1:
+        return FAILED
+    return FAILED_SOME if failures else 0
+
+
+def _report(record: dict[str, Any], *, as_json: bool) -> bool:
+    """Print what became of one file; say whether it failed."""
+    failed = "error" in record
+    if failed:
+        _complain(f"{record['file']}: {record['error']}")
+    if as_json:
+        print(json.dumps(record), flush=True)
+    elif not failed:
+        share = record["probabilities"][record["predicted_class"]]
+        print(f"{record['file']}: {record['predicted_class']} {share:.1%}")
+    return failed
+
+
+def _train(options: argparse.Namespace) -> int:
+    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    figures = train(options.data, options.output, recipe, patient_pattern=options.patient_pattern)
+    print(f"{options.output}: validation AUC {figures['validation_auc']:.4f}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    figures = evaluate(ResNet50FineTuned.from_checkpoint(options.weights), options.data)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        Console().print(_table(figures))
+    return 0
+
+
+def _table(figures: dict[str, Any]) -> Table:
+    table = Table("", "images", "sensitivity", "specificity", "AUC")
+    for name, row in figures["classes"].items():
+        shares = (f"{row[key]:.3f}" for key in ("sensitivity", "specificity", "auc"))
+        table.add_row(name, str(row["images"]), *shares)
+    table.title = f"{figures['images']} images, accuracy {figures['accuracy']:.3f}"
+    return table
+
+
+def _demo(options: argparse.Namespace) -> int:
+    run_demo(options.output, options.file)
+    return 0

@@ -1,0 +1,373 @@
+"""Training: a folder of radiographs per class goes in, weights with their metadata come out.
+
+The pictures are read once and kept in memory as 8-bit squares (50 kB each at 224 pixels);
+augmentation runs on whole batches on the model's device. After each epoch everything needed to go
+on is written beside the output, so that a killed run resumes where it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torchvision.datasets import ImageFolder
+
+from cxr_gradcam.augment import augment
+from cxr_gradcam.checkpoint import Checkpoint, save_checkpoint
+from cxr_gradcam.evaluation import mean_auc
+from cxr_gradcam.phantom import draw_phantom
+from cxr_gradcam.preprocess import Preprocessing, resize
+from cxr_gradcam.radiograph import read_radiograph
+from cxr_gradcam.resnet50 import ResNet50FineTuned
+
+PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
+"""The part of a file name that stands for the patient, in the Kermany and NIH data sets."""
+
+PHANTOM_CLASSES = ("Normal", "Pneumonia")
+_FIRST_PHANTOM = 1_000_000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a training run goes.
+
+    Attributes:
+        epochs: passes over the training images.
+        size: side of the model's input in pixels; the first epochs run at a smaller one.
+        batch_size: images a step.
+        learning_rate: the highest of the one-cycle schedule.
+        weight_decay: AdamW's.
+        label_smoothing: the share of each label spread over all classes.
+        phantoms: synthetic radiographs added, half of them with an opacity.
+        validation_share: the share of the patients that is kept for validation.
+        seed: of the split, the order, the augmentation and the initial weights.
+    """
+
+    epochs: int = 10
+    size: int = 224
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.05
+    phantoms: int = 600
+    validation_share: float = 0.1
+    seed: int = 0
+
+    def size_of_epoch(self, epoch: int) -> int:
+        """Give the input size of an epoch: 4/7 of the full one, growing in the last 40 %."""
+        small = self.size * 4 // 7
+        progress = max(0.0, (epoch + 1) / self.epochs - 0.6) / 0.4
+        return min(self.size, round((small + (self.size - small) * progress) / 32) * 32)
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Pictures in memory with their classes: uint8 (N, 1, size, size) and int64 (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.labels)
+
+
+def train(
+    data: Path, output: Path, recipe: Recipe, *, patient_pattern: str = PATIENT_PATTERN
+) -> dict[str, Any]:
+    """Train a ResNet50 from random weights and write the best epoch's averaged weights.
+
+    The best epoch is the one with the highest area under the ROC curve on the validation
+    patients. An unfinished run with the same recipe goes on after its last whole epoch.
+
+    Args:
+        data: a folder with one folder of radiographs per class.
+        output: the .safetensors file to write.
+        recipe: how the run goes.
+        patient_pattern: a regular expression; its first group names the patient in a file name.
+
+    Returns:
+        The figures that are stored with the weights.
+
+    Raises:
+        ValueError: fewer than two classes, or phantoms for classes that are not theirs.
+        RadiographError: a picture that cannot be read.
+    """
+    torch.manual_seed(recipe.seed)
+    folder = ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
+    class_names = tuple(name.replace("_", " ").capitalize() for name in folder.classes)
+    training, validation = _load(folder, class_names, recipe, patient_pattern)
+    run = _Run(class_names, training, recipe, resume=output.with_suffix(".resume.pt"))
+    for epoch in range(run.epoch, recipe.epochs):
+        loss = run.train_epoch(training, epoch)
+        auc = mean_auc(*run.predict(validation))
+        run.console.print(f"epoch {epoch + 1}: loss {loss:.4f}, validation AUC {auc:.4f}")
+        run.finish_epoch(epoch, auc)
+    return run.write(output, training, validation)
+
+
+def patient_of(file_name: str, pattern: str = PATIENT_PATTERN) -> str:
+    """Name the patient of a file: the pattern's first group, else the name itself."""
+    match = re.search(pattern, file_name)
+    return match.group(1) if match else file_name
+
+
+def split_by_patient(patients: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
+    """Choose whole patients for validation.
+
+    Args:
+        patients: one name per image.
+        share: of the patients, in [0, 1].
+        seed: of the choice.
+
+    Returns:
+        (N,), True where an image is for validation; no patient stands on both sides.
+    """
+    names = np.unique(np.asarray(patients))
+    chosen = np.random.default_rng(seed).permutation(names)[: round(share * len(names))]
+    return np.isin(np.asarray(patients), chosen)
+
+
+def _load(
+    folder: ImageFolder, class_names: tuple[str, ...], recipe: Recipe, pattern: str
+) -> tuple[LabelledImages, LabelledImages]:
+    paths = [Path(path) for path, _ in folder.samples]
+    labels = torch.tensor(folder.targets)
+    if len(class_names) < 2:
+        raise ValueError(f"one class ({class_names[0]}) cannot be told from another: two needed")
+    images = _read_all(paths, recipe.size)
+    patients = [patient_of(path.name, pattern) for path in paths]
+    held_out = torch.from_numpy(split_by_patient(patients, recipe.validation_share, recipe.seed))
+    training = LabelledImages(images[~held_out], labels[~held_out])
+    if recipe.phantoms:
+        training = _with_phantoms(training, class_names, recipe)
+    return training, LabelledImages(images[held_out], labels[held_out])
+
+
+def _read_all(paths: Sequence[Path], size: int) -> Tensor:
+    def read(path: Path) -> Tensor:
+        return _as_bytes(torch.tensor(read_radiograph(path).pixels), size)
+
+    with ThreadPoolExecutor() as pool:
+        return torch.stack(list(pool.map(read, paths)))
+
+
+def _as_bytes(pixels: Tensor, size: int) -> Tensor:
+    return (resize(pixels[None, None], (size, size))[0] * 255).round().to(torch.uint8)
+
+
+def _with_phantoms(
+    training: LabelledImages, class_names: tuple[str, ...], recipe: Recipe
+) -> LabelledImages:
+    if class_names != PHANTOM_CLASSES:
+        raise ValueError(
+            f"phantoms show the classes {PHANTOM_CLASSES}, the data {class_names}: train with 0"
+        )
+
+    def draw(index: int) -> Tensor:
+        phantom = draw_phantom(_FIRST_PHANTOM + index, size=recipe.size, opacity=index % 2 == 1)
+        return _as_bytes(torch.from_numpy(phantom.pixels), recipe.size)
+
+    with ThreadPoolExecutor() as pool:
+        images = torch.stack(list(pool.map(draw, range(recipe.phantoms))))
+    labels = torch.arange(recipe.phantoms) % 2
+    return LabelledImages(
+        torch.cat([training.images, images]), torch.cat([training.labels, labels])
+    )
+
+
+class _Run:
+    """A training run between two epochs: the model, its average, the optimiser, the best so far."""
+
+    def __init__(
+        self, class_names: tuple[str, ...], training: LabelledImages, recipe: Recipe, resume: Path
+    ) -> None:
+        self.recipe, self.class_names, self.resume = recipe, class_names, resume
+        self.console = Console()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.preprocessing = _statistics(training.images, recipe.size)
+        model = ResNet50FineTuned(len(class_names), freeze_features=False, weights=None)
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
+        self.average = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True
+        )
+        self.steps = len(training) // recipe.batch_size
+        if self.steps == 0:
+            raise ValueError(
+                f"{len(training)} images are fewer than a batch of {recipe.batch_size}"
+            )
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.schedule = OneCycleLR(
+            self.optimiser, recipe.learning_rate, total_steps=recipe.epochs * self.steps
+        )
+        self.class_weights = _class_weights(training.labels, len(class_names)).to(self.device)
+        self.epoch, self.aucs = 0, list[float]()
+        self.best: dict[str, Tensor] = {}
+        self._restore()
+
+    def train_epoch(self, training: LabelledImages, epoch: int) -> float:
+        size = self.recipe.size_of_epoch(epoch)
+        generator = torch.Generator().manual_seed(self.recipe.seed * 10_000 + epoch)
+        losses = []
+        self.model.train()
+        with _progress(self.console) as progress:
+            task = progress.add_task(f"epoch {epoch + 1} at {size} px", total=self.steps)
+            for images, labels in self._batches(training, generator):
+                losses.append(self._step(augment(images, size, generator), labels))
+                progress.advance(task)
+        return float(np.mean(losses))
+
+    def _batches(
+        self, data: LabelledImages, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        order = torch.randperm(len(data), generator=generator)
+        for chosen in order[: self.steps * self.recipe.batch_size].split(self.recipe.batch_size):
+            yield (
+                data.images[chosen].to(self.device).float() / 255,
+                data.labels[chosen].to(self.device),
+            )
+
+    def _step(self, images: Tensor, labels: Tensor) -> float:
+        inputs = self.preprocessing.normalise(images).contiguous(memory_format=torch.channels_last)
+        with _autocast(self.device):
+            logits = self.model(inputs)
+        loss = F.cross_entropy(
+            logits.float(), labels, self.class_weights, label_smoothing=self.recipe.label_smoothing
+        )
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.schedule.step()
+        self.average.update_parameters(self.model)
+        return loss.item()
+
+    @torch.inference_mode()
+    def predict(self, data: LabelledImages) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        self.average.eval()
+        probabilities = []
+        for images in data.images.split(self.recipe.batch_size):
+            inputs = self.preprocessing.normalise(images.to(self.device).float() / 255)
+            with _autocast(self.device):
+                logits = self.average(inputs.contiguous(memory_format=torch.channels_last))
+            probabilities.append(logits.float().softmax(dim=1).cpu())
+        return data.labels.numpy(), torch.cat(probabilities).numpy()
+
+    def finish_epoch(self, epoch: int, auc: float) -> None:
+        if not self.aucs or auc > max(self.aucs):
+            self.best = {
+                name: tensor.detach().cpu().clone()
+                for name, tensor in self.average.module.state_dict().items()
+            }
+        self.aucs.append(auc)
+        self.epoch = epoch + 1
+        partial = self.resume.with_suffix(".part")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(self._state(), partial)
+        partial.replace(self.resume)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "recipe": asdict(self.recipe),
+            "class_names": self.class_names,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "best": self.best,
+            "epoch": self.epoch,
+            "aucs": self.aucs,
+        }
+
+    def _restore(self) -> None:
+        if not self.resume.exists():
+            return
+        state = torch.load(self.resume, map_location=self.device, weights_only=True)
+        if state["recipe"] != asdict(self.recipe) or state["class_names"] != self.class_names:
+            raise ValueError(
+                f"{self.resume.name} belongs to a run with another recipe or other classes: "
+                "delete it to start anew, or choose another output"
+            )
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.best, self.epoch, self.aucs = state["best"], state["epoch"], state["aucs"]
+        self.console.print(f"resuming after epoch {self.epoch}")
+
+    def write(
+        self, output: Path, training: LabelledImages, validation: LabelledImages
+    ) -> dict[str, Any]:
+        figures: dict[str, Any] = {
+            "recipe": asdict(self.recipe),
+            "initial_weights": "random",
+            "training_images": len(training) - self.recipe.phantoms,
+            "training_phantoms": self.recipe.phantoms,
+            "validation_images": len(validation),
+            "validation_auc": max(self.aucs),
+            "validation_auc_by_epoch": self.aucs,
+        }
+        save_checkpoint(
+            output, Checkpoint(self.best, self.class_names, self.preprocessing, figures)
+        )
+        self.resume.unlink(missing_ok=True)
+        return figures
+
+
+def _statistics(images: Tensor, size: int) -> Preprocessing:
+    """Give the input's mean and std over all training pixels, the same for the three channels."""
+    counts = torch.bincount(images.flatten().int(), minlength=256).double()
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = float((counts * values).sum() / counts.sum())
+    std = float(((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt())
+    return Preprocessing(size, (round(mean, 4),) * 3, (round(std, 4),) * 3)
+
+
+def _class_weights(labels: Tensor, num_classes: int) -> Tensor:
+    """Weigh each class so that all count the same together; the mean weight of an image is 1."""
+    counts = torch.bincount(labels, minlength=num_classes).float()
+    return counts.sum() / (num_classes * counts)
+
+
+def _autocast(device: torch.device) -> torch.autocast:
+    """Compute in bf16 where the processor has instructions for it."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )

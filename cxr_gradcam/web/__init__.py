@@ -1,0 +1,1 @@
+"""The web app: the page and the three-panel viewer."""

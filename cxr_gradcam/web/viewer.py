@@ -1,0 +1,90 @@
+"""The three-panel viewer: a Gradio component, and the message that fills it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import cv2
+import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.radiograph import Radiograph
+from cxr_gradcam.render import COLORMAPS, color_table, quantize
+
+_HERE = Path(__file__).parent
+
+
+class Viewer(gr.HTML):
+    """Original, heat map and overlay side by side; opacity and colours change in the browser."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            html_template=(_HERE / "viewer.html").read_text(),
+            css_template=(_HERE / "viewer.css").read_text(),
+            js_on_load=(_HERE / "viewer.js").read_text(),
+            apply_default_css=False,
+            elem_id="viewer",
+            tables={name: _base64(color_table(name).tobytes()) for name in COLORMAPS},
+        )
+
+    def get_block_name(self) -> str:
+        """Name the component of the front end that shows it."""
+        return "html"
+
+
+def view(
+    radiograph: Radiograph, explanation: Explanation, *, same_image: bool = False
+) -> dict[str, Any]:
+    """Give the message that makes the viewer show an explanation.
+
+    Args:
+        radiograph: the explained picture.
+        explanation: its explanation.
+        same_image: the viewer shows this picture already, and it need not be sent again.
+
+    Returns:
+        The component's value: 8-bit grey PNGs in base64, and the words beside them.
+    """
+    return {
+        "original": None if same_image else _png(quantize(radiograph.pixels)),
+        "heatmap": _png(quantize(explanation.heatmap)),
+        "class_name": explanation.class_name,
+        "hottest": hottest_region(explanation),
+        "note": _note(explanation),
+    }
+
+
+def hottest_region(explanation: Explanation) -> str:
+    """Say in words where on the picture the map is strongest."""
+    if explanation.is_empty:
+        return "empty"
+    heatmap = explanation.heatmap
+    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    vertical = ("upper", "middle", "lower")[3 * int(row) // heatmap.shape[0]]
+    horizontal = ("left", "central", "right")[3 * int(column) // heatmap.shape[1]]
+    return f"strongest in the {vertical} {horizontal} part of the picture"
+
+
+def _note(explanation: Explanation) -> str:
+    if explanation.is_empty:
+        return (
+            f"The model found nothing that speaks for {explanation.class_name}: the map is empty."
+        )
+    return (
+        f"Evidence for {explanation.class_name}, {hottest_region(explanation)}. "
+        "The colours show where the model looked, not where the disease is."
+    )
+
+
+def _png(grey: NDArray[np.uint8]) -> str:
+    # Level 1: the size barely grows, and a large radiograph is packed in tens of milliseconds.
+    _, data = cv2.imencode(".png", grey, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return _base64(data.tobytes())
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode("ascii")
