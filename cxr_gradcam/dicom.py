@@ -7,7 +7,7 @@ parsed, so that nothing of the patient can reach a message, a warning or a log.
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 
@@ -116,7 +116,8 @@ def read_dicom(data: bytes) -> NDArray[np.float32]:
     with refusing("The DICOM file is damaged or cut short. Export it again."):
         dataset = _parse(data)
         _require_radiograph(dataset)
-    with refusing(_undecodable(dataset)):
+        undecodable = _undecodable(dataset)
+    with refusing(undecodable):
         stored = _decode(dataset)
     with refusing("The grey scale attributes of the DICOM file are damaged. Export it again."):
         return _display(stored, dataset)
@@ -173,7 +174,7 @@ def _refuse(dataset: Dataset, keyword: str, reason: str) -> None:
 
 def _element(dataset: Dataset, keyword: str) -> str:
     # A value that is no code or number is not shown: in a damaged file it may be anything.
-    value = str(dataset.get(keyword) or "")
+    value = str(dataset.get(keyword, ""))
     shown = f"'{value}'" if _CODE.fullmatch(value) else "invalid" if value else "missing or empty"
     return f"{Tag(keyword)} {keyword} is {shown}"
 
@@ -190,8 +191,10 @@ def _undecodable(dataset: Dataset) -> str:
 
 def _decode(dataset: Dataset) -> NDArray[np.integer]:
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes):
-        _require_announced_size(dataset, get_frame(dataset.PixelData, 0, number_of_frames=1))
+    if syntax in JPEG2000TransferSyntaxes:
+        _require_size(dataset, _jpeg_2000_size)
+    elif syntax in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
+        _require_size(dataset, _jpeg_size)
     # The other RLE decoder that may be installed panics at damaged data, which is no Exception.
     plugin = "pydicom" if syntax == RLELossless else ""
     stored = pixel_array(dataset, index=0, decoding_plugin=plugin)
@@ -200,13 +203,13 @@ def _decode(dataset: Dataset) -> NDArray[np.integer]:
     return stored
 
 
-def _require_announced_size(dataset: Dataset, frame: bytes) -> None:
+def _require_size(dataset: Dataset, measure: Callable[[bytes], tuple[int, int]]) -> None:
     # The decoders reserve what the codestream announces, which can be gigabytes.
-    size = _jpeg_2000_size(frame) if _JPEG_2000_START in frame else _jpeg_size(frame)
-    if size != (dataset.Rows, dataset.Columns):
+    rows, columns = measure(get_frame(dataset.PixelData, 0, number_of_frames=1))
+    if (rows, columns) != (dataset.Rows, dataset.Columns):
         raise RadiographError(
-            f"The compressed DICOM image has {size[1]} by {size[0]} pixels, but Rows and Columns "
-            f"announce {dataset.Columns} by {dataset.Rows}. Export it again."
+            f"The compressed DICOM image announces {columns} by {rows} pixels, but Columns and "
+            f"Rows {dataset.Columns} by {dataset.Rows}. Export it again."
         )
 
 
@@ -257,10 +260,12 @@ def _as_stored(value: int, stored: NDArray[np.integer]) -> int:
 def _modality(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float64]:
     if sequence := dataset.get("ModalityLUTSequence"):
         return _look_up(stored, sequence[0], dataset)
+    values = stored.astype(np.float64)
     slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    if slope is None or intercept is None:
-        return stored.astype(np.float64)
-    return stored.astype(np.float64) * float(slope) + float(intercept)
+    if slope is not None and intercept is not None:
+        values *= float(slope)
+        values += float(intercept)
+    return values
 
 
 def _voi(
@@ -300,7 +305,9 @@ def _window(
 def _ramp(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
     if high <= low:
         return (values > low).astype(np.float64)
-    return np.clip((values - low) / (high - low), 0, 1)
+    shown = values - low
+    shown /= high - low
+    return np.clip(shown, 0, 1, out=shown)
 
 
 def _look_up(

@@ -109,8 +109,8 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
             ):
                 return Radiograph(_read_image(image_file(BytesIO(data))), name)
     raise RadiographError(
-        f"The content of the file ({len(data):,} bytes) is of no known image format. "
-        f"Choose a DICOM file ('DICM' at byte 128) or one of {', '.join(_IMAGE_FILES)}."
+        f"The file ({len(data):,} bytes) holds no image of a kind that can be read. "
+        f"Choose a DICOM file (with its preamble), or one of {', '.join(_IMAGE_FILES)}."
     )
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from cxr_gradcam.checkpoint import assets
-from cxr_gradcam.explanation import Explanation, explain
+from cxr_gradcam.explanation import explain
 from cxr_gradcam.radiograph import Radiograph, RadiographError, read_radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
-from cxr_gradcam.web.viewer import Viewer, view
+from cxr_gradcam.web.answer import EMPTY, answer_html, by_probability
+from cxr_gradcam.web.examples import example_files, examples
+from cxr_gradcam.web.viewer import view, viewer
 
 _HERE = Path(__file__).parent
 _FONT = ["system-ui", "sans-serif"]
@@ -23,9 +24,9 @@ For research and teaching: this is not a medical device and must not guide the c
 
 LAUNCH: dict[str, Any] = {
     # Fonts of the reader's own system: the page then asks no other server for anything.
-    "theme": gr.themes.Soft(primary_hue="sky", font=_FONT, font_mono=["monospace"]),
+    "theme": gr.themes.Default(primary_hue="sky", font=_FONT, font_mono=["monospace"]),
     "css_paths": _HERE / "page.css",
-    "js": (_HERE / "paste.js").read_text(),
+    "js": (_HERE / "paste.js").read_text("utf-8"),
     "max_file_size": "100mb",
     "footer_links": ["settings"],
     "state_session_capacity": 100,
@@ -46,9 +47,11 @@ def build_interface(model: ResNet50FineTuned) -> gr.Blocks:
     Returns:
         The page, to be launched with `LAUNCH`.
     """
-    examples = example_files()
     page = gr.Blocks(
-        title="Chest X-ray viewer", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)
+        title="Chest X-ray viewer",
+        analytics_enabled=False,
+        delete_cache=(_HOUR, _HOUR),
+        fill_width=True,
     )
     with page:
         radiograph = gr.State(None, time_to_live=_HOUR)
@@ -56,33 +59,25 @@ def build_interface(model: ResNet50FineTuned) -> gr.Blocks:
         with gr.Row(elem_id="columns"):
             with gr.Column(scale=1, min_width=280):
                 upload = gr.File(
-                    label="Drop or paste a chest X-ray (DICOM, PNG, JPEG, TIFF …)",
+                    label="Drop or paste a chest X-ray",
                     height=150,
                     elem_id="upload",
                 )
-                gallery = gr.Gallery(
-                    [(str(path), caption(path)) for path in examples],
-                    label="Or take an example (synthetic)",
-                    columns=4,
-                    height="auto",
-                    allow_preview=False,
-                    interactive=False,
-                    buttons=[],
-                    elem_id="examples",
-                )
-                answer = gr.Label(label="The model's answer", elem_id="answer")
+                gallery = examples()
+                answer = gr.HTML(EMPTY, elem_id="answer", container=True, padding=True)
                 chosen = gr.Radio(
                     list(model.class_names), label="Show the evidence for", interactive=False
                 )
             with gr.Column(scale=4, min_width=320):
-                viewer = Viewer()
-        results = [answer, chosen, viewer]
+                panels = viewer()
+        results = [answer, chosen, panels]
         analyse, change_class = _handlers(model)
         # One after the other: reading fails without a mark on the view that is already there.
         read = upload.upload(
             take_upload, upload, radiograph, trigger_mode="once", api_visibility="private"
         )
-        read.then(None, None, upload, js="() => null")
+        for ended in (read.success, read.failure):
+            ended(None, None, upload, js="() => null")  # ready for the next file
         pick = gallery.select(
             take_example, None, radiograph, trigger_mode="once", api_visibility="private"
         )
@@ -93,22 +88,12 @@ def build_interface(model: ResNet50FineTuned) -> gr.Blocks:
         chosen.input(
             change_class,
             [radiograph, chosen],
-            viewer,
+            panels,
             trigger_mode="always_last",
             concurrency_id="model",
             api_visibility="private",
         )
     return page
-
-
-def example_files() -> list[Path]:
-    """List the example radiographs that come with the package."""
-    return sorted((assets() / "examples").glob("*.png"))
-
-
-def caption(path: Path) -> str:
-    """Name an example by its file."""
-    return path.stem.split("-", 1)[1].replace("-", " ").capitalize()
 
 
 def take_upload(path: str) -> Radiograph:
@@ -120,7 +105,9 @@ def take_upload(path: str) -> Radiograph:
     try:
         return read_radiograph(path)
     except RadiographError as error:
-        raise gr.Error(str(error), title="This file cannot be shown", duration=None) from error
+        raise gr.Error(
+            f"This file cannot be shown. {error}", duration=None, print_exception=False
+        ) from error
     finally:
         Path(path).unlink(missing_ok=True)
 
@@ -136,7 +123,7 @@ def _handlers(
     def analyse(radiograph: Radiograph) -> list[Any]:
         explanation = explain(model, radiograph)
         return [
-            explanation.probabilities,
+            answer_html(explanation),
             gr.Radio(by_probability(explanation), value=explanation.class_name, interactive=True),
             view(radiograph, explanation),
         ]
@@ -147,9 +134,3 @@ def _handlers(
         return view(radiograph, explain(model, radiograph, class_name), same_image=True)
 
     return analyse, change_class
-
-
-def by_probability(explanation: Explanation) -> list[str]:
-    """Order the classes, the most probable first."""
-    probabilities = explanation.probabilities
-    return sorted(probabilities, key=probabilities.__getitem__, reverse=True)

@@ -4,7 +4,7 @@
 
 const PANELS = { original: "Original", "heat-map": "Heat map", overlay: "Overlay" };
 const slider = element.querySelector(".opacity input");
-const opacity = element.querySelector(".opacity output");
+const opacity = element.querySelector(".opacity b");
 const chooser = element.querySelector(".colormap select");
 const note = element.querySelector(".note");
 const tables = Object.fromEntries(
@@ -48,10 +48,14 @@ function fillFigure(figure) {
   return canvas;
 }
 
-function toggleFullScreen(figure) {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else figure.requestFullscreen?.().catch(() => figure.classList.toggle("expanded")) ??
-      figure.classList.toggle("expanded");
+// Some phones and embedding pages refuse full screen: the panel then fills the window instead.
+async function toggleFullScreen(figure) {
+  if (document.fullscreenElement) return document.exitFullscreen();
+  try {
+    await figure.requestFullscreen();
+  } catch {
+    figure.classList.toggle("expanded");
+  }
 }
 
 function download(panel) {
@@ -171,16 +175,24 @@ async function show(value) {
   element.querySelector(".viewer").classList.add("filled");
 }
 
-let frame = 0;
+// However many events come before the next frame, each drawing is made once.
+const pending = new Set();
 function redrawSoon(...drawings) {
-  cancelAnimationFrame(frame);
-  frame = requestAnimationFrame(() => shown.original && drawings.forEach((draw) => draw()));
+  if (!shown.original) return;
+  if (pending.size === 0) requestAnimationFrame(redraw);
+  drawings.forEach((drawing) => pending.add(drawing));
+}
+
+function redraw() {
+  pending.forEach((drawing) => drawing());
+  pending.clear();
 }
 
 for (const name of Object.keys(tables)) chooser.add(new Option(name));
 drawScale();
 slider.addEventListener("input", () => {
   opacity.textContent = `${slider.value} %`;
+  slider.setAttribute("aria-valuetext", opacity.textContent);
   redrawSoon(drawOverlay);
 });
 chooser.addEventListener("input", () => {

@@ -18,22 +18,16 @@ from cxr_gradcam.render import COLORMAPS, color_table, quantize
 _HERE = Path(__file__).parent
 
 
-class Viewer(gr.HTML):
-    """Original, heat map and overlay side by side; opacity and colours change in the browser."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            html_template=(_HERE / "viewer.html").read_text(),
-            css_template=(_HERE / "viewer.css").read_text(),
-            js_on_load=(_HERE / "viewer.js").read_text(),
-            apply_default_css=False,
-            elem_id="viewer",
-            tables={name: _base64(color_table(name).tobytes()) for name in COLORMAPS},
-        )
-
-    def get_block_name(self) -> str:
-        """Name the component of the front end that shows it."""
-        return "html"
+def viewer() -> gr.HTML:
+    """Make the component: original, heat map and overlay; opacity and colours are the browser's."""
+    return gr.HTML(
+        html_template=(_HERE / "viewer.html").read_text("utf-8"),
+        css_template=(_HERE / "viewer.css").read_text("utf-8"),
+        js_on_load=(_HERE / "viewer.js").read_text("utf-8"),
+        apply_default_css=False,
+        elem_id="viewer",
+        tables={name: _base64(color_table(name).tobytes()) for name in COLORMAPS},
+    )
 
 
 def view(

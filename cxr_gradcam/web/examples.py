@@ -1,0 +1,54 @@
+"""The example radiographs of the package, as buttons with a thumbnail."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from html import escape
+from io import BytesIO
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from cxr_gradcam.checkpoint import assets
+
+_THUMBNAIL = (160, 160)
+
+_ON_LOAD = """
+element.querySelectorAll("button").forEach((button, index) => {
+  button.addEventListener("click", () => trigger("select", { index, value: button.title }));
+});
+"""
+
+
+def examples() -> gr.HTML:
+    """Make the component; its select event carries the index of a file in `example_files`."""
+    buttons = "".join(_button(path) for path in example_files())
+    heading = '<h2 id="examples-label">Or take a synthetic example</h2>'
+    return gr.HTML(
+        f'{heading}<div role="group" aria-labelledby="examples-label">{buttons}</div>',
+        js_on_load=_ON_LOAD,
+        elem_id="examples",
+        container=True,
+        padding=True,
+    )
+
+
+def example_files() -> list[Path]:
+    """List the example radiographs that come with the package."""
+    return sorted((assets() / "examples").glob("*.png"))
+
+
+def _button(path: Path) -> str:
+    number, name = path.stem.split("-", 1)
+    label = escape(f"Example {number}: {name.replace('-', ' ')}")
+    image = f'<img src="data:image/webp;base64,{_thumbnail(path)}" alt="">'
+    return f'<button type="button" title="{label}" aria-label="{label}">{image}</button>'
+
+
+def _thumbnail(path: Path) -> str:
+    data = BytesIO()
+    with Image.open(path) as image:
+        image.thumbnail(_THUMBNAIL)
+        image.save(data, "WEBP")
+    return b64encode(data.getvalue()).decode("ascii")

@@ -1,0 +1,72 @@
+"""A real Chromium in front of the real app with the bundled weights."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.phantom import draw_phantom
+from cxr_gradcam.web.interface import LAUNCH, build_interface
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=ARGUMENTS
+            )
+        except Error as error:
+            stop = pytest.fail if os.environ.get("CI") else pytest.skip
+            stop(f"no Chromium: install Debian's chromium or run `playwright install` ({error})")
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def bundled() -> ResNet50FineTuned:
+    return ResNet50FineTuned.from_checkpoint()
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def url(bundled: ResNet50FineTuned, cache: Path) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(cache))
+        app = build_interface(bundled)
+        _, address, _ = app.launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
+        yield address
+        app.close()
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    opened = context.new_page()
+    opened.goto(url)
+    opened.wait_for_selector("#viewer .panels canvas")
+    yield opened
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def xray(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture that is not square, so that a swapped axis shows."""
+    path = tmp_path_factory.mktemp("uploads") / "DOE_JANE.png"
+    pixels = draw_phantom(7, size=320, opacity=True).pixels[:260]
+    Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
+    return path

@@ -1,0 +1,329 @@
+"""What a clinician does, in a real browser: every pixel is compared with what Python renders."""
+
+from __future__ import annotations
+
+import base64
+import re
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, Page, Request, expect
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
+from cxr_gradcam.render import COLORMAPS, as_rgb, color_table, colorize, overlay
+from cxr_gradcam.web.examples import example_files
+
+PANELS = ("original", "heat-map", "overlay")
+
+
+def upload(page: Page, path: Path) -> None:
+    seen = page.locator("#viewer .note").inner_text()
+    page.set_input_files("#upload input[type=file]", path)
+    page.wait_for_function(
+        "seen => document.querySelector('#viewer .filled') && "
+        "document.querySelector('#viewer .note').innerText !== seen",
+        arg=seen,
+    )
+
+
+def pixels_of(page: Page, panel: str) -> NDArray[np.uint8]:
+    """Read a canvas back: (H, W, 3)."""
+    data = page.evaluate(
+        """panel => {
+          const canvas = document.querySelector(`[data-panel=${panel}] canvas`);
+          return canvas.toDataURL("image/png").split(",")[1];
+        }""",
+        panel,
+    )
+    return as_array(base64.b64decode(data))
+
+
+def as_array(png: bytes) -> NDArray[np.uint8]:
+    with Image.open(BytesIO(png)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def set_opacity(page: Page, percent: int) -> None:
+    slider = page.get_by_role("slider", name="Heat map opacity")
+    slider.evaluate(
+        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
+        percent,
+    )
+    two_frames(page)
+
+
+def two_frames(page: Page) -> None:
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+
+
+def requests_during(page: Page) -> list[Request]:
+    seen: list[Request] = []
+    page.on("request", lambda request: seen.append(request))
+    return seen
+
+
+def assert_shows(
+    page: Page, model: ResNet50FineTuned, path: Path, alpha: float = 0.5, colormap: str = "jet"
+) -> None:
+    radiograph = read_radiograph(path)
+    explanation = explain(model, radiograph)
+    original = as_rgb(radiograph.pixels)
+    expected = {
+        "original": original,
+        "heat-map": colorize(explanation.heatmap, colormap),
+        "overlay": overlay(original, explanation.heatmap, alpha, colormap),
+    }
+    for panel in PANELS:
+        np.testing.assert_array_equal(pixels_of(page, panel), expected[panel], err_msg=panel)
+
+
+def test_an_upload_fills_three_panels_as_python_renders_them(
+    page: Page, bundled: ResNet50FineTuned, xray: Path
+) -> None:
+    upload(page, xray)
+    assert_shows(page, bundled, xray)
+
+
+def test_a_dicom_file_shows_like_any_other(
+    page: Page, bundled: ResNet50FineTuned, tmp_path: Path
+) -> None:
+    path = tmp_path / "no-extension"
+    write_dicom(path)
+    upload(page, path)
+    assert_shows(page, bundled, path)
+
+
+def write_dicom(path: Path) -> None:
+    stored = np.linspace(0, 4095, 200 * 160).reshape(200, 160).astype(np.uint16)
+    file = Dataset()
+    file.file_meta = FileMetaDataset()
+    file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file.SOPClassUID, file.SOPInstanceUID = ComputedRadiographyImageStorage, generate_uid()
+    file.Modality, file.PhotometricInterpretation = "CR", "MONOCHROME1"
+    file.Rows, file.Columns, file.SamplesPerPixel = *stored.shape, 1
+    file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 16, 12, 11, 0
+    file.PixelData = stored.tobytes()
+    file.save_as(path, enforce_file_format=True)
+
+
+def test_an_example_shows_with_its_answer(page: Page, bundled: ResNet50FineTuned) -> None:
+    page.get_by_role("button", name="Example 2: pneumonia").click()
+    page.wait_for_selector("#viewer .filled")
+    assert_shows(page, bundled, example_files()[1])
+    expect(page.locator("#answer dt").first).to_have_text("Pneumonia")
+    expect(page.get_by_role("radio", name="Pneumonia")).to_be_checked()
+
+
+def test_opacity_changes_the_overlay_and_sends_no_request(
+    page: Page, bundled: ResNet50FineTuned, xray: Path
+) -> None:
+    upload(page, xray)
+    requests = requests_during(page)
+    for percent in (0, 7, 29, 58, 100):
+        set_opacity(page, percent)
+        assert_shows(page, bundled, xray, alpha=percent / 100)
+    assert requests == []
+
+
+def test_the_slider_can_be_dragged(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    before = pixels_of(page, "overlay")
+    box = page.get_by_role("slider", name="Heat map opacity").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, y, steps=5)
+    page.mouse.up()
+    two_frames(page)
+    assert (pixels_of(page, "overlay") != before).any()
+    expect(page.locator("#viewer .opacity b")).to_have_text(re.compile("^(89|90|91) %$"))
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+def test_a_colour_map_colours_as_its_table_says(
+    page: Page, bundled: ResNet50FineTuned, xray: Path, colormap: str
+) -> None:
+    upload(page, xray)
+    requests = requests_during(page)
+    page.get_by_role("combobox", name="Colour map").select_option(colormap)
+    two_frames(page)
+    assert_shows(page, bundled, xray, colormap=colormap)
+    scale = page.evaluate(
+        "() => { const c = document.querySelector('.scale canvas');"
+        " return [...c.getContext('2d').getImageData(0, 0, 256, 1).data]; }"
+    )
+    np.testing.assert_array_equal(np.reshape(scale, (256, 4))[:, :3], color_table(colormap))
+    assert requests == []
+
+
+def test_a_quick_opacity_after_a_colour_map_loses_neither(
+    page: Page, bundled: ResNet50FineTuned, xray: Path
+) -> None:
+    upload(page, xray)
+    page.evaluate(
+        """() => {
+          const chooser = document.querySelector('.colormap select');
+          const slider = document.querySelector('.opacity input');
+          chooser.value = 'viridis';
+          chooser.dispatchEvent(new Event('input'));
+          slider.value = 20;
+          slider.dispatchEvent(new Event('input'));
+        }"""
+    )
+    two_frames(page)
+    assert_shows(page, bundled, xray, alpha=0.2, colormap="viridis")
+
+
+def test_another_class_shows_its_own_map_on_the_same_image(
+    page: Page, bundled: ResNet50FineTuned, xray: Path
+) -> None:
+    upload(page, xray)
+    radiograph = read_radiograph(xray)
+    predicted = explain(bundled, radiograph).predicted_class
+    other = next(name for name in bundled.class_names if name != predicted)
+    page.get_by_role("radio", name=other).check()
+    expect(page.locator("#viewer .note")).to_contain_text(other)
+    expected = explain(bundled, radiograph, other).heatmap
+    np.testing.assert_array_equal(pixels_of(page, "heat-map"), colorize(expected))
+    np.testing.assert_array_equal(pixels_of(page, "original"), as_rgb(radiograph.pixels))
+
+
+def test_a_bad_file_says_why_and_keeps_the_view(
+    page: Page, bundled: ResNet50FineTuned, xray: Path, tmp_path: Path
+) -> None:
+    upload(page, xray)
+    bad = tmp_path / "notes.png"
+    bad.write_text("Jane Doe, no image at all")
+    page.set_input_files("#upload input[type=file]", bad)
+    message = page.get_by_test_id("toast-body")
+    expect(message).to_contain_text("This file cannot be shown")
+    expect(message).not_to_contain_text("Jane")
+    assert_shows(page, bundled, xray)
+    upload_again = example_files()[0]
+    upload(page, upload_again)
+    assert_shows(page, bundled, upload_again)
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_download_is_the_panel_at_full_resolution(page: Page, xray: Path, panel: str) -> None:
+    upload(page, xray)
+    with page.expect_download() as download:
+        page.locator(f"[data-panel={panel}]").get_by_role("button", name="download").click()
+    saved = as_array(download.value.path().read_bytes())
+    np.testing.assert_array_equal(saved, pixels_of(page, panel))
+    assert saved.shape == (260, 320, 3)
+    assert "DOE" not in download.value.suggested_filename
+
+
+def test_full_screen_opens_and_closes(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    page.get_by_role("button", name="Overlay: full screen").click()
+    page.wait_for_function("() => document.fullscreenElement?.dataset.panel === 'overlay'")
+    page.get_by_role("button", name="Overlay: full screen").click()
+    page.wait_for_function("() => document.fullscreenElement === null")
+
+
+def test_where_full_screen_is_refused_the_panel_fills_the_window(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    page.evaluate("() => { Element.prototype.requestFullscreen = undefined; }")
+    page.get_by_role("button", name="Overlay: full screen").click()
+    box = page.locator("[data-panel=overlay]").bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (1440, 900)
+    page.keyboard.press("Escape")
+    box = page.locator("[data-panel=overlay]").bounding_box()
+    assert box is not None
+    assert box["width"] < 720
+
+
+def test_a_pasted_xray_is_shown(page: Page, bundled: ResNet50FineTuned, xray: Path) -> None:
+    page.evaluate(
+        """base64 => {
+          const bytes = Uint8Array.from(atob(base64), c => c.charCodeAt(0));
+          const clipboardData = new DataTransfer();
+          clipboardData.items.add(new File([bytes], "image.png", { type: "image/png" }));
+          document.body.dispatchEvent(
+            new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }""",
+        base64.b64encode(xray.read_bytes()).decode(),
+    )
+    page.wait_for_selector("#viewer .filled")
+    assert_shows(page, bundled, xray)
+
+
+def test_the_keyboard_alone_is_enough(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    slider = page.get_by_role("slider", name="Heat map opacity")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#viewer .opacity b")).to_have_text("51 %")
+    page.keyboard.press("Tab")
+    page.keyboard.press("v")
+    expect(page.get_by_role("combobox", name="Colour map")).to_have_value("viridis")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Original: full screen")).to_be_focused()
+
+
+def test_everything_has_a_name_for_screen_readers(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('#viewer button, #viewer input, #viewer select,'
+            + ' #examples button')]
+          .filter(e => !(e.getAttribute('aria-label') || e.labels?.[0]?.innerText.trim()))
+          .map(e => e.outerHTML)"""
+    )
+    assert nameless == []
+    expect(page.get_by_role("img", name=re.compile("^Heat map for"))).to_have_count(1)
+    expect(page.get_by_role("img", name="Original X-ray")).to_have_count(1)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440, 3840])
+def test_panels_are_equal_and_fit_the_screen(
+    browser: Browser, url: str, xray: Path, width: int, theme: str
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": width * 9 // 16 + 400})
+    page = context.new_page()
+    page.goto(f"{url}?__theme={theme}")
+    page.wait_for_selector("#viewer .panels canvas")
+    upload(page, xray)
+    boxes = [page.locator(f"[data-panel={panel}] canvas").bounding_box() for panel in PANELS]
+    sizes = {(round(box["width"]), round(box["height"])) for box in boxes if box}
+    assert len(sizes) == 1
+    shown_width, shown_height = sizes.pop()
+    assert shown_width / shown_height == pytest.approx(320 / 260, rel=0.02)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    side_by_side = len({round(box["y"]) for box in boxes if box}) == 1
+    assert side_by_side == (width > 640)
+    dark = page.evaluate("document.body.classList.contains('dark')")
+    assert dark == (theme == "dark")
+    context.close()
+
+
+def test_nothing_leaves_this_machine_and_nothing_stays(
+    browser: Browser, url: str, xray: Path, cache: Path
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    requests = requests_during(page)
+    page.goto(url)
+    page.wait_for_selector("#viewer .panels canvas")
+    upload(page, xray)
+    elsewhere = [r.url for r in requests if not r.url.startswith((url, "data:", "blob:"))]
+    assert elsewhere == []
+    assert [path for path in cache.rglob("*") if path.name == xray.name] == []
+    context.close()
+
+
+def test_the_page_says_once_that_it_is_no_medical_device(page: Page) -> None:
+    assert page.locator("body").inner_text().count("not a medical device") == 1

@@ -1,0 +1,48 @@
+"""What the tests of the model share: a network that answers at once, and images for it."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cxr_gradcam.resnet50 import ResNet50FineTuned
+
+
+@pytest.fixture(scope="session")
+def images() -> Tensor:
+    """Four images (4, 3, 64, 96); their maps are (4, 2, 3)."""
+    return torch.randn(4, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="session")
+def random_network(images) -> Callable[[int], ResNet50FineTuned]:
+    """Build a network of three classes whose BatchNorm statistics know the images, in eval mode."""
+
+    def build(seed: int) -> ResNet50FineTuned:
+        torch.manual_seed(seed)
+        network = ResNet50FineTuned(3, False, True, weights=None)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 0.5
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, std=0.2)
+        with torch.no_grad():
+            for _ in range(2):
+                network(images)
+        return network.eval()
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def shared_model(random_network) -> ResNet50FineTuned:
+    """A network that no test changes; with this seed each image has a map for each class."""
+    return random_network(5)
+
+
+@pytest.fixture
+def model(shared_model) -> ResNet50FineTuned:
+    """A copy of the shared network for a test that changes it."""
+    return copy.deepcopy(shared_model)

@@ -1,0 +1,139 @@
+import dataclasses
+from types import MethodType
+
+import numpy as np
+import pytest
+import torch
+
+from cxr_gradcam.cam import upsample
+from cxr_gradcam.explanation import explain, find_class
+from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.radiograph import Radiograph
+
+NAMES = ("Normal", "Pneumonia", "Effusion")
+
+
+@pytest.fixture(scope="module")
+def radiograph():
+    pixels = np.random.default_rng(0).random((50, 90), dtype=np.float32)
+    return Radiograph(pixels)
+
+
+@pytest.fixture
+def model(model):
+    model.class_names = NAMES
+    model.preprocessing = Preprocessing(size=64)
+    return model
+
+
+def test_map_lies_on_the_radiographs_own_grid(model, radiograph):
+    explanation = explain(model, radiograph, "Pneumonia")
+    assert explanation.heatmap.shape == (50, 90)
+    assert explanation.heatmap.dtype == np.float32
+    assert explanation.heatmap.min() >= 0
+    assert explanation.heatmap.max() == 1
+    assert not explanation.is_empty
+    maps = model.gradcam(model.preprocessing.prepare(radiograph), 1)[1]
+    heatmaps, peaks = upsample(maps, (50, 90))
+    np.testing.assert_allclose(explanation.heatmap, heatmaps[0].numpy(), rtol=0, atol=1e-5)
+    assert explanation.peak == pytest.approx(peaks.item(), rel=1e-5)
+
+
+def test_a_hot_corner_stays_in_its_corner(model):
+    def hot_corner(_self, _x, _class_idx):
+        return torch.zeros(1, 3), torch.tensor([[[0.0, 0.0], [0.0, 6.0], [0.0, 0.0]]])
+
+    model.gradcam = MethodType(hot_corner, model)
+    explanation = explain(model, Radiograph(np.zeros((3, 4), dtype=np.float32)))
+    # Rows fit; columns as 2 pixels become 4: 0, 1/4, 3/4, 1.
+    assert explanation.heatmap.tolist() == [[0] * 4, [0, 0.25, 0.75, 1], [0] * 4]
+    assert explanation.peak == 6
+
+
+def test_probabilities_are_the_softmax_of_the_logits(model, radiograph):
+    explanation = explain(model, radiograph)
+    assert tuple(explanation.probabilities) == NAMES
+    assert sum(explanation.probabilities.values()) == pytest.approx(1, abs=1e-6)
+    logits = model(model.preprocessing.prepare(radiograph))[0]
+    expected = logits.exp() / logits.exp().sum()
+    assert list(explanation.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_the_predicted_class_is_explained_unless_asked_otherwise(model, radiograph):
+    explanation = explain(model, radiograph)
+    most_probable = max(NAMES, key=explanation.probabilities.get)
+    assert explanation.class_name == explanation.predicted_class == most_probable
+    other = next(name for name in NAMES if name != most_probable)
+    asked = explain(model, radiograph, other)
+    assert asked.class_name == other
+    assert asked.predicted_class == most_probable
+    assert asked.probabilities == explanation.probabilities
+    assert np.abs(asked.heatmap - explanation.heatmap).max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["effusion", "EFFUSION", "Effusion", "eFFUSION"])
+def test_class_is_found_in_any_case(model, radiograph, name):
+    assert find_class(NAMES, name) == 2
+    assert explain(model, radiograph, name).class_name == "Effusion"
+
+
+@pytest.mark.parametrize("name", ["Tuberculosis", "", "Effus"])
+def test_unknown_class_is_refused_with_the_known_ones(model, radiograph, name):
+    with pytest.raises(ValueError, match=f"no class '{name}'.* Normal, Pneumonia, Effusion"):
+        explain(model, radiograph, name)
+
+
+def test_unknown_method_is_refused_with_the_known_ones(model, radiograph):
+    with pytest.raises(ValueError, match="no method 'tarot': choose from gradcam"):
+        explain(model, radiograph, method="tarot")
+
+
+def test_method_is_told(model, radiograph):
+    assert explain(model, radiograph, method="gradcam").method == "gradcam"
+
+
+def test_where_nothing_speaks_for_the_class_the_map_is_empty_and_says_so(model, radiograph):
+    with torch.no_grad():
+        model.resnet50.fc.weight[1] = 0
+    explanation = explain(model, radiograph, "Pneumonia")
+    assert explanation.is_empty
+    assert explanation.peak == 0
+    assert not explanation.heatmap.any()
+
+
+def test_without_gradcam_it_is_refused(model, radiograph):
+    model.disable_gradcam_mode()
+    with pytest.raises(RuntimeError, match="Grad-CAM is not enabled"):
+        explain(model, radiograph)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_model_in_training_is_left_as_it_was(model, radiograph, fails):
+    expected = explain(model, radiograph)
+    model.train().resnet50.layer2.eval()
+    modes = [module.training for module in model.modules()]
+    statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    if fails:
+        model.resnet50.fc.register_forward_hook(lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            explain(model, radiograph)
+    else:
+        np.testing.assert_array_equal(explain(model, radiograph).heatmap, expected.heatmap)
+    assert [module.training for module in model.modules()] == modes
+    for name, buffer in model.named_buffers():
+        assert torch.equal(buffer, statistics[name])
+
+
+@pytest.mark.parametrize("caller", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_the_callers_grad_mode_does_not_matter(model, radiograph, caller):
+    expected = explain(model, radiograph)
+    with caller():
+        explanation = explain(model, radiograph)
+    assert explanation.probabilities == expected.probabilities
+    np.testing.assert_array_equal(explanation.heatmap, expected.heatmap)
+
+
+def test_an_explanation_cannot_be_changed(model, radiograph):
+    explanation = explain(model, radiograph)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        explanation.peak = 1

@@ -1,0 +1,159 @@
+"""Training on a tiny folder: what it writes, how it splits, and that a killed run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam import training as training_module
+from cxr_gradcam.augment import augment
+from cxr_gradcam.checkpoint import load_checkpoint
+from cxr_gradcam.training import Recipe, _class_weights, patient_of, split_by_patient, train
+
+TINY = Recipe(epochs=2, size=64, batch_size=4, phantoms=0, validation_share=0.5)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen patients: noise that is dark in one class and bright in the other."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for name, level in {"NORMAL": 60, "PNEUMONIA": 180}.items():
+        (folder / name).mkdir()
+        for patient in range(8):
+            pixels = rng.normal(level, 20, (48, 64)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{name[0]}{patient}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("runs") / "weights.safetensors"
+    train(data, output, TINY)
+    return output
+
+
+def test_the_weights_say_what_they_are(weights: Path) -> None:
+    checkpoint = load_checkpoint(weights)
+    assert checkpoint.class_names == ("Normal", "Pneumonia")
+    assert checkpoint.preprocessing.size == 64
+    assert 60 / 255 < checkpoint.preprocessing.mean[0] < 180 / 255
+    assert checkpoint.training["recipe"]["epochs"] == 2
+    assert len(checkpoint.training["validation_auc_by_epoch"]) == 2
+    assert checkpoint.training["training_images"] + checkpoint.training["validation_images"] == 16
+    assert ResNet50FineTuned.from_checkpoint(weights).class_names == ("Normal", "Pneumonia")
+
+
+def test_nothing_but_the_weights_is_left(weights: Path) -> None:
+    assert list(weights.parent.iterdir()) == [weights]
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "again.safetensors"
+    real_auc, calls = training_module.mean_auc, []
+
+    def killed_in_the_second_epoch(*arguments: np.ndarray) -> float:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real_auc(*arguments)
+
+    monkeypatch.setattr(training_module, "mean_auc", killed_in_the_second_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, output, TINY)
+    assert not output.exists()
+    figures = train(data, output, TINY)
+    assert len(calls) == 3
+    whole = load_checkpoint(weights)
+    assert figures["validation_auc_by_epoch"] == whole.training["validation_auc_by_epoch"]
+    for name, tensor in load_checkpoint(output).state_dict.items():
+        torch.testing.assert_close(tensor, whole.state_dict[name], rtol=0, atol=0, msg=name)
+
+
+def test_a_run_with_another_recipe_is_not_mixed_in(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "weights.safetensors"
+    torch.save({"recipe": {}, "class_names": ()}, output.with_suffix(".resume.pt"))
+    with pytest.raises(ValueError, match="another recipe"):
+        train(data, output, TINY)
+
+
+def test_phantoms_are_mixed_in_and_counted(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "weights.safetensors"
+    figures = train(data, output, replace(TINY, epochs=1, phantoms=6))
+    assert figures["training_phantoms"] == 6
+    assert figures["training_images"] + figures["validation_images"] == 16
+
+
+def test_phantoms_of_other_classes_are_refused(data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "data"
+    other.mkdir()
+    for old, new in {"NORMAL": "cat", "PNEUMONIA": "dog"}.items():
+        (other / new).symlink_to(data / old)
+    with pytest.raises(ValueError, match="Cat"):
+        train(other, tmp_path / "weights.safetensors", replace(TINY, phantoms=4))
+
+
+def test_one_class_is_refused(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "NORMAL").symlink_to(data / "NORMAL")
+    with pytest.raises(ValueError, match="two needed"):
+        train(tmp_path / "data", tmp_path / "weights.safetensors", TINY)
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"),
+    [
+        ("person12_bacteria_46.jpeg", "person12"),
+        ("person12_virus_3.jpeg", "person12"),
+        ("person1_virus_3.jpeg", "person1"),
+        ("IM-0115-0001.jpeg", "IM-0115"),
+        ("NORMAL2-IM-0115-0001-0002.jpeg", "NORMAL2-IM-0115"),
+        ("00003392_019.jpg", "00003392"),
+        ("scan.png", "scan.png"),
+    ],
+)
+def test_a_file_name_names_its_patient(name: str, patient: str) -> None:
+    assert patient_of(name) == patient
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=1), st.floats(0, 1), st.integers(0, 99))
+def test_no_patient_stands_on_both_sides(patients: list[str], share: float, seed: int) -> None:
+    held_out = split_by_patient(patients, share, seed)
+    names = np.asarray(patients)
+    assert not set(names[held_out]) & set(names[~held_out])
+    assert len(set(names[held_out])) == round(share * len(set(patients)))
+
+
+@given(st.integers(1, 30), st.sampled_from([64, 128, 224, 320]))
+def test_sizes_grow_to_the_full_one(epochs: int, size: int) -> None:
+    sizes = [Recipe(epochs=epochs, size=size).size_of_epoch(epoch) for epoch in range(epochs)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == size
+    assert all(side % 32 == 0 and side > 0 for side in sizes)
+
+
+def test_class_weights_by_hand() -> None:
+    weights = _class_weights(torch.tensor([0, 1, 1, 1]), 2)
+    # 4 images over 2 classes: 4 / (2 * 1) and 4 / (2 * 3)
+    torch.testing.assert_close(weights, torch.tensor([2.0, 2 / 3]))
+
+
+def test_augmentation_varies_each_image_and_stays_in_range() -> None:
+    images = torch.rand(1, 1, 64, 64).repeat(3, 1, 1, 1)
+    varied = augment(images, 32, torch.Generator().manual_seed(1))
+    assert varied.shape == (3, 1, 32, 32)
+    assert varied.min() >= 0
+    assert varied.max() <= 1
+    assert not torch.equal(varied[0], varied[1])
+    again = augment(images, 32, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(varied, again, rtol=0, atol=0)
