@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -26,9 +27,13 @@ ClassIdx = int | Sequence[int] | Tensor | None
 
 @dataclass
 class Capture:
-    """The activations that one forward pass left at the target layer, (N, K, h, w)."""
+    """The activations that one forward pass left at the target layer, (N, K, h, w).
+
+    `is_cut` says whether the graph begins there, because nobody trains what comes before.
+    """
 
     activations: Tensor | None = None
+    is_cut: bool = False
 
 
 _capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
@@ -59,6 +64,7 @@ def capture_activations(_module: nn.Module, _inputs: tuple[Tensor, ...], output:
         return output
     if not output.requires_grad:
         output = output.detach().requires_grad_()
+        capture.is_cut = True
         torch.set_grad_enabled(True)  # for the tail; `capturing` restores it
     capture.activations = output
     return output
@@ -83,9 +89,9 @@ def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor |
     values = class_idx.tolist() if isinstance(class_idx, Tensor) else class_idx
     try:
         indices = (
-            [operator.index(value) for value in values]
+            [_whole_number(value) for value in values]
             if isinstance(values, Sequence)
-            else [operator.index(values)] * batch
+            else [_whole_number(values)] * batch
         )
     except TypeError:
         raise ValueError(f"a class index is a whole number, not {class_idx!r}") from None
@@ -95,6 +101,12 @@ def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor |
         if not 0 <= index < num_classes:
             raise ValueError(f"class index {index} is outside the range 0..{num_classes - 1}")
     return torch.tensor(indices)
+
+
+def _whole_number(value: SupportsIndex) -> int:
+    if isinstance(value, bool):
+        raise TypeError
+    return operator.index(value)
 
 
 def class_gradients(
@@ -127,8 +139,8 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Source: Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2.
     """
-    weights = gradients.float().mean(dim=(2, 3))
-    return torch.einsum("nk,nkhw->nhw", weights, activations.float()).relu()
+    weights = gradients.float().mean(dim=(2, 3), keepdim=True)
+    return (weights * activations.float()).sum(dim=1).relu()
 
 
 def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

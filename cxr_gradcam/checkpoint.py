@@ -96,31 +96,30 @@ def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
     path = _download(source) if str(source).startswith(_HUB) else Path(source)
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[_HEADER])
+            metadata = file.metadata() or {}
             state_dict = {name: _full_precision(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise CheckpointError(f"no weights at {path}: check the path") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is no readable safetensors file ({error})") from error
-    except KeyError:
+    try:
+        return _described(state_dict, json.loads(metadata[_HEADER]))
+    except (KeyError, TypeError, ValueError):
         raise CheckpointError(
             f"{path} does not name its classes and preprocessing: write it with save_checkpoint, "
             "or load its tensors with load_state_dict"
         ) from None
-    return Checkpoint(
-        state_dict,
-        tuple(header["class_names"]),
-        _preprocessing(header["preprocessing"]),
-        header["training"],
-    )
+
+
+def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> Checkpoint:
+    how = header["preprocessing"]
+    preprocessing = Preprocessing(how["size"], tuple(how["mean"]), tuple(how["std"]))
+    names = tuple(header["class_names"])
+    return Checkpoint(state_dict, names, preprocessing, header["training"])
 
 
 def _full_precision(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
-
-
-def _preprocessing(header: Mapping[str, Any]) -> Preprocessing:
-    return Preprocessing(header["size"], tuple(header["mean"]), tuple(header["std"]))
 
 
 def _download(source: str | os.PathLike[str]) -> Path:

@@ -76,6 +76,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="REGEX",
         help="its first group names the patient in a file name",
     )
+    parser.add_argument(
+        "--source", default="", metavar="TEXT", help="where the pictures come from, their licence"
+    )
     for field in fields(Recipe):
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
@@ -142,7 +145,13 @@ def _report(record: dict[str, Any], *, as_json: bool) -> bool:
 
 def _train(options: argparse.Namespace) -> int:
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
-    figures = train(options.data, options.output, recipe, patient_pattern=options.patient_pattern)
+    figures = train(
+        options.data,
+        options.output,
+        recipe,
+        source=options.source,
+        patient_pattern=options.patient_pattern,
+    )
     print(f"{options.output}: validation AUC {figures['validation_auc']:.4f}")
     return 0
 

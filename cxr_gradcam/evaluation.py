@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 from sklearn.metrics import accuracy_score, confusion_matrix, roc_auc_score
 from torchvision.datasets import ImageFolder
 
 from cxr_gradcam.explanation import find_class
-from cxr_gradcam.radiograph import read_radiograph
+from cxr_gradcam.radiograph import Radiograph, RadiographError, read_radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned, evaluating
 
 BATCH_SIZE = 16
@@ -36,11 +37,24 @@ def evaluate(model: ResNet50FineTuned, data: Path) -> dict[str, Any]:
         ValueError: a folder that is no class of the model.
         RadiographError: a picture that cannot be read.
     """
-    folder = ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
+    folder = list_folder(data)
     class_of = [find_class(model.class_names, name.replace("_", " ")) for name in folder.classes]
     labels = np.array([class_of[target] for target in folder.targets])
     probabilities = np.concatenate(list(_predict(model, [path for path, _ in folder.samples])))
     return figures(labels, probabilities, model.class_names)
+
+
+def list_folder(data: Path) -> ImageFolder:
+    """List a folder with one folder of radiographs per class; hidden files do not count."""
+    return ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
+
+
+def read_listed(path: str) -> Radiograph:
+    """Read one of many files; the error names it."""
+    try:
+        return read_radiograph(path)
+    except RadiographError as error:
+        raise RadiographError(f"{path}: {error}") from error
 
 
 def figures(
@@ -86,7 +100,7 @@ def _predict(model: ResNet50FineTuned, paths: list[str]) -> Iterator[NDArray[np.
     device = next(model.parameters()).device
     batches = [paths[start : start + BATCH_SIZE] for start in range(0, len(paths), BATCH_SIZE)]
     with evaluating(model), torch.inference_mode():
-        for batch in track(batches, description="evaluating", transient=True):
-            inputs = [model.preprocessing.prepare(read_radiograph(path)) for path in batch]
+        for batch in track(batches, "evaluating", console=Console(stderr=True), transient=True):
+            inputs = [model.preprocessing.prepare(read_listed(path)) for path in batch]
             logits = model(torch.cat(inputs).to(device))
             yield logits.float().softmax(dim=1).cpu().numpy()

@@ -68,7 +68,7 @@ def quantize(heatmap: NDArray[np.floating]) -> NDArray[np.uint8]:
         raise ValueError(
             f"a heat map lies in [0, 1], this one in [{heatmap.min()}, {heatmap.max()}]"
         )
-    return (heatmap * 255 + 0.5).astype(np.uint8)
+    return (heatmap.astype(np.float64) * 255 + 0.5).astype(np.uint8)
 
 
 def colorize(heatmap: NDArray[np.floating], colormap: int | str = "jet") -> RGBImage:
@@ -130,7 +130,7 @@ def as_rgb(image: Image.Image | NDArray[np.generic]) -> RGBImage:
     """Turn a PIL image or an array into an 8-bit RGB image.
 
     Args:
-        image: PIL image of any mode; or array (H, W), (H, W, 1) or (H, W, 3), 8 or 16 bit
+        image: PIL image of 8 or 16 bits; or array (H, W), (H, W, 1) or (H, W, 3), 8 or 16 bit
             unsigned, or floats in [0, 1].
 
     Returns:
@@ -140,7 +140,8 @@ def as_rgb(image: Image.Image | NDArray[np.generic]) -> RGBImage:
         ValueError: another shape or type, or floats outside [0, 1].
     """
     if isinstance(image, Image.Image):
-        image = np.asarray(image if image.mode.startswith("I;16") else image.convert("RGB"))
+        wide = image.mode in ("I", "F") or image.mode.startswith("I;16")
+        image = np.asarray(image if wide else image.convert("RGB"))
     values = _as_uint8(image)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
@@ -154,7 +155,7 @@ def as_rgb(image: Image.Image | NDArray[np.generic]) -> RGBImage:
 def _as_uint8(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     if image.dtype == np.uint8:
         return image.astype(np.uint8, copy=False)
-    if image.dtype == np.uint16:
+    if image.dtype.kind == "u" and image.dtype.itemsize == 2:
         return ((image.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     if np.issubdtype(image.dtype, np.floating):
         return quantize(image.astype(np.float64))
@@ -196,6 +197,8 @@ def three_panels(
         axis.set_title(name)
         axis.set_axis_off()
     colors = ScalarMappable(cmap=ListedColormap(color_table(colormap) / 255.0))
-    figure.colorbar(colors, ax=axes, label="Weight in the model's answer", ticks=[0, 1])
+    figure.colorbar(
+        colors, ax=axes, label="Relative evidence (1 = this map's maximum)", ticks=[0, 1]
+    )
     figure.suptitle(title)
     return figure

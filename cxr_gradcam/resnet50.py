@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, overload
-from urllib.error import URLError
 
 import cv2
 import numpy as np
@@ -57,6 +56,7 @@ class ResNet50FineTuned(nn.Module):
         resnet50: torchvision's network.
         class_names: the names of the logits, from the weights where the head is theirs.
         preprocessing: how the weights want their input.
+        trained_on: the pictures that the weights were trained on, in words; "" where unknown.
 
     Raises:
         CheckpointError: the weights cannot be had or do not fit.
@@ -74,8 +74,9 @@ class ResNet50FineTuned(nn.Module):
         self.resnet50 = resnet50(num_classes=num_classes)
         self.class_names = tuple(f"class {index}" for index in range(num_classes))
         self.preprocessing = Preprocessing()
+        self.trained_on = ""
         self._gradcam_handle: RemovableHandle | None = None
-        if weights in ResNet50_Weights.__members__ or weights == "DEFAULT":
+        if weights in ResNet50_Weights.__members__:
             self._load_imagenet(str(weights))
         elif weights is not None:
             source = bundled_checkpoint() if weights == BUNDLED else weights
@@ -83,6 +84,7 @@ class ResNet50FineTuned(nn.Module):
         if freeze_features:
             self.resnet50.requires_grad_(False)
             self.resnet50.fc.requires_grad_(True)
+        self.train()  # BatchNorm of frozen features stays in eval mode from the start
         if enable_gradcam:
             self.enable_gradcam_mode()
 
@@ -186,14 +188,13 @@ class ResNet50FineTuned(nn.Module):
             ValueError: `x` has not four dimensions, or a class index is out of range.
         """
         self._require_gradcam(x)
-        wants_graph = torch.is_grad_enabled() and (
-            x.requires_grad or any(parameter.requires_grad for parameter in self.parameters())
-        )
+        grad_enabled = torch.is_grad_enabled()
         with capturing() as capture:
             asked = class_indices(class_idx, x.shape[0], self.resnet50.fc.out_features)
             logits = self.resnet50(x)
             activations = capture.activations
             assert activations is not None  # noqa: S101 - the hook ran: Grad-CAM is enabled
+            wants_graph = grad_enabled and (not capture.is_cut or self._trains_tail())
             explained = logits.detach().argmax(dim=1) if asked is None else asked
             gradients = class_gradients(logits, explained, activations, retain_graph=wants_graph)
             maps = gradcam(activations.detach(), gradients)
@@ -235,6 +236,11 @@ class ResNet50FineTuned(nn.Module):
         heatmap = upsample(maps, original.shape[:2])[0][0].cpu().numpy()
         return colorize(heatmap, colormap), overlay(original, heatmap, alpha, colormap)
 
+    def _trains_tail(self) -> bool:
+        """Whether anything behind the target layer trains (a replica has no `parameters()`)."""
+        tail = (self.resnet50.layer4[-1].bn3, self.resnet50.fc)
+        return any(layer.weight.requires_grad or layer.bias.requires_grad for layer in tail)
+
     def _denormalised(self, x: Tensor) -> NDArray[np.uint8]:
         image = self.preprocessing.denormalise(x.detach().float())[0]
         return as_rgb(image.permute(1, 2, 0).cpu().numpy())
@@ -252,7 +258,7 @@ class ResNet50FineTuned(nn.Module):
         weights = ResNet50_Weights[name]
         try:
             state_dict = weights.get_state_dict(progress=True, check_hash=True)
-        except (URLError, OSError) as error:
+        except (OSError, RuntimeError) as error:  # no network, or a download cut short
             raise CheckpointError(
                 f"torchvision's {name} weights could not be downloaded ({error}): connect to the "
                 f"network once, or put the file of {weights.url} into {torch.hub.get_dir()}"
@@ -262,6 +268,7 @@ class ResNet50FineTuned(nn.Module):
 
     def _load(self, checkpoint: Checkpoint) -> None:
         self.preprocessing = checkpoint.preprocessing
+        self.trained_on = str(checkpoint.training.get("source", ""))
         if len(checkpoint.class_names) == len(self.class_names):
             self.class_names = checkpoint.class_names
             self._load_state(checkpoint.state_dict)
@@ -269,10 +276,7 @@ class ResNet50FineTuned(nn.Module):
             self._load_features(checkpoint.state_dict)
 
     def _load_features(self, state_dict: Mapping[str, Tensor]) -> None:
-        head = {
-            f"resnet50.{key}": value
-            for key, value in self.resnet50.fc.state_dict(prefix="fc.").items()
-        }
+        head = self.resnet50.fc.state_dict(prefix="resnet50.fc.")
         self._load_state({**state_dict, **head})
 
     def _load_state(self, state_dict: Mapping[str, Tensor]) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,13 @@ from rich.progress import (
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torchvision.datasets import ImageFolder
 from torchvision.models.resnet import Bottleneck
 
 from cxr_gradcam.augment import augment
 from cxr_gradcam.checkpoint import Checkpoint, save_checkpoint
-from cxr_gradcam.evaluation import mean_auc
+from cxr_gradcam.evaluation import list_folder, mean_auc, read_listed
 from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.preprocess import Preprocessing, resize
-from cxr_gradcam.radiograph import read_radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
@@ -99,7 +98,12 @@ class LabelledImages:
 
 
 def train(
-    data: Path, output: Path, recipe: Recipe, *, patient_pattern: str = PATIENT_PATTERN
+    data: Path,
+    output: Path,
+    recipe: Recipe,
+    *,
+    source: str = "",
+    patient_pattern: str = PATIENT_PATTERN,
 ) -> dict[str, Any]:
     """Train a ResNet50 from random weights and write the best epoch's averaged weights.
 
@@ -110,32 +114,45 @@ def train(
         data: a folder with one folder of radiographs per class.
         output: the .safetensors file to write.
         recipe: how the run goes.
+        source: where the pictures come from and their licence, in words.
         patient_pattern: a regular expression; its first group names the patient in a file name.
 
     Returns:
         The figures that are stored with the weights.
 
     Raises:
-        ValueError: fewer than two classes, or phantoms for classes that are not theirs.
+        ValueError: fewer than two classes, a class that lacks patients on one side of the split,
+            phantoms for classes that are not theirs, a pattern that is none, or an unfinished run
+            with other pictures or another recipe.
         RadiographError: a picture that cannot be read.
     """
     torch.manual_seed(recipe.seed)
-    folder = ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
-    class_names = tuple(name.replace("_", " ").capitalize() for name in folder.classes)
-    training, validation = _load(folder, class_names, recipe, patient_pattern)
-    run = _Run(class_names, training, recipe, resume=output.with_suffix(".resume.pt"))
+    plan = _plan(data, recipe, patient_pattern)
+    resume = output.with_suffix(".resume.pt")
+    state = _read_resume(resume, plan, recipe)
+    training, validation = _load(plan, recipe)
+    run = _Run(plan, training, recipe, resume, state)
     for epoch in range(run.epoch, recipe.epochs):
         loss = run.train_epoch(training, epoch)
         auc = mean_auc(*run.predict(validation))
         run.console.print(f"epoch {epoch + 1}: loss {loss:.4f}, validation AUC {auc:.4f}")
         run.finish_epoch(epoch, auc)
-    return run.write(output, training, validation)
+    return run.write(output, training, validation, source)
 
 
 def patient_of(file_name: str, pattern: str = PATIENT_PATTERN) -> str:
-    """Name the patient of a file: the pattern's first group, else the name itself."""
-    match = re.search(pattern, file_name)
-    return match.group(1) if match else file_name
+    """Name the patient of a file: the pattern's first group, else the name itself.
+
+    Raises:
+        ValueError: the pattern is no regular expression with a group.
+    """
+    try:
+        match = re.search(pattern, file_name)
+        return match.group(1) if match else file_name
+    except (re.error, IndexError) as error:
+        raise ValueError(
+            f"{pattern!r} is no regular expression with a group for the patient: {error}"
+        ) from None
 
 
 def split_by_patient(patients: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
@@ -154,25 +171,64 @@ def split_by_patient(patients: Sequence[str], share: float, seed: int) -> NDArra
     return np.isin(np.asarray(patients), chosen)
 
 
-def _load(
-    folder: ImageFolder, class_names: tuple[str, ...], recipe: Recipe, pattern: str
-) -> tuple[LabelledImages, LabelledImages]:
-    paths = [Path(path) for path, _ in folder.samples]
-    labels = torch.tensor(folder.targets)
+@dataclass(frozen=True)
+class _Plan:
+    """Which pictures train and which validate, known before the first is read."""
+
+    class_names: tuple[str, ...]
+    paths: list[str]
+    labels: Tensor
+    held_out: Tensor
+
+    def digest(self) -> str:
+        """Name the split, so that a run is never resumed with another one."""
+        sides = zip(self.paths, self.held_out.tolist(), strict=True)
+        lines = sorted(f"{Path(path).parent.name}/{Path(path).name} {side}" for path, side in sides)
+        return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _plan(data: Path, recipe: Recipe, pattern: str) -> _Plan:
+    folder = list_folder(data)
+    class_names = tuple(name.replace("_", " ").capitalize() for name in folder.classes)
     if len(class_names) < 2:
         raise ValueError(f"one class ({class_names[0]}) cannot be told from another: two needed")
-    images = _read_all(paths, recipe.size)
-    patients = [patient_of(path.name, pattern) for path in paths]
+    if recipe.phantoms and class_names != PHANTOM_CLASSES:
+        raise ValueError(
+            f"phantoms show the classes {', '.join(PHANTOM_CLASSES)}, the data "
+            f"{', '.join(class_names)}: train with --phantoms 0"
+        )
+    paths, labels = [path for path, _ in folder.samples], torch.tensor(folder.targets)
+    patients = [patient_of(Path(path).name, pattern) for path in paths]
     held_out = torch.from_numpy(split_by_patient(patients, recipe.validation_share, recipe.seed))
-    training = LabelledImages(images[~held_out], labels[~held_out])
-    if recipe.phantoms:
-        training = _with_phantoms(training, class_names, recipe)
-    return training, LabelledImages(images[held_out], labels[held_out])
+    for side, name in ((labels[held_out], "validation"), (labels[~held_out], "training")):
+        if len(side.unique()) < len(class_names):
+            raise ValueError(f"a class has no patient for {name}: change the share or add pictures")
+    return _Plan(class_names, paths, labels, held_out)
 
 
-def _read_all(paths: Sequence[Path], size: int) -> Tensor:
-    def read(path: Path) -> Tensor:
-        return _as_bytes(torch.tensor(read_radiograph(path).pixels), size)
+def _read_resume(resume: Path, plan: _Plan, recipe: Recipe) -> dict[str, Any] | None:
+    if not resume.exists():
+        return None
+    state: dict[str, Any] = torch.load(resume, map_location="cpu", weights_only=True)
+    if (state["recipe"], state["split"]) != (asdict(recipe), plan.digest()):
+        raise ValueError(
+            f"{resume.name} belongs to a run with another recipe or other pictures: "
+            "delete it to start anew, or choose another output"
+        )
+    return state
+
+
+def _load(plan: _Plan, recipe: Recipe) -> tuple[LabelledImages, LabelledImages]:
+    images = _read_all(plan.paths, recipe.size)
+    training, validation = (
+        LabelledImages(images[side], plan.labels[side]) for side in (~plan.held_out, plan.held_out)
+    )
+    return _with_phantoms(training, recipe), validation
+
+
+def _read_all(paths: Sequence[str], size: int) -> Tensor:
+    def read(path: str) -> Tensor:
+        return _as_bytes(torch.tensor(read_listed(path).pixels), size)
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(read, paths)))
@@ -182,13 +238,9 @@ def _as_bytes(pixels: Tensor, size: int) -> Tensor:
     return (resize(pixels[None, None], (size, size))[0] * 255).round().to(torch.uint8)
 
 
-def _with_phantoms(
-    training: LabelledImages, class_names: tuple[str, ...], recipe: Recipe
-) -> LabelledImages:
-    if class_names != PHANTOM_CLASSES:
-        raise ValueError(
-            f"phantoms show the classes {PHANTOM_CLASSES}, the data {class_names}: train with 0"
-        )
+def _with_phantoms(training: LabelledImages, recipe: Recipe) -> LabelledImages:
+    if not recipe.phantoms:
+        return training
 
     def draw(index: int) -> Tensor:
         phantom = draw_phantom(_FIRST_PHANTOM + index, size=recipe.size, opacity=index % 2 == 1)
@@ -206,13 +258,18 @@ class _Run:
     """A training run between two epochs: the model, its average, the optimiser, the best so far."""
 
     def __init__(
-        self, class_names: tuple[str, ...], training: LabelledImages, recipe: Recipe, resume: Path
+        self,
+        plan: _Plan,
+        training: LabelledImages,
+        recipe: Recipe,
+        resume: Path,
+        state: dict[str, Any] | None,
     ) -> None:
-        self.recipe, self.class_names, self.resume = recipe, class_names, resume
+        self.plan, self.recipe, self.resume = plan, recipe, resume
         self.console = Console()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.preprocessing = _statistics(training.images, recipe.size)
-        model = ResNet50FineTuned(len(class_names), freeze_features=False, weights=None)
+        model = ResNet50FineTuned(len(plan.class_names), freeze_features=False, weights=None)
         _silence_residuals(model)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(
@@ -232,10 +289,11 @@ class _Run:
         self.schedule = OneCycleLR(
             self.optimiser, recipe.learning_rate, total_steps=recipe.epochs * self.steps
         )
-        self.class_weights = _class_weights(training.labels, len(class_names)).to(self.device)
+        self.class_weights = _class_weights(training.labels, len(plan.class_names)).to(self.device)
         self.epoch, self.aucs = 0, list[float]()
         self.best: dict[str, Tensor] = {}
-        self._restore()
+        if state is not None:
+            self._restore(state)
 
     def train_epoch(self, training: LabelledImages, epoch: int) -> float:
         size = self.recipe.size_of_epoch(epoch)
@@ -301,7 +359,7 @@ class _Run:
     def _state(self) -> dict[str, Any]:
         return {
             "recipe": asdict(self.recipe),
-            "class_names": self.class_names,
+            "split": self.plan.digest(),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -311,15 +369,7 @@ class _Run:
             "aucs": self.aucs,
         }
 
-    def _restore(self) -> None:
-        if not self.resume.exists():
-            return
-        state = torch.load(self.resume, map_location=self.device, weights_only=True)
-        if state["recipe"] != asdict(self.recipe) or state["class_names"] != self.class_names:
-            raise ValueError(
-                f"{self.resume.name} belongs to a run with another recipe or other classes: "
-                "delete it to start anew, or choose another output"
-            )
+    def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -328,9 +378,10 @@ class _Run:
         self.console.print(f"resuming after epoch {self.epoch}")
 
     def write(
-        self, output: Path, training: LabelledImages, validation: LabelledImages
+        self, output: Path, training: LabelledImages, validation: LabelledImages, source: str
     ) -> dict[str, Any]:
         figures: dict[str, Any] = {
+            "source": source,
             "recipe": asdict(self.recipe),
             "initial_weights": "random",
             "training_images": len(training) - self.recipe.phantoms,
@@ -340,7 +391,7 @@ class _Run:
             "validation_auc_by_epoch": self.aucs,
         }
         save_checkpoint(
-            output, Checkpoint(self.best, self.class_names, self.preprocessing, figures)
+            output, Checkpoint(self.best, self.plan.class_names, self.preprocessing, figures)
         )
         self.resume.unlink(missing_ok=True)
         return figures

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +14,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam import RadiographError, ResNet50FineTuned
 from cxr_gradcam import training as training_module
 from cxr_gradcam.augment import augment
 from cxr_gradcam.checkpoint import load_checkpoint
-from cxr_gradcam.training import Recipe, _class_weights, patient_of, split_by_patient, train
+from cxr_gradcam.training import (
+    PATIENT_PATTERN,
+    Recipe,
+    _class_weights,
+    _plan,
+    patient_of,
+    split_by_patient,
+    train,
+)
 
 TINY = Recipe(epochs=2, size=64, batch_size=4, phantoms=0, validation_share=0.5)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums then come in one order, and two runs give the same bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +56,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def weights(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("runs") / "weights.safetensors"
-    train(data, output, TINY)
+    torch.set_num_threads(1)  # this fixture comes before `one_thread`
+    train(data, output, TINY, source="noise")
     return output
 
 
@@ -47,6 +67,7 @@ def test_the_weights_say_what_they_are(weights: Path) -> None:
     assert checkpoint.preprocessing.size == 64
     assert 60 / 255 < checkpoint.preprocessing.mean[0] < 180 / 255
     assert checkpoint.training["recipe"]["epochs"] == 2
+    assert checkpoint.training["source"] == "noise"
     assert len(checkpoint.training["validation_auc_by_epoch"]) == 2
     assert checkpoint.training["training_images"] + checkpoint.training["validation_images"] == 16
     assert ResNet50FineTuned.from_checkpoint(weights).class_names == ("Normal", "Pneumonia")
@@ -82,7 +103,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
 
 def test_a_run_with_another_recipe_is_not_mixed_in(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "weights.safetensors"
-    torch.save({"recipe": {}, "class_names": ()}, output.with_suffix(".resume.pt"))
+    torch.save({"recipe": {}, "split": ""}, output.with_suffix(".resume.pt"))
     with pytest.raises(ValueError, match="another recipe"):
         train(data, output, TINY)
 
@@ -101,6 +122,32 @@ def test_phantoms_of_other_classes_are_refused(data: Path, tmp_path: Path) -> No
         (other / new).symlink_to(data / old)
     with pytest.raises(ValueError, match="Cat"):
         train(other, tmp_path / "weights.safetensors", replace(TINY, phantoms=4))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_side_without_a_class_is_refused(data: Path, tmp_path: Path, share: float) -> None:
+    with pytest.raises(ValueError, match="no patient for"):
+        train(data, tmp_path / "weights.safetensors", replace(TINY, validation_share=share))
+
+
+@pytest.mark.parametrize("pattern", ["(", "no group"])
+def test_a_pattern_that_names_no_patient_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="regular expression"):
+        patient_of("no group", pattern)
+
+
+def test_other_pictures_are_no_unfinished_run(data: Path) -> None:
+    first = _plan(data, TINY, PATIENT_PATTERN)
+    assert first.digest() == _plan(data, TINY, PATIENT_PATTERN).digest()
+    assert first.digest() != _plan(data, replace(TINY, seed=1), PATIENT_PATTERN).digest()
+
+
+def test_an_unreadable_picture_is_named(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    (folder / "NORMAL" / "broken.png").write_bytes(b"no image")
+    with pytest.raises(RadiographError, match=r"broken\.png: "):
+        train(folder, tmp_path / "weights.safetensors", TINY)
 
 
 def test_one_class_is_refused(data: Path, tmp_path: Path) -> None:

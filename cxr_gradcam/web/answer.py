@@ -32,6 +32,6 @@ def percentage(probability: float) -> str:
 
 def _row(name: str, probability: float) -> str:
     return (
-        f"<div><dt>{escape(name)}</dt><dd>{escape(percentage(probability))}</dd>"
-        f'<span class="bar" style="--share: {probability:.3f}"></span></div>'
+        f'<div style="--share: {probability:.3f}">'
+        f"<dt>{escape(name)}</dt><dd>{escape(percentage(probability))}</dd></div>"
     )

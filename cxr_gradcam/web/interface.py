@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import gradio as gr
 
@@ -54,56 +55,98 @@ def build_interface(model: ResNet50FineTuned) -> gr.Blocks:
         fill_width=True,
     )
     with page:
-        radiograph = gr.State(None, time_to_live=_HOUR)
         gr.Markdown(INTRODUCTION)
-        with gr.Row(elem_id="columns"):
+        with gr.Row():
             with gr.Column(scale=1, min_width=280):
-                upload = gr.File(
-                    label="Drop or paste a chest X-ray",
-                    height=150,
-                    elem_id="upload",
-                )
+                upload = gr.File(label="Drop or paste a chest X-ray", height=150, elem_id="upload")
                 gallery = examples()
                 answer = gr.HTML(EMPTY, elem_id="answer", container=True, padding=True)
                 chosen = gr.Radio(
                     list(model.class_names), label="Show the evidence for", interactive=False
                 )
+                gr.Markdown(scope(model), elem_id="scope")
             with gr.Column(scale=4, min_width=320):
                 panels = viewer()
-        results = [answer, chosen, panels]
-        analyse, change_class = _handlers(model)
-        # One after the other: reading fails without a mark on the view that is already there.
-        read = upload.upload(
-            take_upload, upload, radiograph, trigger_mode="once", api_visibility="private"
-        )
-        for ended in (read.success, read.failure):
-            ended(None, None, upload, js="() => null")  # ready for the next file
-        pick = gallery.select(
-            take_example, None, radiograph, trigger_mode="once", api_visibility="private"
-        )
-        for step in (read, pick):
-            step.success(
-                analyse, radiograph, results, concurrency_id="model", api_visibility="private"
-            )
-        chosen.input(
-            change_class,
-            [radiograph, chosen],
-            panels,
-            trigger_mode="always_last",
-            concurrency_id="model",
-            api_visibility="private",
-        )
+        _connect(model, upload, gallery, answer, chosen, panels)
     return page
 
 
-def take_upload(path: str) -> Radiograph:
+def scope(model: ResNet50FineTuned) -> str:
+    """Say what the model knows, and so what it does not."""
+    trained = f" It was trained on {model.trained_on}." if model.trained_on else ""
+    return (
+        f"The model knows {' and '.join(model.class_names)} on a frontal chest X-ray: other "
+        f"findings go unseen.{trained} Its percentages are not calibrated."
+    )
+
+
+def _connect(
+    model: ResNet50FineTuned,
+    upload: gr.File,
+    gallery: gr.HTML,
+    answer: gr.HTML,
+    chosen: gr.Radio,
+    panels: gr.HTML,
+) -> None:
+    def analyse(opened: Opened) -> list[Any]:
+        explanation = explain(model, opened.radiograph)
+        return [
+            answer_html(explanation),
+            gr.Radio(by_probability(explanation), value=explanation.class_name, interactive=True),
+            view(opened.radiograph, explanation, opened.image_id),
+        ]
+
+    def change_class(opened: Opened | None, class_name: str) -> dict[str, Any]:
+        if opened is None:
+            raise gr.Error("The X-ray is no longer on the server: please drop it again.")
+        explanation = explain(model, opened.radiograph, class_name)
+        return view(opened.radiograph, explanation, opened.image_id, same_image=True)
+
+    opened = gr.State(None, time_to_live=_HOUR)
+    # Reading is a step of its own: when it fails, no mark falls on the view that is already there.
+    read = upload.upload(
+        take_upload, upload, opened, trigger_mode="multiple", api_visibility="private"
+    )
+    for ended in (read.success, read.failure):
+        ended(None, None, upload, js="() => null")  # ready for the next file
+    pick = gallery.select(
+        take_example, None, opened, trigger_mode="multiple", api_visibility="private"
+    )
+    for step in (read, pick):
+        step.success(
+            analyse,
+            opened,
+            [answer, chosen, panels],
+            trigger_mode="multiple",
+            concurrency_id="model",
+            api_visibility="private",
+        )
+    chosen.input(
+        change_class,
+        [opened, chosen],
+        panels,
+        trigger_mode="always_last",
+        concurrency_id="model",
+        api_visibility="private",
+    )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The radiograph that a visitor has open, under a name that says nothing about it."""
+
+    radiograph: Radiograph
+    image_id: str = field(default_factory=lambda: uuid4().hex)
+
+
+def take_upload(path: str) -> Opened:
     """Read an uploaded file and remove it: nothing of it stays on disk.
 
     Raises:
         gr.Error: the file is no radiograph that can be read; it says why.
     """
     try:
-        return read_radiograph(path)
+        return Opened(read_radiograph(path))
     except RadiographError as error:
         raise gr.Error(
             f"This file cannot be shown. {error}", duration=None, print_exception=False
@@ -112,25 +155,6 @@ def take_upload(path: str) -> Radiograph:
         Path(path).unlink(missing_ok=True)
 
 
-def take_example(chosen: gr.SelectData) -> Radiograph:
-    """Read the example that was chosen in the gallery."""
-    return read_radiograph(example_files()[chosen.index])
-
-
-def _handlers(
-    model: ResNet50FineTuned,
-) -> tuple[Callable[[Radiograph], list[Any]], Callable[[Radiograph | None, str], dict[str, Any]]]:
-    def analyse(radiograph: Radiograph) -> list[Any]:
-        explanation = explain(model, radiograph)
-        return [
-            answer_html(explanation),
-            gr.Radio(by_probability(explanation), value=explanation.class_name, interactive=True),
-            view(radiograph, explanation),
-        ]
-
-    def change_class(radiograph: Radiograph | None, class_name: str) -> dict[str, Any]:
-        if radiograph is None:
-            raise gr.Error("The X-ray was removed after an hour: please drop it again.")
-        return view(radiograph, explain(model, radiograph, class_name), same_image=True)
-
-    return analyse, change_class
+def take_example(chosen: gr.SelectData) -> Opened:
+    """Read the example that was chosen."""
+    return Opened(read_radiograph(example_files()[chosen.index]))

@@ -11,7 +11,8 @@ const tables = Object.fromEntries(
   Object.entries(props.tables).map(([name, base64]) => [name, bytesOf(base64)]),
 );
 
-const shown = { original: null, heatmap: null, width: 0, height: 0, className: "" };
+const viewer = element.querySelector(".viewer");
+const shown = { original: null, heatmap: null, width: 0, height: 0, className: "", id: null };
 const panels = Object.fromEntries(
   [...element.querySelectorAll("figure")].map((figure) => [
     figure.dataset.panel,
@@ -41,21 +42,26 @@ function fillFigure(figure) {
   const caption = document.createElement("figcaption");
   caption.append(
     name,
-    button(`${name}: full screen`, "⤢", () => toggleFullScreen(figure)),
+    button(`${name}: full screen`, "⤢", () => toggleLarge(figure)),
     button(`${name}: download as PNG`, "⤓", () => download(figure.dataset.panel)),
   );
   figure.append(caption, canvas);
   return canvas;
 }
 
-// Some phones and embedding pages refuse full screen: the panel then fills the window instead.
-async function toggleFullScreen(figure) {
-  if (document.fullscreenElement) return document.exitFullscreen();
-  try {
-    await figure.requestFullscreen();
-  } catch {
-    figure.classList.toggle("expanded");
-  }
+// One panel and the controls fill the screen, or the window where a phone or an embedding page
+// refuses full screen.
+function toggleLarge(figure) {
+  if (viewer.classList.contains("large")) return leaveLarge();
+  viewer.classList.add("large");
+  for (const other of viewer.querySelectorAll("figure")) other.hidden = other !== figure;
+  viewer.requestFullscreen?.().catch(() => {});
+}
+
+function leaveLarge() {
+  viewer.classList.remove("large");
+  for (const figure of viewer.querySelectorAll("figure")) figure.hidden = false;
+  if (document.fullscreenElement) document.exitFullscreen();
 }
 
 function download(panel) {
@@ -84,7 +90,9 @@ async function decode(base64) {
   const rgba = new Uint32Array(
     context.getImageData(0, 0, bitmap.width, bitmap.height).data.buffer,
   );
-  return { values: Uint8Array.from(rgba, (pixel) => pixel & 255), ...sizeOf(bitmap) };
+  const values = new Uint8Array(rgba.length);
+  for (let i = 0; i < rgba.length; i++) values[i] = rgba[i] & 255;
+  return { values, ...sizeOf(bitmap) };
 }
 
 function sizeOf({ width, height }) {
@@ -155,24 +163,40 @@ function describe({ class_name: className, hottest, note: text }) {
 }
 
 async function show(value) {
-  if (!value) return;
+  // A map of another image than the one shown comes too late: its own image is on the way.
+  if (!value || (!value.original && value.image_id !== shown.id)) return;
   const [original, heatmap] = await Promise.all([
     value.original && decode(value.original),
     decode(value.heatmap),
   ]);
-  if (value !== props.value && JSON.stringify(value) !== JSON.stringify(props.value)) return;
-  if (original) {
-    shown.original = original.values;
-    Object.assign(shown, sizeOf(original));
-    element.style.setProperty("--aspect", `${original.width} / ${original.height}`);
-    drawOriginal();
-  }
-  shown.heatmap = heatmap.values;
-  shown.className = value.class_name;
+  Object.assign(shown, original && { original: original.values, ...sizeOf(original) });
+  Object.assign(shown, {
+    heatmap: heatmap.values,
+    className: value.class_name,
+    id: value.image_id,
+  });
+  element.style.setProperty("--aspect", `${shown.width} / ${shown.height}`);
+  drawOriginal();
   drawHeatMap();
   drawOverlay();
   describe(value);
-  element.querySelector(".viewer").classList.add("filled");
+  viewer.classList.add("filled");
+  viewer.dataset.shown = `${value.image_id} ${value.class_name}`;
+}
+
+// Better no picture than the last patient's beside this one's answer.
+function clear(error) {
+  shown.original = shown.id = null;
+  viewer.classList.remove("filled");
+  for (const canvas of Object.values(panels)) canvas.width = canvas.height = 1;
+  note.textContent = `This browser cannot show the image (${error.message}).`;
+}
+
+// One after the other, in the order in which they came.
+let queue = Promise.resolve();
+function showNext() {
+  const { value } = props;
+  queue = queue.then(() => show(value)).catch(clear);
 }
 
 // However many events come before the next frame, each drawing is made once.
@@ -199,10 +223,7 @@ chooser.addEventListener("input", () => {
   drawScale();
   redrawSoon(drawHeatMap, drawOverlay);
 });
-element.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") {
-    element.querySelectorAll(".expanded").forEach((figure) => figure.classList.remove("expanded"));
-  }
-});
-watch("value", () => show(props.value));
-show(props.value);
+document.addEventListener("fullscreenchange", () => document.fullscreenElement || leaveLarge());
+element.addEventListener("keydown", (event) => event.key === "Escape" && leaveLarge());
+watch("value", showNext);
+showNext();

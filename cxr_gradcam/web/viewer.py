@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.render import COLORMAPS, color_table, quantize
+from cxr_gradcam.web.answer import percentage
 
 _HERE = Path(__file__).parent
 
@@ -31,19 +32,21 @@ def viewer() -> gr.HTML:
 
 
 def view(
-    radiograph: Radiograph, explanation: Explanation, *, same_image: bool = False
+    radiograph: Radiograph, explanation: Explanation, image_id: str, *, same_image: bool = False
 ) -> dict[str, Any]:
     """Give the message that makes the viewer show an explanation.
 
     Args:
         radiograph: the explained picture.
         explanation: its explanation.
+        image_id: names the picture, so that no map is ever drawn over another one.
         same_image: the viewer shows this picture already, and it need not be sent again.
 
     Returns:
         The component's value: 8-bit grey PNGs in base64, and the words beside them.
     """
     return {
+        "image_id": image_id,
         "original": None if same_image else _png(quantize(radiograph.pixels)),
         "heatmap": _png(quantize(explanation.heatmap)),
         "class_name": explanation.class_name,
@@ -59,8 +62,8 @@ def hottest_region(explanation: Explanation) -> str:
     heatmap = explanation.heatmap
     row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
     vertical = ("upper", "middle", "lower")[3 * int(row) // heatmap.shape[0]]
-    horizontal = ("left", "central", "right")[3 * int(column) // heatmap.shape[1]]
-    return f"strongest in the {vertical} {horizontal} part of the picture"
+    horizontal = ("image left", "centre", "image right")[3 * int(column) // heatmap.shape[1]]
+    return f"strongest in the {vertical} third, {horizontal}"
 
 
 def _note(explanation: Explanation) -> str:
@@ -68,8 +71,9 @@ def _note(explanation: Explanation) -> str:
         return (
             f"The model found nothing that speaks for {explanation.class_name}: the map is empty."
         )
+    share = percentage(explanation.probabilities[explanation.class_name])
     return (
-        f"Evidence for {explanation.class_name}, {hottest_region(explanation)}. "
+        f"Evidence for {explanation.class_name} ({share}), {hottest_region(explanation)}. "
         "The colours show where the model looked, not where the disease is."
     )
 

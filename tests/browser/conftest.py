@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.web.interface import LAUNCH, build_interface
+
+# A busy machine with two cores may take its time.
+expect.set_options(timeout=30_000)
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 

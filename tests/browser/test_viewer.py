@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -24,12 +27,18 @@ PANELS = ("original", "heat-map", "overlay")
 
 
 def upload(page: Page, path: Path) -> None:
-    seen = page.locator("#viewer .note").inner_text()
-    page.set_input_files("#upload input[type=file]", path)
+    with next_image(page):
+        page.set_input_files("#upload input[type=file]", path)
+
+
+@contextmanager
+def next_image(page: Page) -> Iterator[None]:
+    """Wait until the viewer shows something else than before."""
+    before = page.locator("#viewer .viewer").get_attribute("data-shown")
+    yield
     page.wait_for_function(
-        "seen => document.querySelector('#viewer .filled') && "
-        "document.querySelector('#viewer .note').innerText !== seen",
-        arg=seen,
+        "before => (document.querySelector('#viewer .viewer').dataset.shown ?? null) !== before",
+        arg=before,
     )
 
 
@@ -111,13 +120,14 @@ def write_dicom(path: Path) -> None:
     file.Modality, file.PhotometricInterpretation = "CR", "MONOCHROME1"
     file.Rows, file.Columns, file.SamplesPerPixel = *stored.shape, 1
     file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 16, 12, 11, 0
+    file.WindowCenter, file.WindowWidth = 1900, 2701
     file.PixelData = stored.tobytes()
     file.save_as(path, enforce_file_format=True)
 
 
 def test_an_example_shows_with_its_answer(page: Page, bundled: ResNet50FineTuned) -> None:
-    page.get_by_role("button", name="Example 2: pneumonia").click()
-    page.wait_for_selector("#viewer .filled")
+    with next_image(page):
+        page.get_by_role("button", name="Example 2: pneumonia").click()
     assert_shows(page, bundled, example_files()[1])
     expect(page.locator("#answer dt").first).to_have_text("Pneumonia")
     expect(page.get_by_role("radio", name="Pneumonia")).to_be_checked()
@@ -191,7 +201,8 @@ def test_another_class_shows_its_own_map_on_the_same_image(
     radiograph = read_radiograph(xray)
     predicted = explain(bundled, radiograph).predicted_class
     other = next(name for name in bundled.class_names if name != predicted)
-    page.get_by_role("radio", name=other).check()
+    with next_image(page):
+        page.get_by_role("radio", name=other).check()
     expect(page.locator("#viewer .note")).to_contain_text(other)
     expected = explain(bundled, radiograph, other).heatmap
     np.testing.assert_array_equal(pixels_of(page, "heat-map"), colorize(expected))
@@ -225,25 +236,53 @@ def test_a_download_is_the_panel_at_full_resolution(page: Page, xray: Path, pane
     assert "DOE" not in download.value.suggested_filename
 
 
-def test_full_screen_opens_and_closes(page: Page, xray: Path) -> None:
+def test_full_screen_shows_one_panel_with_its_controls(page: Page, xray: Path) -> None:
     upload(page, xray)
-    page.get_by_role("button", name="Overlay: full screen").click()
-    page.wait_for_function("() => document.fullscreenElement?.dataset.panel === 'overlay'")
-    page.get_by_role("button", name="Overlay: full screen").click()
+    large = page.get_by_role("button", name="Overlay: full screen")
+    large.click()
+    page.wait_for_function("() => document.fullscreenElement?.matches('.viewer')")
+    expect(page.locator("[data-panel=original]")).to_be_hidden()
+    expect(page.get_by_role("slider", name="Heat map opacity")).to_be_visible()
+    large.click()
     page.wait_for_function("() => document.fullscreenElement === null")
+    expect(page.locator("[data-panel=original]")).to_be_visible()
 
 
 def test_where_full_screen_is_refused_the_panel_fills_the_window(page: Page, xray: Path) -> None:
     upload(page, xray)
     page.evaluate("() => { Element.prototype.requestFullscreen = undefined; }")
     page.get_by_role("button", name="Overlay: full screen").click()
-    box = page.locator("[data-panel=overlay]").bounding_box()
-    assert box is not None
-    assert (box["width"], box["height"]) == (1440, 900)
+    assert page.locator("#viewer .viewer").bounding_box() == {
+        "x": 0,
+        "y": 0,
+        "width": 1440,
+        "height": 900,
+    }
     page.keyboard.press("Escape")
-    box = page.locator("[data-panel=overlay]").bounding_box()
-    assert box is not None
-    assert box["width"] < 720
+    expect(page.locator("[data-panel=original]")).to_be_visible()
+
+
+def test_of_two_quick_clicks_the_last_one_counts_everywhere(
+    page: Page, bundled: ResNet50FineTuned
+) -> None:
+    page.evaluate(
+        "() => { const [first, second] = document.querySelectorAll('#examples button');"
+        " first.click(); second.click(); }"
+    )
+    last = example_files()[1]
+    expected = as_rgb(read_radiograph(last).pixels)
+    wait_until(lambda: np.array_equal(pixels_of(page, "original"), expected))
+    assert_shows(page, bundled, last)
+    predicted = explain(bundled, read_radiograph(last)).predicted_class
+    expect(page.locator("#answer dt").first).to_have_text(predicted)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail("waited 30 seconds in vain")
 
 
 def test_a_pasted_xray_is_shown(page: Page, bundled: ResNet50FineTuned, xray: Path) -> None:
@@ -261,10 +300,15 @@ def test_a_pasted_xray_is_shown(page: Page, bundled: ResNet50FineTuned, xray: Pa
     assert_shows(page, bundled, xray)
 
 
-def test_the_keyboard_alone_is_enough(page: Page, xray: Path) -> None:
-    upload(page, xray)
-    slider = page.get_by_role("slider", name="Heat map opacity")
-    slider.focus()
+def test_the_keyboard_alone_is_enough(page: Page) -> None:
+    page.get_by_role("button", name="Example 1").focus()
+    with next_image(page):
+        page.keyboard.press("Enter")
+    page.get_by_role("radio", checked=True).focus()
+    with next_image(page):
+        page.keyboard.press("ArrowDown")
+    before = pixels_of(page, "overlay")
+    page.get_by_role("slider", name="Heat map opacity").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#viewer .opacity b")).to_have_text("51 %")
     page.keyboard.press("Tab")
@@ -272,6 +316,7 @@ def test_the_keyboard_alone_is_enough(page: Page, xray: Path) -> None:
     expect(page.get_by_role("combobox", name="Colour map")).to_have_value("viridis")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Original: full screen")).to_be_focused()
+    assert (pixels_of(page, "overlay") != before).any()
 
 
 def test_everything_has_a_name_for_screen_readers(page: Page, xray: Path) -> None:
@@ -321,7 +366,9 @@ def test_nothing_leaves_this_machine_and_nothing_stays(
     upload(page, xray)
     elsewhere = [r.url for r in requests if not r.url.startswith((url, "data:", "blob:"))]
     assert elsewhere == []
-    assert [path for path in cache.rglob("*") if path.name == xray.name] == []
+    kept = [path.read_bytes() for path in cache.rglob("*") if path.is_file()]
+    assert xray.read_bytes() not in kept
+    assert [path for path in cache.rglob("*") if path.stem == xray.stem] == []
     context.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 from pathlib import Path
 
 import cv2
@@ -10,10 +11,10 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from cxr_gradcam import Explanation, Radiograph
+from cxr_gradcam import Explanation, Radiograph, ResNet50FineTuned
 from cxr_gradcam.web.answer import answer_html, percentage
 from cxr_gradcam.web.examples import example_files
-from cxr_gradcam.web.interface import take_upload
+from cxr_gradcam.web.interface import scope, take_upload
 from cxr_gradcam.web.viewer import hottest_region, view
 
 RADIOGRAPH = Radiograph(np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6))
@@ -36,19 +37,24 @@ def decode(png: str) -> np.ndarray:
 
 
 def test_the_message_carries_both_images_without_loss() -> None:
-    message = view(RADIOGRAPH, hot_at(3, 0))
+    message = view(RADIOGRAPH, hot_at(3, 0), "a")
     grey = np.floor(RADIOGRAPH.pixels * 255 + 0.5)
     np.testing.assert_array_equal(decode(message["original"]), grey)
     assert decode(message["heatmap"])[3, 0] == 255
 
 
 def test_the_same_image_is_not_sent_again() -> None:
-    assert view(RADIOGRAPH, hot_at(0, 0), same_image=True)["original"] is None
+    assert view(RADIOGRAPH, hot_at(0, 0), "a", same_image=True)["original"] is None
 
 
 @pytest.mark.parametrize(
     ("row", "column", "words"),
-    [(0, 0, "upper left"), (1, 3, "upper central"), (2, 5, "middle right"), (3, 1, "lower left")],
+    [
+        (0, 0, "upper third, image left"),
+        (1, 3, "upper third, centre"),
+        (2, 5, "middle third, image right"),
+        (3, 1, "lower third, image left"),
+    ],
 )
 def test_the_hottest_region_in_words(row: int, column: int, words: str) -> None:
     assert words in hottest_region(hot_at(row, column))
@@ -56,7 +62,7 @@ def test_the_hottest_region_in_words(row: int, column: int, words: str) -> None:
 
 def test_an_empty_map_says_so() -> None:
     empty = explanation(np.zeros((4, 6)), peak=0)
-    assert "nothing that speaks for Pneumonia" in view(RADIOGRAPH, empty)["note"]
+    assert "nothing that speaks for Pneumonia" in view(RADIOGRAPH, empty, "a")["note"]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +83,23 @@ def test_an_upload_is_removed_whether_it_can_be_read_or_not(tmp_path: Path) -> N
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     good.write_bytes(example_files()[0].read_bytes())
     bad.write_text("no image")
-    assert take_upload(str(good)).file_format == "PNG"
+    assert take_upload(str(good)).radiograph.file_format == "PNG"
     with pytest.raises(gr.Error, match="cannot be shown"):
         take_upload(str(bad))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_upload_has_an_id_of_its_own(tmp_path: Path) -> None:
+    ids = set()
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(example_files()[0].read_bytes())
+        ids.add(take_upload(str(tmp_path / name)).image_id)
+    assert len(ids) == 2
+
+
+def test_the_page_says_what_the_model_knows(shared_model: ResNet50FineTuned) -> None:
+    model = copy.copy(shared_model)
+    model.trained_on = "films of children"
+    assert "class 0 and class 1 and class 2" in scope(model)
+    assert "It was trained on films of children." in scope(model)
+    assert "trained on" not in scope(shared_model)
