@@ -17,12 +17,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import SupportsIndex
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cxr_gradcam.preprocess import resize
 
-ClassIdx = int | Sequence[int] | Tensor | None
+ClassIdx = int | Sequence[int] | NDArray[np.integer] | Tensor | None
 
 
 @dataclass
@@ -74,7 +76,7 @@ def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor |
     """Give one class index per sample, or None where each sample's predicted class is meant.
 
     Args:
-        class_idx: None, one index for all samples, or a sequence or tensor of one per sample.
+        class_idx: None, one index for all samples, or a sequence, array or tensor of one per sample.
         batch: N, the number of samples.
         num_classes: C; an index lies in 0..C-1.
 
@@ -86,7 +88,7 @@ def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor |
     """
     if class_idx is None:
         return None
-    values = class_idx.tolist() if isinstance(class_idx, Tensor) else class_idx
+    values = class_idx.tolist() if isinstance(class_idx, Tensor | np.ndarray) else class_idx
     try:
         indices = (
             [_whole_number(value) for value in values]

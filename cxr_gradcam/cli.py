@@ -76,6 +76,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="REGEX",
         help="its first group names the patient in a file name",
     )
+    parser.add_argument("--weights", metavar="SOURCE", help="start from these, not from random")
     parser.add_argument(
         "--source", default="", metavar="TEXT", help="where the pictures come from, their licence"
     )
@@ -149,6 +150,7 @@ def _train(options: argparse.Namespace) -> int:
         options.data,
         options.output,
         recipe,
+        weights=options.weights,
         source=options.source,
         patient_pattern=options.patient_pattern,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -53,18 +53,20 @@ class Recipe:
 
     Attributes:
         epochs: passes over the training images.
-        size: side of the model's input in pixels; the first epochs run at a smaller one.
+        size: side of the model's input in pixels, that of the last epoch.
+        start_size: that of the first epoch.
         batch_size: images a step.
         learning_rate: the highest of the one-cycle schedule.
         weight_decay: AdamW's.
         label_smoothing: the share of each label spread over all classes.
         phantoms: synthetic radiographs added, half of them with an opacity.
-        validation_share: the share of the patients that is kept for validation.
+        validation_share: the share of the patients, and of the phantoms, kept for validation.
         seed: of the split, the order, the augmentation and the initial weights.
     """
 
     epochs: int = 8
     size: int = 224
+    start_size: int = 96
     batch_size: int = 32
     learning_rate: float = 3e-4
     weight_decay: float = 0.05
@@ -74,7 +76,7 @@ class Recipe:
     seed: int = 0
 
     def size_of_epoch(self, epoch: int) -> int:
-        """Give the input size of an epoch, in steps of 32: from 3/7 of the full one up to it.
+        """Give the input size of an epoch, in steps of 32 from the first to the last.
 
         Small images are cheap and teach the coarse; the growth is quadratic, so most epochs are
         cheap ones and the last has the full size.
@@ -82,7 +84,8 @@ class Recipe:
         if epoch + 1 >= self.epochs:
             return self.size
         progress = (epoch / (self.epochs - 1)) ** 2
-        return min(self.size, round(self.size * (3 + 4 * progress) / 7 / 32) * 32)
+        start = min(self.start_size, self.size)
+        return round((start + (self.size - start) * progress) / 32) * 32
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,11 @@ def train(
     output: Path,
     recipe: Recipe,
     *,
+    weights: str | None = None,
     source: str = "",
     patient_pattern: str = PATIENT_PATTERN,
 ) -> dict[str, Any]:
-    """Train a ResNet50 from random weights and write the best epoch's averaged weights.
+    """Train a ResNet50 and write the best epoch's averaged weights.
 
     The best epoch is the one with the highest area under the ROC curve on the validation
     patients. An unfinished run with the same recipe goes on after its last whole epoch.
@@ -114,6 +118,7 @@ def train(
         data: a folder with one folder of radiographs per class.
         output: the .safetensors file to write.
         recipe: how the run goes.
+        weights: where the training starts, as in `ResNet50FineTuned`; None for random weights.
         source: where the pictures come from and their licence, in words.
         patient_pattern: a regular expression; its first group names the patient in a file name.
 
@@ -131,7 +136,7 @@ def train(
     resume = output.with_suffix(".resume.pt")
     state = _read_resume(resume, plan, recipe)
     training, validation = _load(plan, recipe)
-    run = _Run(plan, training, recipe, resume, state)
+    run = _Run(plan, training, recipe, weights, resume, state)
     for epoch in range(run.epoch, recipe.epochs):
         loss = run.train_epoch(training, epoch)
         auc = mean_auc(*run.predict(validation))
@@ -223,7 +228,12 @@ def _load(plan: _Plan, recipe: Recipe) -> tuple[LabelledImages, LabelledImages]:
     training, validation = (
         LabelledImages(images[side], plan.labels[side]) for side in (~plan.held_out, plan.held_out)
     )
-    return _with_phantoms(training, recipe), validation
+    held_out = round(recipe.phantoms * recipe.validation_share)
+    drawn = range(_FIRST_PHANTOM, _FIRST_PHANTOM + recipe.phantoms)
+    return (
+        _with_phantoms(training, drawn[held_out:], recipe.size),
+        _with_phantoms(validation, drawn[:held_out], recipe.size),
+    )
 
 
 def _read_all(paths: Sequence[str], size: int) -> Tensor:
@@ -238,20 +248,19 @@ def _as_bytes(pixels: Tensor, size: int) -> Tensor:
     return (resize(pixels[None, None], (size, size))[0] * 255).round().to(torch.uint8)
 
 
-def _with_phantoms(training: LabelledImages, recipe: Recipe) -> LabelledImages:
-    if not recipe.phantoms:
-        return training
+def _with_phantoms(data: LabelledImages, seeds: range, size: int) -> LabelledImages:
+    """Add the phantoms of the seeds; the odd ones have an opacity."""
+    if not seeds:
+        return data
 
-    def draw(index: int) -> Tensor:
-        phantom = draw_phantom(_FIRST_PHANTOM + index, size=recipe.size, opacity=index % 2 == 1)
-        return _as_bytes(torch.from_numpy(phantom.pixels), recipe.size)
+    def draw(seed: int) -> Tensor:
+        phantom = draw_phantom(seed, size=size, opacity=seed % 2 == 1)
+        return _as_bytes(torch.from_numpy(phantom.pixels), size)
 
     with ThreadPoolExecutor() as pool:
-        images = torch.stack(list(pool.map(draw, range(recipe.phantoms))))
-    labels = torch.arange(recipe.phantoms) % 2
-    return LabelledImages(
-        torch.cat([training.images, images]), torch.cat([training.labels, labels])
-    )
+        images = torch.stack(list(pool.map(draw, seeds)))
+    labels = torch.tensor(seeds) % 2
+    return LabelledImages(torch.cat([data.images, images]), torch.cat([data.labels, labels]))
 
 
 class _Run:
@@ -262,15 +271,20 @@ class _Run:
         plan: _Plan,
         training: LabelledImages,
         recipe: Recipe,
+        weights: str | None,
         resume: Path,
         state: dict[str, Any] | None,
     ) -> None:
         self.plan, self.recipe, self.resume = plan, recipe, resume
         self.console = Console()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.preprocessing = _statistics(training.images, recipe.size)
-        model = ResNet50FineTuned(len(plan.class_names), freeze_features=False, weights=None)
-        _silence_residuals(model)
+        self.weights = weights
+        model = ResNet50FineTuned(len(plan.class_names), freeze_features=False, weights=weights)
+        if weights is None:
+            self.preprocessing = _statistics(training.images, recipe.size)
+            _silence_residuals(model)
+        else:
+            self.preprocessing = replace(model.preprocessing, size=recipe.size)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True
@@ -383,10 +397,11 @@ class _Run:
         figures: dict[str, Any] = {
             "source": source,
             "recipe": asdict(self.recipe),
-            "initial_weights": "random",
-            "training_images": len(training) - self.recipe.phantoms,
-            "training_phantoms": self.recipe.phantoms,
-            "validation_images": len(validation),
+            "initial_weights": self.weights or "random",
+            "training_images": int((~self.plan.held_out).sum()),
+            "training_phantoms": len(training) - int((~self.plan.held_out).sum()),
+            "validation_images": int(self.plan.held_out.sum()),
+            "validation_phantoms": len(validation) - int(self.plan.held_out.sum()),
             "validation_auc": max(self.aucs),
             "validation_auc_by_epoch": self.aucs,
         }

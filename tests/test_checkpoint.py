@@ -45,6 +45,10 @@ def test_what_travels_with_the_weights_comes_back(path):
     assert loaded.training == CHECKPOINT.training
 
 
+def test_nothing_but_the_file_is_left(path):
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_vectors_come_back_exactly_and_matrices_in_half_precision(path):
     loaded, saved = load_checkpoint(str(path)).state_dict, CHECKPOINT.state_dict
     assert loaded.keys() == saved.keys()

@@ -70,6 +70,7 @@ def test_the_weights_say_what_they_are(weights: Path) -> None:
     assert checkpoint.training["source"] == "noise"
     assert len(checkpoint.training["validation_auc_by_epoch"]) == 2
     assert checkpoint.training["training_images"] + checkpoint.training["validation_images"] == 16
+    assert checkpoint.training["initial_weights"] == "random"
     assert ResNet50FineTuned.from_checkpoint(weights).class_names == ("Normal", "Pneumonia")
 
 
@@ -111,8 +112,19 @@ def test_a_run_with_another_recipe_is_not_mixed_in(data: Path, tmp_path: Path) -
 def test_phantoms_are_mixed_in_and_counted(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "weights.safetensors"
     figures = train(data, output, replace(TINY, epochs=1, phantoms=6))
-    assert figures["training_phantoms"] == 6
+    assert figures["training_phantoms"] == 3
+    assert figures["validation_phantoms"] == 3
     assert figures["training_images"] + figures["validation_images"] == 16
+
+
+def test_training_goes_on_from_given_weights(data: Path, weights: Path, tmp_path: Path) -> None:
+    output = tmp_path / "tuned.safetensors"
+    calm = replace(TINY, epochs=1, learning_rate=1e-9)
+    assert train(data, output, calm, weights=str(weights))["initial_weights"] == str(weights)
+    before, after = load_checkpoint(weights), load_checkpoint(output)
+    assert after.preprocessing == before.preprocessing
+    head = "resnet50.fc.weight"
+    torch.testing.assert_close(after.state_dict[head], before.state_dict[head], rtol=0, atol=1e-3)
 
 
 def test_phantoms_of_other_classes_are_refused(data: Path, tmp_path: Path) -> None:
