@@ -76,7 +76,7 @@ def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor |
     """Give one class index per sample, or None where each sample's predicted class is meant.
 
     Args:
-        class_idx: None, one index for all samples, or a sequence, array or tensor of one per sample.
+        class_idx: None, one index for all samples, or one per sample: sequence, array or tensor.
         batch: N, the number of samples.
         num_classes: C; an index lies in 0..C-1.
 

@@ -397,7 +397,7 @@ class _Run:
         figures: dict[str, Any] = {
             "source": source,
             "recipe": asdict(self.recipe),
-            "initial_weights": self.weights or "random",
+            "initial_weights": Path(self.weights).name if self.weights else "random",
             "training_images": int((~self.plan.held_out).sum()),
             "training_phantoms": len(training) - int((~self.plan.held_out).sum()),
             "validation_images": int(self.plan.held_out.sum()),

@@ -120,7 +120,7 @@ def test_phantoms_are_mixed_in_and_counted(data: Path, tmp_path: Path) -> None:
 def test_training_goes_on_from_given_weights(data: Path, weights: Path, tmp_path: Path) -> None:
     output = tmp_path / "tuned.safetensors"
     calm = replace(TINY, epochs=1, learning_rate=1e-9)
-    assert train(data, output, calm, weights=str(weights))["initial_weights"] == str(weights)
+    assert train(data, output, calm, weights=str(weights))["initial_weights"] == weights.name
     before, after = load_checkpoint(weights), load_checkpoint(output)
     assert after.preprocessing == before.preprocessing
     head = "resnet50.fc.weight"
