@@ -3,11 +3,16 @@
 import copy
 from collections.abc import Callable
 
+import hypothesis
 import pytest
 import torch
 from torch import Tensor, nn
 
 from cxr_gradcam.resnet50 import ResNet50FineTuned
+
+# A busy machine may take its time for any one example.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

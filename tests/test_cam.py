@@ -177,6 +177,7 @@ def test_the_graph_is_cut_only_where_nothing_in_front_of_the_layer_trains():
         ([2, 0, 1], [2, 0, 1]),
         ((0, 0, 2), [0, 0, 2]),
         (range(3), [0, 1, 2]),
+        (np.array([2, 1, 0]), [2, 1, 0]),
         ([np.uint8(1), torch.tensor(2), 0], [1, 2, 0]),
         (torch.tensor([1, 2, 0]), [1, 2, 0]),
         (torch.tensor([1, 2, 0], dtype=torch.uint8), [1, 2, 0]),
