@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import torch
+
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 
-page = build_interface(ResNet50FineTuned.from_checkpoint())
+model = ResNet50FineTuned.from_checkpoint()
+model.see(torch.zeros(1, 3, model.preprocessing.size, model.preprocessing.size))  # warm up
+page = build_interface(model)
 
 if __name__ == "__main__":
     page.launch(**LAUNCH)

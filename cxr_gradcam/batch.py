@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from PIL import Image
 
-from cxr_gradcam.explanation import explain
+from cxr_gradcam.explanation import Question, explain
 from cxr_gradcam.radiograph import RadiographError, read_radiograph
 from cxr_gradcam.render import as_rgb, colorize, overlay
 from cxr_gradcam.resnet50 import ResNet50FineTuned
@@ -19,10 +19,9 @@ def explain_files(
     files: Sequence[Path],
     output: Path,
     *,
-    class_name: str | None = None,
-    method: str = "gradcam",
     alpha: float = 0.5,
     colormap: str = "jet",
+    **question: Unpack[Question],
 ) -> Iterator[dict[str, Any]]:
     """Explain files one by one and save heat map and overlay of each as PNG.
 
@@ -30,14 +29,14 @@ def explain_files(
         model: with Grad-CAM enabled.
         files: radiographs.
         output: the folder for the pictures; files of the same name get numbers.
-        class_name: the class to explain; None for each file's predicted class.
-        method: a name of `explanation.METHODS`.
         alpha: opacity of the map in the overlay, in [0, 1].
         colormap: a name of `render.COLORMAPS`.
+        question: as in `explain`; by default, Grad-CAM for each file's predicted class.
 
     Yields:
         Per file, in order: {"file", "predicted_class", "probabilities", "class_name", "method",
-        "outputs"}, or {"file", "error"} where it cannot be read.
+        "contrast_with", "against", "layers", "outputs"}, or {"file", "error"} where it cannot be
+        read.
 
     Raises:
         ValueError: no such class, method or colour map, or `alpha` outside [0, 1].
@@ -49,7 +48,7 @@ def explain_files(
         except RadiographError as error:
             yield {"file": str(file), "error": str(error)}
             continue
-        explanation = explain(model, radiograph, class_name, method)
+        explanation = explain(model, radiograph, **question)
         pictures = {
             "heatmap": colorize(explanation.heatmap, colormap),
             "overlay": overlay(as_rgb(radiograph.pixels), explanation.heatmap, alpha, colormap),
@@ -63,6 +62,9 @@ def explain_files(
             "probabilities": explanation.probabilities,
             "class_name": explanation.class_name,
             "method": explanation.method,
+            "contrast_with": explanation.contrast_with,
+            "against": explanation.against,
+            "layers": explanation.layers,
             "outputs": outputs,
         }
 

@@ -1,132 +1,20 @@
-"""Class activation maps: the capture of a layer's activations, and the maps made of them.
+"""Class activation maps: each method a function of a layer's activations A and their gradients G.
 
-A map needs the target layer's activations A and the gradient of the class score with respect to
-A, nothing in front of the layer. So the graph is cut there: the hook puts a fresh leaf in the
-place of the layer's output, the trunk records nothing, and only the tail is differentiated.
-
-What is captured belongs to the call that asked for it and to its thread (a context variable);
-nothing is kept on a module.
+A and G are (N, K, h, w), G the gradient of the explained score with respect to A; a map is
+(N, h, w), float32, at least 0 and not normalised. `fuse` brings maps to an image's grid.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import SupportsIndex
+from collections.abc import Callable, Sequence
+from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from cxr_gradcam.preprocess import resize
 
-ClassIdx = int | Sequence[int] | NDArray[np.integer] | Tensor | None
-
-
-@dataclass
-class Capture:
-    """The activations that one forward pass left at the target layer, (N, K, h, w).
-
-    `is_cut` says whether the graph begins there, because nobody trains what comes before.
-    """
-
-    activations: Tensor | None = None
-    is_cut: bool = False
-
-
-_capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
-
-
-@contextmanager
-def capturing() -> Iterator[Capture]:
-    """Let `capture_activations` hooks capture what runs inside, in this thread alone."""
-    capture = Capture()
-    token = _capture.set(capture)
-    grad_enabled = torch.is_grad_enabled()
-    try:
-        # Tensors of inference mode can never be differentiated, so it is left; no_grad stays.
-        with torch.inference_mode(mode=False), torch.set_grad_enabled(grad_enabled):
-            yield capture
-    finally:
-        _capture.reset(token)
-
-
-def capture_activations(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    """Forward hook of the target layer: capture its output and make it differentiable.
-
-    Where the caller trains the trunk, the output is part of the graph already and stays so: cut
-    there, the trunk would get no gradient.
-    """
-    capture = _capture.get()
-    if capture is None:
-        return output
-    if not output.requires_grad:
-        output = output.detach().requires_grad_()
-        capture.is_cut = True
-        torch.set_grad_enabled(True)  # for the tail; `capturing` restores it
-    capture.activations = output
-    return output
-
-
-def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor | None:
-    """Give one class index per sample, or None where each sample's predicted class is meant.
-
-    Args:
-        class_idx: None, one index for all samples, or one per sample: sequence, array or tensor.
-        batch: N, the number of samples.
-        num_classes: C; an index lies in 0..C-1.
-
-    Returns:
-        int64 tensor (N,) on the CPU, or None.
-
-    Raises:
-        ValueError: an index out of range, no whole number, or not one per sample.
-    """
-    if class_idx is None:
-        return None
-    values = class_idx.tolist() if isinstance(class_idx, Tensor | np.ndarray) else class_idx
-    try:
-        indices = (
-            [_whole_number(value) for value in values]
-            if isinstance(values, Sequence)
-            else [_whole_number(values)] * batch
-        )
-    except TypeError:
-        raise ValueError(f"a class index is a whole number, not {class_idx!r}") from None
-    if len(indices) != batch:
-        raise ValueError(f"{len(indices)} class indices for {batch} images: give one per image")
-    for index in indices:
-        if not 0 <= index < num_classes:
-            raise ValueError(f"class index {index} is outside the range 0..{num_classes - 1}")
-    return torch.tensor(indices)
-
-
-def _whole_number(value: SupportsIndex) -> int:
-    if isinstance(value, bool):
-        raise TypeError
-    return operator.index(value)
-
-
-def class_gradients(
-    logits: Tensor, class_idx: Tensor, activations: Tensor, *, retain_graph: bool
-) -> Tensor:
-    """Differentiate each sample's class score with respect to its activations.
-
-    Args:
-        logits: (N, C), with a graph that reaches back to `activations`.
-        class_idx: (N,), the class explained for each sample.
-        activations: (N, K, h, w).
-        retain_graph: keep the graph, for a loss that the caller still wants to differentiate.
-
-    Returns:
-        Gradients (N, K, h, w). No `.grad` is touched.
-    """
-    scores = logits.gather(1, class_idx.to(logits.device)[:, None]).sum()
-    return torch.autograd.grad(scores, activations, retain_graph=retain_graph)[0]
+Fusion = Literal["mean", "max"]
 
 
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -141,8 +29,172 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Source: Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2.
     """
-    weights = gradients.float().mean(dim=(2, 3), keepdim=True)
-    return (weights * activations.float()).sum(dim=1).relu()
+    return _weighted_sum(gradients.float().mean(dim=(2, 3)), activations)
+
+
+def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Grad-CAM++: each positive gradient counts with a share that favours small regions.
+
+    With the exponential of the score that the paper assumes, the share of a gradient g in a channel
+    whose activations sum to S is g² / (2 g² + S g³) = 1 / (2 + S g). The paper has activations of
+    one sign in mind, as they are behind a ReLU. With both signs the share has a pole, so S is the
+    sum of magnitudes, which changes nothing for activations above zero.
+
+    Args:
+        activations: (N, K, h, w).
+        gradients: (N, K, h, w), of the class score.
+
+    Returns:
+        Maps (N, h, w), float32, at least 0, not normalised.
+
+    Source: Chattopadhay et al., "Grad-CAM++", WACV 2018, equations 1, 5 and 19.
+    """
+    positive = gradients.float().relu()
+    sums = activations.float().abs().sum(dim=(2, 3), keepdim=True)
+    weights = (positive / (2 + sums * positive)).sum(dim=(2, 3))
+    return _weighted_sum(weights, activations)
+
+
+def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """XGrad-CAM: like Grad-CAM, but a gradient counts by the share of its activation.
+
+    The paper has activations of one sign in mind, as they are behind a ReLU. Where both signs occur
+    their sum may be close to 0 and the shares explode, so magnitudes are used, which changes
+    nothing for one sign.
+
+    Args:
+        activations: (N, K, h, w).
+        gradients: (N, K, h, w), of the class score.
+
+    Returns:
+        Maps (N, h, w), float32, at least 0, not normalised. A channel without any activation has
+        no weight.
+
+    Source: Fu et al., "Axiom-based Grad-CAM", BMVC 2020, equation 8.
+    """
+    magnitudes = activations.float().abs()
+    weighted = (magnitudes * gradients.float()).sum(dim=(2, 3))
+    return _weighted_sum(_divide(weighted, magnitudes.sum(dim=(2, 3))), activations)
+
+
+def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """HiResCAM: activation times gradient at each place, summed over the channels, above zero.
+
+    Args:
+        activations: (N, K, h, w).
+        gradients: (N, K, h, w), of the class score.
+
+    Returns:
+        Maps (N, h, w), float32, at least 0, not normalised.
+
+    Source: Draelos and Carin, "Use HiResCAM instead of Grad-CAM", 2020, section 3.3.
+    """
+    return (activations.float() * gradients.float()).sum(dim=1).relu()
+
+
+def elementwise(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Element-wise Grad-CAM: like HiResCAM, but no channel takes away what another adds.
+
+    Args:
+        activations: (N, K, h, w).
+        gradients: (N, K, h, w), of the class score.
+
+    Returns:
+        Maps (N, h, w), float32, at least 0, not normalised.
+
+    Source: Pillai and Pirsiavash, "Explainable Models with Consistent Interpretations", AAAI 2021.
+    """
+    return (activations.float() * gradients.float()).relu().sum(dim=1)
+
+
+def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """LayerCAM: each activation weighted by its own gradient where that is positive.
+
+    Args:
+        activations: (N, K, h, w).
+        gradients: (N, K, h, w), of the class score.
+
+    Returns:
+        Maps (N, h, w), float32, at least 0, not normalised.
+
+    Source: Jiang et al., "LayerCAM", IEEE Transactions on Image Processing 2021, equations 5-7.
+    """
+    return (gradients.float().relu() * activations.float()).sum(dim=1).relu()
+
+
+def eigencam(activations: Tensor) -> Tensor:
+    """EigenCAM: the strongest pattern among all channels, whatever the class.
+
+    It is the projection on the first right singular vector. A singular vector has no sign of its
+    own; this one is positive where the activations are strong.
+
+    Args:
+        activations: (N, K, h, w).
+
+    Returns:
+        Maps (N, h, w), float32, at least 0, not normalised.
+
+    Source: Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020, equation 3; nothing is centred there.
+    """
+    activations = activations.float()
+    return _first_component(activations, activations.square().sum(dim=1)).relu()
+
+
+def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """EigenGradCAM: the strongest pattern of activation times gradient.
+
+    The pattern is positive where the products' sum over the channels, the evidence, is.
+
+    Args:
+        activations: (N, K, h, w).
+        gradients: (N, K, h, w), of the class score.
+
+    Returns:
+        Maps (N, h, w), float32, at least 0, not normalised.
+
+    Source: EigenCAM's equation on HiResCAM's products, as pytorch-grad-cam introduced it.
+    """
+    products = activations.float() * gradients.float()
+    return _first_component(products, products.sum(dim=1)).relu()
+
+
+GRADIENT_METHODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "gradcam": gradcam,
+    "gradcam++": gradcam_plus_plus,
+    "hirescam": hirescam,
+    "xgradcam": xgradcam,
+    "layercam": layercam,
+    "elementwise": elementwise,
+    "eigengradcam": eigengradcam,
+}
+"""The methods that ask for the gradients of the explained score."""
+
+
+def fuse(
+    maps: Sequence[Tensor], size: tuple[int, int], fusion: Fusion = "mean"
+) -> tuple[Tensor, Tensor]:
+    """Bring the maps of one or several layers to an image's grid and make one of them.
+
+    Each layer's map is scaled to a maximum of 1 before they are fused, and the result again.
+
+    Args:
+        maps: one per layer, (N, h, w), at least 0; h and w may differ.
+        size: (H, W) in pixels.
+        fusion: "mean" or "max" over the layers.
+
+    Returns:
+        Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before the last scaling:
+        for one layer in units of the score, for several a share of full agreement.
+
+    Raises:
+        ValueError: no such fusion.
+    """
+    if fusion not in ("mean", "max"):
+        raise ValueError(f"layers are fused by 'mean' or 'max', not {fusion!r}")
+    if len(maps) == 1:
+        return upsample(maps[0], size)
+    scaled = torch.stack([upsample(each, size)[0] for each in maps])
+    return _scale(scaled.mean(dim=0) if fusion == "mean" else scaled.amax(dim=0))
 
 
 def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -157,6 +209,39 @@ def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     Returns:
         Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before scaling.
     """
-    heatmaps = resize(maps[:, None], size)[:, 0]
-    peaks = heatmaps.amax(dim=(1, 2))
-    return heatmaps / peaks.where(peaks > 0, 1)[:, None, None], peaks
+    return _scale(resize(maps[:, None], size)[:, 0])
+
+
+def _scale(maps: Tensor) -> tuple[Tensor, Tensor]:
+    peaks = maps.amax(dim=(1, 2))
+    return maps / peaks.where(peaks > 0, 1)[:, None, None], peaks
+
+
+def _weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
+    return (weights[:, :, None, None] * activations.float()).sum(dim=1).relu()
+
+
+def _divide(dividend: Tensor, divisor: Tensor) -> Tensor:
+    """Divide; what would be divided by 0 becomes 0."""
+    return (dividend / divisor.where(divisor != 0, 1)).where(divisor != 0, 0)
+
+
+def _first_component(values: Tensor, direction: Tensor) -> Tensor:
+    """Project the channels (N, K, h, w) of each place on their first right singular vector.
+
+    It is found by the Gram matrix of the channels or of the places, whichever are fewer. Its sign
+    is chosen to agree with `direction`.
+    """
+    flat = values.flatten(2)  # (N, K, places), the transpose of the matrix in the papers
+    few_channels = flat.shape[1] < flat.shape[2]
+    rows = flat if few_channels else flat.transpose(1, 2)
+    with torch.autocast(values.device.type, enabled=False):  # in float16 it would overflow
+        gram = (rows @ rows.transpose(1, 2)).cpu()  # not every device can decompose
+        eigenvalues, vectors = torch.linalg.eigh(gram)
+        first: Tensor = vectors[..., -1].to(values.device)
+        if few_channels:
+            projection = (first[:, None] @ flat)[:, 0]
+        else:
+            projection = first * eigenvalues[..., -1:].clamp_min(0).sqrt().to(values.device)
+    agreement: Tensor = (projection * direction.flatten(1)).sum(dim=1, keepdim=True)
+    return projection.where(agreement >= 0, -projection).view_as(direction)

@@ -54,6 +54,11 @@ def assets() -> Path:
     return installed if installed.is_dir() else package.parent / "assets"
 
 
+def example_files() -> list[Path]:
+    """List the example radiographs that come with the package."""
+    return sorted((assets() / "examples").glob("*.png"))
+
+
 def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """Write a checkpoint, convolution and linear weights in half precision.
 

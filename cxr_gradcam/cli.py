@@ -5,23 +5,28 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from cxr_gradcam.batch import explain_files
 from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation import evaluate
-from cxr_gradcam.explanation import METHODS
+from cxr_gradcam.methods import METHODS
+from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.render import COLORMAPS
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
 from cxr_gradcam.training import PATIENT_PATTERN, Recipe, train
 
 FAILED_SOME, FAILED = 1, 2
+
+_METHOD_HELP = "; ".join(f"{name}: {method.summary}" for name, method in METHODS.items())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +64,25 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: the predicted")
-    parser.add_argument("--method", choices=METHODS, default=METHODS[0])
+    parser.add_argument("--rather-than", metavar="NAME", help="why the class and not this one")
+    parser.add_argument(
+        "--against", action="store_true", help="what speaks against the class, not for it"
+    )
+    parser.add_argument(
+        "--method", choices=METHODS, default="gradcam", metavar="NAME", help=_METHOD_HELP
+    )
+    parser.add_argument(
+        "--detail", choices=DETAIL, default="standard", help="finer details are less sure"
+    )
+    parser.add_argument(
+        "--fusion", choices=("mean", "max"), default="mean", help="of the layers of a finer detail"
+    )
+    parser.add_argument(
+        "--fast",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="OpenVINO or lower precision where that is faster",
+    )
     parser.add_argument("--alpha", type=float, default=0.5, help="opacity of the map, 0 to 1")
     parser.add_argument("--colormap", choices=tuple(COLORMAPS), default="jet")
     _add_weights(parser)
@@ -114,15 +137,35 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    records = explain_files(
-        ResNet50FineTuned.from_checkpoint(options.weights),
-        options.files,
-        options.output,
-        class_name=options.class_name,
-        method=options.method,
-        alpha=options.alpha,
-        colormap=options.colormap,
-    )
+    with _step_progress(options.method) as progress:
+        records = explain_files(
+            ResNet50FineTuned.from_checkpoint(options.weights, fast=options.fast),
+            options.files,
+            options.output,
+            alpha=options.alpha,
+            colormap=options.colormap,
+            layers=DETAIL[options.detail],
+            class_name=options.class_name,
+            method=options.method,
+            contrast_with=options.rather_than,
+            against=options.against,
+            fusion=options.fusion,
+            progress=progress,
+        )
+        return _report_all(records, options)
+
+
+@contextmanager
+def _step_progress(method: str) -> Iterator[Progress]:
+    """Show on a terminal how far a slow method is."""
+    console = Console(stderr=True)
+    shown = METHODS[method].is_slow and console.is_terminal
+    with ProgressBar(console=console, transient=True, disable=not shown) as bar:
+        task = bar.add_task(METHODS[method].label)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _report_all(records: Iterable[dict[str, Any]], options: argparse.Namespace) -> int:
     failures = 0
     for record in records:
         failures += _report(record, as_json=options.json)

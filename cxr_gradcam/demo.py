@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from cxr_gradcam.checkpoint import assets
+from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.explanation import explain
 from cxr_gradcam.radiograph import read_radiograph
 from cxr_gradcam.render import as_rgb, three_panels
@@ -26,7 +26,7 @@ def run_demo(output: Path, file: Path | None = None) -> None:
         CheckpointError: the bundled weights cannot be read.
     """
     say = Console(highlight=False).print
-    radiograph = read_radiograph(file or max((assets() / "examples").glob("*.png")))
+    radiograph = read_radiograph(file or example_files()[-1])
     model = ResNet50FineTuned.from_checkpoint(enable_gradcam=False)
     x = model.preprocessing.prepare(radiograph)
 
@@ -46,9 +46,9 @@ def run_demo(output: Path, file: Path | None = None) -> None:
     say("4. Grad-CAM off:", "overlay is", model.get_gradcam_overlay(x))
     model.enable_gradcam_mode()
     explanation = explain(model, radiograph)
-    say("   and on again: evidence for", explanation.class_name)
+    say("   and on again: evidence", explanation.question)
 
-    title = f"Evidence for {explanation.class_name} ({_percentages(model, logits)})"
+    title = f"Evidence {explanation.question} ({_percentages(model, logits)})"
     figure = three_panels(as_rgb(radiograph.pixels), explanation.heatmap, title)
     output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output, dpi=150)

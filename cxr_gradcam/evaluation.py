@@ -14,9 +14,10 @@ from rich.progress import track
 from sklearn.metrics import accuracy_score, confusion_matrix, roc_auc_score
 from torchvision.datasets import ImageFolder
 
+from cxr_gradcam.capture import evaluating
 from cxr_gradcam.explanation import find_class
 from cxr_gradcam.radiograph import Radiograph, RadiographError, read_radiograph
-from cxr_gradcam.resnet50 import ResNet50FineTuned, evaluating
+from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 BATCH_SIZE = 16
 

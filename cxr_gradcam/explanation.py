@@ -1,18 +1,34 @@
-"""explain: what the model sees on a radiograph, and where."""
+"""explain: what a model sees on a radiograph, and where."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from cxr_gradcam.cam import upsample
+from cxr_gradcam.cam import Fusion
+from cxr_gradcam.classifier import CAM
+from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.radiograph import Radiograph
-from cxr_gradcam.resnet50 import ResNet50FineTuned, evaluating
+from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.seen import Seen
 
-METHODS = ("gradcam",)
+
+class Question(TypedDict, total=False):
+    """What can be asked of a radiograph; `Examination.explain` says what each means."""
+
+    class_name: str | None
+    method: str
+    contrast_with: str | None
+    against: bool
+    layers: Sequence[str] | None
+    fusion: Fusion
+    progress: Progress | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +36,16 @@ class Explanation:
     """The model's answer to one radiograph, and where the score of one class comes from.
 
     Attributes:
-        probabilities: {class name: probability}, sum 1, in the order of the model's classes.
+        probabilities: {class name: probability}, in the order of the model's classes; sum 1 unless
+            several classes can be true at once.
         class_name: the explained class.
         heatmap: float32 (H, W) on the radiograph's own grid, in [0, 1].
-        peak: the map's maximum before normalisation, in units of the class score; 0 where
-            nothing speaks for the class, and the map is empty.
+        peak: the map's maximum before normalisation, in units of the score where one layer was
+            asked; 0 where nothing was found, and the map is empty.
         method: how the map was made, a name of `METHODS`.
+        layers: where in the network it was made.
+        contrast_with: the class that the explained one is set against, or None.
+        against: whether the map shows what speaks against the class.
     """
 
     probabilities: dict[str, float]
@@ -33,6 +53,9 @@ class Explanation:
     heatmap: NDArray[np.float32]
     peak: float
     method: str
+    layers: tuple[str, ...]
+    contrast_with: str | None = None
+    against: bool = False
 
     @property
     def predicted_class(self) -> str:
@@ -41,49 +64,165 @@ class Explanation:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing in the image speaks for the class: there is no map to show."""
+        """Whether nothing in the image answers the question: there is no map to show."""
         return self.peak == 0
+
+    @property
+    def question(self) -> str:
+        """What the map shows, in words."""
+        direction = "against" if self.against else "for"
+        other = "" if self.contrast_with is None else f" rather than {self.contrast_with}"
+        return f"{direction} {self.class_name}{other}"
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """A radiograph that a model has looked at once; every question after that is cheap.
+
+    Attributes:
+        radiograph: the picture.
+        class_names: the model's classes.
+        seen: what the network saw of it.
+        multi_label: whether several classes can be true at once.
+    """
+
+    radiograph: Radiograph
+    class_names: tuple[str, ...]
+    seen: Seen
+    multi_label: bool = False
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """{class name: probability}."""
+        logits = self.seen.logits[0].float()
+        shares = logits.sigmoid() if self.multi_label else logits.softmax(dim=0)
+        return dict(zip(self.class_names, shares.tolist(), strict=True))
+
+    def explain(
+        self,
+        class_name: str | None = None,
+        method: str = "gradcam",
+        *,
+        contrast_with: str | None = None,
+        against: bool = False,
+        layers: Sequence[str] | None = None,
+        fusion: Fusion = "mean",
+        progress: Progress | None = None,
+    ) -> Explanation:
+        """Map where the score of a class comes from.
+
+        Args:
+            class_name: the class to explain; None for the predicted one.
+            method: a name of `METHODS`.
+            contrast_with: explain the class rather than this one.
+            against: explain what speaks against the class.
+            layers: names among those looked at; None for all.
+            fusion: how several layers' maps become one, "mean" or "max".
+            progress: called while Score-CAM and Ablation-CAM are at work.
+
+        Returns:
+            The explanation, its map on the radiograph's grid.
+
+        Raises:
+            ValueError: no such class, method or layer.
+        """
+        names = self.class_names
+        predicted = int(self.seen.logits[0].argmax())
+        explained = predicted if class_name is None else find_class(names, class_name)
+        contrast = None if contrast_with is None else find_class(names, contrast_with)
+        asked = self.seen.layers if layers is None else tuple(layers)
+        with torch.no_grad():
+            heatmaps, peaks = self.seen.maps(
+                explained,
+                method,
+                layers=asked,
+                contrast_idx=contrast,
+                against=against,
+                fusion=fusion,
+                size=self.radiograph.pixels.shape,
+                progress=progress,
+            )
+        return Explanation(
+            probabilities=self.probabilities,
+            class_name=names[explained],
+            heatmap=heatmaps[0].cpu().numpy(),
+            peak=float(peaks[0]),
+            method=method,
+            layers=asked,
+            contrast_with=None if contrast is None else names[contrast],
+            against=against,
+        )
+
+
+def examine(
+    model: CAM | nn.Module,
+    radiograph: Radiograph,
+    layers: Sequence[str] | None = None,
+) -> Examination:
+    """Let a model look at a radiograph once.
+
+    The model is run in eval mode; the mode of every module is then as before.
+
+    Args:
+        model: a `ResNet50FineTuned` with Grad-CAM enabled, a `CAM`, or any torch classifier, of
+            which a `CAM` is then made.
+        radiograph: the picture.
+        layers: the layers that maps can be taken at; None for the model's target layers.
+
+    Returns:
+        The examination, to be asked by `explain`.
+
+    Raises:
+        ValueError: no such layer, or no target layer can be guessed.
+        RuntimeError: Grad-CAM is not enabled.
+    """
+    known = model if isinstance(model, ResNet50FineTuned | CAM) else CAM(model)
+    network = known.model if isinstance(known, CAM) else known
+    x = known.preprocessing.prepare(radiograph).to(next(network.parameters()).device)
+    return Examination(radiograph, known.class_names, known.see(x, layers), known.multi_label)
 
 
 def explain(
-    model: ResNet50FineTuned,
+    model: CAM | nn.Module,
     radiograph: Radiograph,
     class_name: str | None = None,
     method: str = "gradcam",
+    *,
+    contrast_with: str | None = None,
+    against: bool = False,
+    layers: Sequence[str] | None = None,
+    fusion: Fusion = "mean",
+    progress: Progress | None = None,
 ) -> Explanation:
     """Classify a radiograph and map where the score of a class comes from.
 
-    The prediction is made in eval mode; the mode of every module is then as before.
+    The model is run in eval mode; the mode of every module is then as before.
 
     Args:
-        model: with Grad-CAM enabled.
+        model: as in `examine`, which see for several questions about one radiograph.
         radiograph: the picture.
         class_name: the class to explain; None for the predicted one.
         method: a name of `METHODS`.
+        contrast_with: explain the class rather than this one.
+        against: explain what speaks against the class.
+        layers: the target layers by dotted name; None for the model's own.
+        fusion: how several layers' maps become one, "mean" or "max".
+        progress: called while Score-CAM and Ablation-CAM are at work.
 
     Returns:
         The explanation, its map on the radiograph's grid.
 
     Raises:
-        ValueError: no such class or method.
+        ValueError: no such class, method or layer.
         RuntimeError: Grad-CAM is not enabled.
     """
-    if method not in METHODS:
-        raise ValueError(f"no method {method!r}: choose from {', '.join(METHODS)}")
-    class_idx = None if class_name is None else find_class(model.class_names, class_name)
-    device = next(model.parameters()).device
-    with evaluating(model), torch.no_grad():
-        logits, maps = model.gradcam(model.preprocessing.prepare(radiograph).to(device), class_idx)
-        heatmaps, peaks = upsample(maps, radiograph.pixels.shape)
-    probabilities = logits[0].float().softmax(dim=0).tolist()
-    named = dict(zip(model.class_names, probabilities, strict=True))
-    explained = int(logits[0].argmax()) if class_idx is None else class_idx
-    return Explanation(
-        probabilities=named,
-        class_name=model.class_names[explained],
-        heatmap=heatmaps[0].cpu().numpy(),
-        peak=float(peaks[0]),
-        method=method,
+    return examine(model, radiograph, layers).explain(
+        class_name,
+        method,
+        contrast_with=contrast_with,
+        against=against,
+        fusion=fusion,
+        progress=progress,
     )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Literal, overload
 
 import cv2
@@ -16,14 +15,12 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from torchvision.models import ResNet50_Weights, resnet50
 
-from cxr_gradcam.cam import (
-    ClassIdx,
+from cxr_gradcam.cam import gradcam, upsample
+from cxr_gradcam.capture import (
     capture_activations,
     capturing,
-    class_gradients,
-    class_indices,
-    gradcam,
-    upsample,
+    evaluating,
+    score_gradients,
 )
 from cxr_gradcam.checkpoint import (
     Checkpoint,
@@ -31,10 +28,22 @@ from cxr_gradcam.checkpoint import (
     bundled_checkpoint,
     load_checkpoint,
 )
+from cxr_gradcam.layers import named_layers
 from cxr_gradcam.preprocess import Preprocessing
 from cxr_gradcam.render import as_rgb, colorize, overlay
+from cxr_gradcam.score import ClassIdx, class_indices, score_weights
+from cxr_gradcam.seen import HookedPass, Seen
+from cxr_gradcam.staged import StagedPass
+from cxr_gradcam.trunk import CONV3, LAYER2, LAYER3, STAGES, FastTrunk, RunTrunk
 
 BUNDLED = "bundled"
+
+DETAIL = {
+    "standard": (CONV3,),
+    "fine": (LAYER3, CONV3),
+    "finest": (LAYER2, LAYER3, CONV3),
+}
+"""The layers of a map by the detail that they show: places of 1/7, 1/14 and 1/28 of the side."""
 
 
 class ResNet50FineTuned(nn.Module):
@@ -57,10 +66,15 @@ class ResNet50FineTuned(nn.Module):
         class_names: the names of the logits, from the weights where the head is theirs.
         preprocessing: how the weights want their input.
         trained_on: the pictures that the weights were trained on, in words; "" where unknown.
+        fast: run the trunk by OpenVINO, or in lower precision, where a map is made without
+            gradients for the caller and that is faster. The environment variable
+            CXR_GRADCAM_FAST=0 switches it off everywhere.
 
     Raises:
         CheckpointError: the weights cannot be had or do not fit.
     """
+
+    multi_label = False
 
     def __init__(
         self,
@@ -75,6 +89,8 @@ class ResNet50FineTuned(nn.Module):
         self.class_names = tuple(f"class {index}" for index in range(num_classes))
         self.preprocessing = Preprocessing()
         self.trained_on = ""
+        self.fast = False
+        self._fast_trunk = FastTrunk()
         self._gradcam_handle: RemovableHandle | None = None
         if weights in ResNet50_Weights.__members__:
             self._load_imagenet(str(weights))
@@ -90,13 +106,18 @@ class ResNet50FineTuned(nn.Module):
 
     @classmethod
     def from_checkpoint(
-        cls, source: str | os.PathLike[str] | None = None, *, enable_gradcam: bool = True
+        cls,
+        source: str | os.PathLike[str] | None = None,
+        *,
+        enable_gradcam: bool = True,
+        fast: bool = True,
     ) -> ResNet50FineTuned:
         """Build the model that a checkpoint describes, in eval mode.
 
         Args:
             source: a .safetensors path or "hf://owner/name"; None for the bundled weights.
             enable_gradcam: start with `enable_gradcam_mode()`.
+            fast: as the attribute; probabilities then differ by up to 0.005.
 
         Returns:
             The model with the checkpoint's classes, head and preprocessing.
@@ -107,6 +128,7 @@ class ResNet50FineTuned(nn.Module):
         checkpoint = load_checkpoint(bundled_checkpoint() if source is None else source)
         model = cls(len(checkpoint.class_names), enable_gradcam=enable_gradcam, weights=None)
         model._load(checkpoint)
+        model.fast = fast
         return model.eval()
 
     @property
@@ -188,17 +210,50 @@ class ResNet50FineTuned(nn.Module):
             ValueError: `x` has not four dimensions, or a class index is out of range.
         """
         self._require_gradcam(x)
+        class_indices(class_idx, x.shape[0], self.resnet50.fc.out_features)  # before any work
         grad_enabled = torch.is_grad_enabled()
-        with capturing() as capture:
-            asked = class_indices(class_idx, x.shape[0], self.resnet50.fc.out_features)
+        run_trunk = None if grad_enabled else self._trunk_for(x)
+        if run_trunk is not None:
+            seen = StagedPass(self.resnet50, run_trunk, (CONV3,), x)
+            weights = score_weights(seen.logits, class_idx)
+            return seen.logits, seen.raw_maps(weights, "gradcam", seen.layers)[0]
+        with capturing({CONV3: self.target_layer}) as capture:
             logits = self.resnet50(x)
-            activations = capture.activations
-            assert activations is not None  # noqa: S101 - the hook ran: Grad-CAM is enabled
+            activations = capture.outputs[CONV3]
             wants_graph = grad_enabled and (not capture.is_cut or self._trains_tail())
-            explained = logits.detach().argmax(dim=1) if asked is None else asked
-            gradients = class_gradients(logits, explained, activations, retain_graph=wants_graph)
+            weights = score_weights(logits.detach(), class_idx)
+            (gradients,) = score_gradients(logits, weights, [activations], retain_graph=wants_graph)
             maps = gradcam(activations.detach(), gradients)
         return logits if wants_graph else logits.detach(), maps
+
+    def see(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> Seen:
+        """Look at images once, for any number of questions about them.
+
+        Args:
+            x: normalised images (N, 3, H, W).
+            layers: the target layers, modules or their dotted names, of which `DETAIL` has sets;
+                None for the last convolution.
+
+        Returns:
+            What was seen; the model is run in eval mode and left as it was.
+
+        Raises:
+            RuntimeError: Grad-CAM is not enabled.
+            ValueError: `x` has not four dimensions, or a layer is none of this model.
+        """
+        self._require_gradcam(x)
+        found = named_layers(self, layers or DETAIL["standard"])
+        run_trunk = self._trunk_for(x) if set(found) <= {*STAGES} else None
+        if run_trunk is None:
+            return HookedPass(self, found, x)
+        return StagedPass(self.resnet50, run_trunk, tuple(found), x)
+
+    def _trunk_for(self, x: Tensor) -> RunTrunk | None:
+        """Give the fast trunk where it is wanted and can stand in for the network."""
+        wanted = self.fast and not self.training and os.environ.get("CXR_GRADCAM_FAST") != "0"
+        if not wanted or x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type):
+            return None
+        return self._fast_trunk.of(self.resnet50)
 
     def get_gradcam_overlay(
         self,
@@ -284,16 +339,3 @@ class ResNet50FineTuned(nn.Module):
             self.load_state_dict(state_dict)
         except RuntimeError as error:
             raise CheckpointError(f"the weights are not those of a ResNet50: {error}") from error
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Hold a model in eval mode; afterwards the mode of every module is as it was."""
-    training = [module for module in model.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

@@ -1,14 +1,14 @@
 import dataclasses
-from types import MethodType
 
 import numpy as np
 import pytest
 import torch
 
 from cxr_gradcam.cam import upsample
-from cxr_gradcam.explanation import explain, find_class
+from cxr_gradcam.explanation import Examination, examine, explain, find_class
 from cxr_gradcam.preprocess import Preprocessing
 from cxr_gradcam.radiograph import Radiograph
+from cxr_gradcam.seen import Seen
 
 NAMES = ("Normal", "Pneumonia", "Effusion")
 
@@ -39,12 +39,27 @@ def test_map_lies_on_the_radiographs_own_grid(model, radiograph):
     assert explanation.peak == pytest.approx(peaks.item(), rel=1e-5)
 
 
-def test_a_hot_corner_stays_in_its_corner(model):
-    def hot_corner(_self, _x, _class_idx):
-        return torch.zeros(1, 3), torch.tensor([[[0.0, 0.0], [0.0, 6.0], [0.0, 0.0]]])
+class HotCorner(Seen):
+    """A pass over a black image that found one hot place, at the right, half-way down."""
 
-    model.gradcam = MethodType(hot_corner, model)
-    explanation = explain(model, Radiograph(np.zeros((3, 4), dtype=np.float32)))
+    x, logits, layers = torch.zeros(1, 3, 64, 64), torch.zeros(1, 3), ("hot",)
+
+    def activations(self, _layer):
+        return torch.tensor([[[[0.0, 0.0], [0.0, 6.0], [0.0, 0.0]]]])
+
+    def gradients(self, _weights, _layers):
+        return [torch.ones(1, 1, 3, 2)]
+
+    def look_again(self, _x):
+        raise NotImplementedError
+
+    def logits_without(self, _layer, _sample, _channels):
+        raise NotImplementedError
+
+
+def test_a_hot_place_stays_in_its_place():
+    radiograph = Radiograph(np.zeros((3, 4), dtype=np.float32))
+    explanation = Examination(radiograph, NAMES, HotCorner()).explain()
     # Rows fit; columns as 2 pixels become 4: 0, 1/4, 3/4, 1.
     assert explanation.heatmap.tolist() == [[0] * 4, [0, 0.25, 0.75, 1], [0] * 4]
     assert explanation.peak == 6
@@ -88,8 +103,34 @@ def test_unknown_method_is_refused_with_the_known_ones(model, radiograph):
         explain(model, radiograph, method="tarot")
 
 
-def test_method_is_told(model, radiograph):
-    assert explain(model, radiograph, method="gradcam").method == "gradcam"
+def test_what_was_asked_is_told(model, radiograph):
+    explanation = explain(
+        model, radiograph, "effusion", "layercam", contrast_with="normal", against=True
+    )
+    assert explanation.method == "layercam"
+    assert explanation.layers == ("resnet50.layer4.2.conv3",)
+    assert (explanation.contrast_with, explanation.against) == ("Normal", True)
+    assert explanation.question == "against Effusion rather than Normal"
+    assert explain(model, radiograph, "Effusion").question == "for Effusion"
+
+
+def test_an_examination_answers_what_explain_answers(model, radiograph):
+    layers = ("resnet50.layer3", "resnet50.layer4.2.conv3")
+    examination = examine(model, radiograph, layers)
+    for class_name, method, asked in [
+        ("Normal", "gradcam", layers),
+        ("Effusion", "layercam", layers[1:]),
+        ("Effusion", "eigencam", layers[:1]),
+    ]:
+        again = examination.explain(class_name, method, layers=asked)
+        anew = explain(model, radiograph, class_name, method, layers=asked)
+        np.testing.assert_allclose(again.heatmap, anew.heatmap, atol=1e-5)
+        assert again.probabilities == anew.probabilities
+
+
+def test_a_layer_that_was_not_looked_at_is_refused(model, radiograph):
+    with pytest.raises(ValueError, match=r"layer 'resnet50.layer1' was not looked at"):
+        examine(model, radiograph).explain(layers=["resnet50.layer1"])
 
 
 def test_where_nothing_speaks_for_the_class_the_map_is_empty_and_says_so(model, radiograph):

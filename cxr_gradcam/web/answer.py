@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 from cxr_gradcam.explanation import Explanation
@@ -11,13 +12,15 @@ EMPTY = '<p class="hint">The model\'s answer will stand here.</p>'
 
 def answer_html(explanation: Explanation) -> str:
     """Write the probabilities as a list with bars, the most probable class first."""
-    rows = (_row(name, explanation.probabilities[name]) for name in by_probability(explanation))
+    rows = (
+        _row(name, explanation.probabilities[name])
+        for name in by_probability(explanation.probabilities)
+    )
     return f'<h2>The model\'s answer</h2><dl class="answer">{"".join(rows)}</dl>'
 
 
-def by_probability(explanation: Explanation) -> list[str]:
+def by_probability(probabilities: Mapping[str, float]) -> list[str]:
     """Order the classes, the most probable first."""
-    probabilities = explanation.probabilities
     return sorted(probabilities, key=probabilities.__getitem__, reverse=True)
 
 

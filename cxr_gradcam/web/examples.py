@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from cxr_gradcam.checkpoint import assets
+from cxr_gradcam.checkpoint import example_files
 
 _THUMBNAIL = (160, 160)
 
@@ -32,11 +32,6 @@ def examples() -> gr.HTML:
         container=True,
         padding=True,
     )
-
-
-def example_files() -> list[Path]:
-    """List the example radiographs that come with the package."""
-    return sorted((assets() / "examples").glob("*.png"))
 
 
 def _button(path: Path) -> str:

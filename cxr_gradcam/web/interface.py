@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import gradio as gr
 
-from cxr_gradcam.explanation import explain
-from cxr_gradcam.radiograph import Radiograph, RadiographError, read_radiograph
+from cxr_gradcam.checkpoint import example_files
+from cxr_gradcam.methods import METHODS
+from cxr_gradcam.radiograph import RadiographError, read_radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.answer import EMPTY, answer_html, by_probability
-from cxr_gradcam.web.examples import example_files, examples
+from cxr_gradcam.web.controls import Controls, controls, possible, question_of, questions, quick
+from cxr_gradcam.web.examples import examples
+from cxr_gradcam.web.opened import Opened, Superseded
 from cxr_gradcam.web.viewer import view, viewer
 
 _HERE = Path(__file__).parent
@@ -27,6 +28,8 @@ LAUNCH: dict[str, Any] = {
     # Fonts of the reader's own system: the page then asks no other server for anything.
     "theme": gr.themes.Default(primary_hue="sky", font=_FONT, font_mono=["monospace"]),
     "css_paths": _HERE / "page.css",
+    # Gradio hides what overflows, and nothing could stick; its own CSS cannot reach that element.
+    "head": "<style>.gradio-container { overflow: clip !important }</style>",
     "js": (_HERE / "paste.js").read_text("utf-8"),
     "max_file_size": "100mb",
     "footer_links": ["settings"],
@@ -37,6 +40,16 @@ LAUNCH: dict[str, Any] = {
 }
 """How the page is launched. The server name is Gradio's own: this machine alone, unless
 GRADIO_SERVER_NAME says otherwise, as it does on a Space."""
+
+
+_PROGRESS = gr.Progress()
+_MODEL_EVENT: dict[str, Any] = {
+    # Each change starts at once and ends the one before, which may still be at a slow map.
+    "trigger_mode": "multiple",
+    "concurrency_id": "model",
+    "concurrency_limit": 4,
+    "api_visibility": "private",
+}
 
 
 def build_interface(model: ResNet50FineTuned) -> gr.Blocks:
@@ -61,13 +74,11 @@ def build_interface(model: ResNet50FineTuned) -> gr.Blocks:
                 upload = gr.File(label="Drop or paste a chest X-ray", height=150, elem_id="upload")
                 gallery = examples()
                 answer = gr.HTML(EMPTY, elem_id="answer", container=True, padding=True)
-                chosen = gr.Radio(
-                    list(model.class_names), label="Show the evidence for", interactive=False
-                )
+                asked = controls(model.class_names)
                 gr.Markdown(scope(model), elem_id="scope")
-            with gr.Column(scale=4, min_width=320):
+            with gr.Column(scale=4, min_width=320, elem_id="view"):
                 panels = viewer()
-        _connect(model, upload, gallery, answer, chosen, panels)
+        _connect(model, upload, gallery, answer, asked, panels)
     return page
 
 
@@ -85,76 +96,110 @@ def _connect(
     upload: gr.File,
     gallery: gr.HTML,
     answer: gr.HTML,
-    chosen: gr.Radio,
+    asked: Controls,
     panels: gr.HTML,
 ) -> None:
-    def analyse(opened: Opened) -> list[Any]:
-        explanation = explain(model, opened.radiograph)
+    def analyse(opened: Opened, _class: str, question: str, method: str, detail: str) -> list[Any]:
+        examination = opened.examine(model)
+        names = by_probability(examination.probabilities)
+        question = possible(question, names, names[0])
+        method = quick(method)  # the answer must not wait for a slow map
+        check = opened.new_question()
+        explanation = examination.explain(**question_of(names[0], question, method, detail))
+        check()
         return [
             answer_html(explanation),
-            gr.Radio(by_probability(explanation), value=explanation.class_name, interactive=True),
+            gr.Radio(names, value=names[0], interactive=True),
+            gr.Dropdown(questions(names, names[0]), value=question, interactive=True),
+            method,
             view(opened.radiograph, explanation, opened.image_id),
         ]
 
-    def change_class(opened: Opened | None, class_name: str) -> dict[str, Any]:
+    def change_class(
+        opened: Opened | None, class_name: str, question: str, method: str, detail: str
+    ) -> list[Any]:
+        question = possible(question, model.class_names, class_name)
+        choices = questions(model.class_names, class_name)
+        return [
+            gr.Dropdown(choices, value=question),
+            change_map(opened, class_name, question, quick(method), detail),
+            quick(method),
+        ]
+
+    def change_map(
+        opened: Opened | None,
+        class_name: str,
+        question: str,
+        method: str,
+        detail: str,
+        progress: gr.Progress = _PROGRESS,
+    ) -> Any:  # noqa: ANN401 - a message for the viewer, or Gradio's sign that there is none
         if opened is None:
             raise gr.Error("The X-ray is no longer on the server: please drop it again.")
-        explanation = explain(model, opened.radiograph, class_name)
+        check = opened.new_question()
+
+        def report(done: int, total: int) -> None:
+            check()
+            progress(done / total, desc=METHODS[method].label)
+
+        asked_for = question_of(class_name, question, method, detail)
+        asked_for["progress"] = report
+        try:
+            explanation = opened.examine(model).explain(**asked_for)
+            check()
+        except Superseded:
+            return gr.skip()
         return view(opened.radiograph, explanation, opened.image_id, same_image=True)
 
     opened = gr.State(None, time_to_live=_HOUR)
     # Reading is a step of its own: when it fails, no mark falls on the view that is already there.
     read = upload.upload(
-        take_upload, upload, opened, trigger_mode="multiple", api_visibility="private"
+        take_upload, [upload, opened], opened, trigger_mode="multiple", api_visibility="private"
     )
     for ended in (read.success, read.failure):
         ended(None, None, upload, js="() => null")  # ready for the next file
     pick = gallery.select(
-        take_example, None, opened, trigger_mode="multiple", api_visibility="private"
+        take_example, opened, opened, trigger_mode="multiple", api_visibility="private"
     )
     for step in (read, pick):
         step.success(
             analyse,
-            opened,
-            [answer, chosen, panels],
-            trigger_mode="multiple",
-            concurrency_id="model",
-            api_visibility="private",
+            [opened, *asked.all],
+            [answer, asked.class_name, asked.question, asked.method, panels],
+            **_MODEL_EVENT,
         )
-    chosen.input(
-        change_class,
-        [opened, chosen],
-        panels,
-        trigger_mode="always_last",
-        concurrency_id="model",
-        api_visibility="private",
-    )
+    choices = [opened, *asked.all]
+    outputs = [asked.question, panels, asked.method]
+    asked.class_name.input(change_class, choices, outputs, **_MODEL_EVENT)
+    for control in (asked.question, asked.method, asked.detail):
+        control.input(change_map, choices, panels, **_MODEL_EVENT)
 
 
-@dataclass(frozen=True)
-class Opened:
-    """The radiograph that a visitor has open, under a name that says nothing about it."""
-
-    radiograph: Radiograph
-    image_id: str = field(default_factory=lambda: uuid4().hex)
-
-
-def take_upload(path: str) -> Opened:
+def take_upload(path: str, previous: Opened | None = None) -> Opened:
     """Read an uploaded file and remove it: nothing of it stays on disk.
+
+    Args:
+        path: the file.
+        previous: what the visitor had open; its questions need no answer any more.
 
     Raises:
         gr.Error: the file is no radiograph that can be read; it says why.
     """
     try:
-        return Opened(read_radiograph(path))
+        opened = Opened(read_radiograph(path))
     except RadiographError as error:
         raise gr.Error(
             f"This file cannot be shown. {error}", duration=None, print_exception=False
         ) from error
     finally:
         Path(path).unlink(missing_ok=True)
+    if previous is not None:
+        previous.new_question()
+    return opened
 
 
-def take_example(chosen: gr.SelectData) -> Opened:
+def take_example(previous: Opened | None, chosen: gr.SelectData) -> Opened:
     """Read the example that was chosen."""
+    if previous is not None:
+        previous.new_question()
     return Opened(read_radiograph(example_files()[chosen.index]))

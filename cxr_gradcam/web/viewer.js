@@ -12,7 +12,7 @@ const tables = Object.fromEntries(
 );
 
 const viewer = element.querySelector(".viewer");
-const shown = { original: null, heatmap: null, width: 0, height: 0, className: "", id: null };
+const shown = { original: null, heatmap: null, width: 0, height: 0, fileName: "", id: null };
 const panels = Object.fromEntries(
   [...element.querySelectorAll("figure")].map((figure) => [
     figure.dataset.panel,
@@ -66,7 +66,7 @@ function leaveLarge() {
 
 function download(panel) {
   if (!shown.original) return;
-  const map = panel === "original" ? [] : [shown.className.toLowerCase(), chooser.value];
+  const map = panel === "original" ? [] : [shown.fileName, chooser.value];
   const share = panel === "overlay" ? [slider.value] : [];
   panels[panel].toBlob((blob) => {
     const link = document.createElement("a");
@@ -155,10 +155,13 @@ function drawScale() {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-function describe({ class_name: className, hottest, note: text }) {
+function describe({ question, hottest, note: text }) {
   panels.original.setAttribute("aria-label", "Original X-ray");
-  panels["heat-map"].setAttribute("aria-label", `Heat map for ${className}, ${hottest}`);
-  panels.overlay.setAttribute("aria-label", `X-ray under the heat map for ${className}, ${hottest}`);
+  panels["heat-map"].setAttribute("aria-label", `Heat map of the evidence ${question}, ${hottest}`);
+  panels.overlay.setAttribute(
+    "aria-label",
+    `X-ray under the heat map of the evidence ${question}, ${hottest}`,
+  );
   note.textContent = text;
 }
 
@@ -172,7 +175,7 @@ async function show(value) {
   Object.assign(shown, original && { original: original.values, ...sizeOf(original) });
   Object.assign(shown, {
     heatmap: heatmap.values,
-    className: value.class_name,
+    fileName: value.file_name,
     id: value.image_id,
   });
   element.style.setProperty("--aspect", `${shown.width} / ${shown.height}`);
@@ -181,7 +184,7 @@ async function show(value) {
   drawOverlay();
   describe(value);
   viewer.classList.add("filled");
-  viewer.dataset.shown = `${value.image_id} ${value.class_name}`;
+  viewer.dataset.shown = `${value.image_id} ${value.file_name}`;
 }
 
 // Better no picture than the last patient's beside this one's answer.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.methods import METHODS
 from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.render import COLORMAPS, color_table, quantize
 from cxr_gradcam.web.answer import percentage
@@ -49,7 +50,8 @@ def view(
         "image_id": image_id,
         "original": None if same_image else _png(quantize(radiograph.pixels)),
         "heatmap": _png(quantize(explanation.heatmap)),
-        "class_name": explanation.class_name,
+        "question": explanation.question,
+        "file_name": file_name(explanation),
         "hottest": hottest_region(explanation),
         "note": _note(explanation),
     }
@@ -66,14 +68,25 @@ def hottest_region(explanation: Explanation) -> str:
     return f"strongest in the {vertical} third, {horizontal}"
 
 
+def file_name(explanation: Explanation) -> str:
+    """Name a download after what the map shows; nothing in it is of the patient."""
+    words = [explanation.question.removeprefix("for "), explanation.method]
+    return "-".join([*words, *(layer.split(".")[1] for layer in explanation.layers)]).lower()
+
+
 def _note(explanation: Explanation) -> str:
+    shares, name = explanation.probabilities, explanation.class_name
     if explanation.is_empty:
-        return (
-            f"The model found nothing that speaks for {explanation.class_name}: the map is empty."
-        )
-    share = percentage(explanation.probabilities[explanation.class_name])
+        direction = "against" if explanation.against else "for"
+        return f"The model found nothing that speaks {direction} {name}: the map is empty."
+    if not METHODS[explanation.method].needs_class:
+        shown = "The strongest pattern that the model sees, whatever the class"
+    else:
+        plain = explanation.question == f"for {name}"
+        share = percentage(shares[name]) if plain else f"{name}: {percentage(shares[name])}"
+        shown = f"Evidence {explanation.question} ({share})"
     return (
-        f"Evidence for {explanation.class_name} ({share}), {hottest_region(explanation)}. "
+        f"{shown}, {hottest_region(explanation)}. "
         "The colours show where the model looked, not where the disease is."
     )
 

@@ -20,8 +20,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
+from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.render import COLORMAPS, as_rgb, color_table, colorize, overlay
-from cxr_gradcam.web.examples import example_files
 
 PANELS = ("original", "heat-map", "overlay")
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from cxr_gradcam import Explanation, Radiograph, ResNet50FineTuned
+from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.web.answer import answer_html, percentage
-from cxr_gradcam.web.examples import example_files
 from cxr_gradcam.web.interface import scope, take_upload
 from cxr_gradcam.web.viewer import hottest_region, view
 
@@ -22,7 +22,14 @@ RADIOGRAPH = Radiograph(np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6))
 
 def explanation(heatmap: np.ndarray, peak: float = 1.0) -> Explanation:
     shares = {"<b>Normal": 0.004, "Pneumonia": 0.996}
-    return Explanation(shares, "Pneumonia", heatmap.astype(np.float32), peak, "gradcam")
+    return Explanation(
+        shares,
+        "Pneumonia",
+        heatmap.astype(np.float32),
+        peak,
+        "gradcam",
+        ("resnet50.layer4.2.conv3",),
+    )
 
 
 def hot_at(row: int, column: int) -> Explanation:

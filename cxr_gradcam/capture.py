@@ -1,0 +1,174 @@
+"""The capture of layers' activations in a forward pass, and the cut of the graph in front of them.
+
+A map needs the target layers' activations and the gradient of a score with respect to them,
+nothing in front of the first of them. So the graph is cut there: the hook puts a fresh leaf in the
+place of the layer's output, the trunk records nothing, and only the tail is differentiated.
+
+What is captured belongs to the call that asked for it and to its thread (a context variable);
+nothing is kept on a module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor, nn
+
+
+class Capture:
+    """What one forward pass leaves at the layers that it was asked to watch.
+
+    Args:
+        layers: the layers by name.
+        logits_layer: a layer whose output is the logits, where the network's own is not.
+        silenced: per layer, the channel (N,) that is set to zero in each sample, and whether the
+            channels come last in its output.
+
+    Attributes:
+        outputs: each layer's output by name, part of the graph; of its last call where it is
+            called more than once.
+        logits: the output of `logits_layer`.
+        is_cut: whether the graph begins at a layer, because nobody trains what comes before.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, nn.Module],
+        logits_layer: nn.Module | None = None,
+        silenced: Mapping[nn.Module, tuple[Tensor, bool]] | None = None,
+    ) -> None:
+        self._names = {layer: name for name, layer in layers.items()}
+        self._logits_layer = logits_layer
+        self._silenced = silenced or {}
+        self._passed_on: dict[str, Tensor] = {}
+        self.outputs: dict[str, Tensor] = {}
+        self.logits: Tensor | None = None
+        self.is_cut = False
+
+    def take(self, layer: nn.Module, output: Tensor) -> Tensor:
+        """Keep a watched layer's output and give what the network goes on with.
+
+        Where the caller trains the trunk, the output is part of the graph already and stays so: cut
+        there, the trunk would get no gradient. The network gets a copy, so that an operation in
+        place behind the layer changes nothing of what was captured.
+        """
+        if layer is self._logits_layer:
+            self.logits = output.clone()  # a sigmoid in place may follow
+        if layer in self._silenced:
+            return silence(output, *self._silenced[layer])
+        name = self._names.get(layer)
+        if name is None or output is self._passed_on.get(name):  # a second hook on one layer
+            return output
+        if not isinstance(output, Tensor):
+            raise TypeError(f"layer {name!r} gives a {type(output).__name__}, not one tensor")
+        if not output.requires_grad:
+            # What passed through unchanged from inference mode can only be copied.
+            output = output.clone() if output.is_inference() else output.detach()
+            output.requires_grad_()
+            self.is_cut = True
+            torch.set_grad_enabled(True)  # for the tail; `capturing` restores it
+        self.outputs[name] = output
+        self._passed_on[name] = output.clone()
+        return self._passed_on[name]
+
+
+_capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
+
+
+@contextmanager
+def capturing(
+    layers: Mapping[str, nn.Module],
+    logits_layer: nn.Module | None = None,
+    silenced: Mapping[nn.Module, tuple[Tensor, bool]] | None = None,
+) -> Iterator[Capture]:
+    """Let `capture_activations` hooks capture what runs inside, in this thread alone.
+
+    The arguments are those of `Capture`.
+    """
+    capture = Capture(layers, logits_layer, silenced)
+    token = _capture.set(capture)
+    grad_enabled = torch.is_grad_enabled()
+    try:
+        # Tensors of inference mode can never be differentiated, so it is left; no_grad stays.
+        with torch.inference_mode(mode=False), torch.set_grad_enabled(grad_enabled):
+            yield capture
+    finally:
+        _capture.reset(token)
+
+
+def capture_activations(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    """Forward hook of a layer: let the running call capture its output, if it asks for it."""
+    capture = _capture.get()
+    return output if capture is None else capture.take(layer, output)
+
+
+def silence(output: Tensor, channels: Tensor, channels_last: bool) -> Tensor:
+    """Set one channel of each sample to zero.
+
+    Args:
+        output: (N, K, …), or (N, …, K) with `channels_last`.
+        channels: (N,).
+        channels_last: where the channels stand.
+
+    Returns:
+        A copy without them.
+    """
+    output = output.clone()
+    samples = torch.arange(len(output), device=output.device)
+    if channels_last:
+        output[samples, ..., channels] = 0
+    else:
+        output[samples, channels] = 0
+    return output
+
+
+@contextmanager
+def hooked(layers: Iterable[nn.Module]) -> Iterator[None]:
+    """Hold `capture_activations` on layers; no hook is left afterwards."""
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.callback(layer.register_forward_hook(capture_activations).remove)
+        yield
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Hold a model in eval mode; afterwards the mode of every module is as it was."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def score_gradients(
+    logits: Tensor, weights: Tensor, activations: Sequence[Tensor], *, retain_graph: bool
+) -> list[Tensor]:
+    """Differentiate each sample's weighted sum of logits with respect to captured activations.
+
+    Args:
+        logits: (N, C), with a graph that reaches back to the activations.
+        weights: (N, C), of `score_weights`.
+        activations: as captured, each (N, …).
+        retain_graph: keep the graph, for another question or for a loss of the caller's.
+
+    Returns:
+        A gradient for each of the activations, of its shape. No `.grad` is touched.
+
+    Raises:
+        ValueError: activations that the logits do not depend on.
+    """
+    try:
+        return list(torch.autograd.grad(logits, activations, weights, retain_graph=retain_graph))
+    except RuntimeError as error:
+        if "not have been used in the graph" in str(error) or "does not require" in str(error):
+            raise ValueError(
+                "a target layer does not lead to the class scores: choose another"
+            ) from error
+        raise

@@ -1,0 +1,86 @@
+"""A forward pass of ResNet50 in stages: a fast trunk once, then the tail from whichever layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision.models import ResNet
+
+from cxr_gradcam.capture import evaluating, score_gradients, silence
+from cxr_gradcam.seen import Seen
+from cxr_gradcam.trunk import (
+    CONV3,
+    LAYER2,
+    LAYER3,
+    SHORTCUT,
+    STAGES,
+    RunTrunk,
+    head,
+    last_convolution,
+)
+
+
+class StagedPass(Seen):
+    """What a trunk left of a batch, and the network whose tail leads on from there.
+
+    Args:
+        network: runs the tail; its weights must stay what they were while this object is asked.
+        run_trunk: gives the outputs of `STAGES` and the last block's shortcut.
+        layers: names among `STAGES`.
+        x: images (N, 3, H, W).
+    """
+
+    def __init__(
+        self, network: ResNet, run_trunk: RunTrunk, layers: Sequence[str], x: Tensor
+    ) -> None:
+        self.x, self.layers = x.detach(), tuple(layers)
+        self._network, self._run_trunk = network, run_trunk
+        with torch.inference_mode(mode=False), torch.no_grad():
+            self._outputs = run_trunk(x, layers)
+            # Most questions are about the last convolution: its tail keeps its graph.
+            with torch.enable_grad():
+                leaf = self._outputs[CONV3].requires_grad_()
+                self._head = self._tail(CONV3, leaf, self._outputs[SHORTCUT])
+        self.logits = self._head[0].detach()
+
+    def activations(self, layer: str) -> Tensor:
+        """Give a stage's output (N, K, h, w)."""
+        return self._outputs[layer].detach()
+
+    def gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """Differentiate the tail from the first of the layers, and run it where it is not kept."""
+        first = min(layers, key=STAGES.index)
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            logits, outputs = self._head
+            if first != CONV3:
+                leaf = self._outputs[first].detach().requires_grad_()
+                logits, outputs = self._tail(first, leaf, None)
+            asked = [outputs[layer] for layer in layers]
+            return score_gradients(logits, weights, asked, retain_graph=True)
+
+    def look_again(self, x: Tensor) -> Tensor:
+        """Run trunk and tail on other images."""
+        outputs = self._run_trunk(x, ())
+        with torch.no_grad(), evaluating(self._network):
+            return head(self._network, outputs[CONV3], outputs[SHORTCUT])
+
+    def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
+        """Run the tail from the layer once per channel, the trunk not at all."""
+        output = self._outputs[layer][sample].expand(len(channels), -1, -1, -1)
+        with torch.no_grad():
+            silenced = silence(output, channels, channels_last=False)
+            return self._tail(layer, silenced, self._outputs[SHORTCUT][sample])[0]
+
+    def _tail(
+        self, first: str, output: Tensor, shortcut: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Go from a stage's output to the logits, and give the stages on the way."""
+        outputs = {first: output}
+        with evaluating(self._network):
+            if first == LAYER2:
+                outputs[LAYER3] = self._network.layer3(output)
+            if first != CONV3 or shortcut is None:
+                outputs[CONV3], shortcut = last_convolution(self._network, outputs[LAYER3])
+            return head(self._network, outputs[CONV3], shortcut), outputs

@@ -1,0 +1,263 @@
+"""A faster trunk for ResNet50: the same layers, run by OpenVINO, or by torch in lower precision.
+
+The trunk ends at the last convolution; what follows it, and its gradients, are torch's own in full
+precision. So a map is exact for the activations that the trunk gave, however it was run.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models import ResNet
+from torchvision.models.resnet import Bottleneck
+
+from cxr_gradcam.capture import capture_activations
+
+LAYER2, LAYER3, CONV3 = "resnet50.layer2", "resnet50.layer3", "resnet50.layer4.2.conv3"
+STAGES = (LAYER2, LAYER3, CONV3)
+"""The layers whose outputs a trunk gives, in the order of the network."""
+
+SHORTCUT = "shortcut"
+"""What runs beside the last convolution, and is added to it behind the trunk."""
+
+RunTrunk = Callable[[Tensor, Sequence[str]], dict[str, Tensor]]
+"""Images (N, 3, H, W) and stages in, their outputs, CONV3's and SHORTCUT's out, float32."""
+
+
+class Trunk(nn.Module):
+    """ResNet50 up to its last convolution.
+
+    Args:
+        network: shared, not copied.
+    """
+
+    def __init__(self, network: ResNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Give the outputs of layer2, layer3 and layer4's last conv3, and the shortcut beside it.
+
+        Args:
+            x: normalised images (N, 3, H, W).
+
+        Returns:
+            Four tensors, each (N, K, h, w).
+        """
+        network = self.network
+        x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
+        layer2 = network.layer2(network.layer1(x))
+        layer3 = network.layer3(layer2)
+        return layer2, layer3, *last_convolution(network, layer3)
+
+
+def last_convolution(network: ResNet, layer3: Tensor) -> tuple[Tensor, Tensor]:
+    """Go from layer3's output to the last conv3 of layer4, and the shortcut beside it."""
+    block = network.layer4[-1]
+    shortcut = network.layer4[:-1](layer3)
+    x = block.relu(block.bn1(block.conv1(shortcut)))
+    return block.conv3(block.relu(block.bn2(block.conv2(x)))), shortcut
+
+
+def head(network: ResNet, conv3: Tensor, shortcut: Tensor) -> Tensor:
+    """Go from the last convolution and its shortcut to the logits (N, C)."""
+    block = network.layer4[-1]
+    x = block.relu(block.bn3(conv3) + shortcut)
+    return network.fc(torch.flatten(network.avgpool(x), 1))  # type: ignore[no-any-return]
+
+
+class FastTrunk:
+    """The fast trunk of one network, built when it is first needed and again when weights change.
+
+    It is not copied or saved with the model.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inventory: _Inventory | None = None
+        self._fingerprint: list[int] = []
+        self._run: RunTrunk | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __setstate__(self, _state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]
+
+    def of(self, network: ResNet) -> RunTrunk | None:
+        """Give what runs the network's trunk as it is now.
+
+        Args:
+            network: in eval mode.
+
+        Returns:
+            None where nothing here is faster than the network itself, or where hooks of others
+            wait for its layers to run.
+        """
+        with self._lock:
+            if self._inventory is None or self._inventory.is_outdated():
+                self._inventory = _Inventory(network)
+            if self._inventory.has_foreign_hooks():
+                return None
+            fingerprint = self._inventory.fingerprint()
+            if fingerprint != self._fingerprint:
+                self._run = _build(network)
+                self._fingerprint = fingerprint
+            return self._run
+
+
+class _Inventory:
+    """Where a network keeps its layers, weights and hooks, to look through them in no time."""
+
+    def __init__(self, network: ResNet) -> None:
+        modules = list(network.modules())
+        self._children = [module._modules for module in modules]
+        self._tensors = [
+            *(each._parameters for each in modules),
+            *(each._buffers for each in modules),
+        ]
+        self._hooks = [
+            hooks for each in modules for hooks in (each._forward_hooks, each._forward_pre_hooks)
+        ]
+        self._ids = self._identify()
+
+    def is_outdated(self) -> bool:
+        """Whether a layer was replaced."""
+        return self._identify() != self._ids
+
+    def has_foreign_hooks(self) -> bool:
+        return any(
+            hook is not capture_activations
+            for hooks in self._hooks
+            if hooks
+            for hook in hooks.values()
+        )
+
+    def fingerprint(self) -> list[int]:
+        """Tell apart the weights before and after they were changed in place or replaced."""
+        numbers: list[int] = []
+        for tensors in self._tensors:
+            for tensor in tensors.values():
+                if tensor is not None:
+                    numbers += (tensor.data_ptr(), tensor._version)
+        return numbers
+
+    def _identify(self) -> list[int]:
+        return [id(child) for children in self._children for child in children.values()]
+
+
+def _build(network: ResNet) -> RunTrunk | None:
+    parameter = next(network.parameters())
+    if parameter.dtype != torch.float32:
+        return None
+    if parameter.device.type == "cpu" and find_spec("openvino") is not None:
+        try:
+            return OpenVinoTrunk(network)
+        except Exception as error:
+            warnings.warn(f"OpenVINO cannot run this network ({error}): torch does", stacklevel=2)
+    dtype = fast_dtype(parameter.device)
+    return None if dtype is None else _torch_trunk(network, dtype)
+
+
+def fast_dtype(device: torch.device) -> torch.dtype | None:
+    """Give the lower precision that a device has instructions for, or None."""
+    if device.type == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_bf16 else torch.float16
+    if device.type == "cpu":
+        has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return torch.bfloat16 if has_bf16 else None
+    return None
+
+
+class OpenVinoTrunk:
+    """The trunk compiled by OpenVINO, in bf16 where the processor has it, for any batch and size.
+
+    OpenVINO's own entry point for conversion reports its use over the network; its front end, which
+    is used here, does not.
+    """
+
+    def __init__(self, network: ResNet) -> None:
+        import openvino
+        from openvino.frontend import FrontEndManager
+        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+        example = torch.zeros(1, 3, 64, 64)
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # how the decoder traces is not the caller's matter
+            decoder = TorchScriptPythonDecoder(
+                Trunk(network).eval(), example_input=example, trace_kwargs={"check_trace": False}
+            )
+        front_end = FrontEndManager().load_by_framework("pytorch")
+        converted = front_end.convert(front_end.load(decoder))
+        converted.reshape([-1, 3, -1, -1])
+        precision = "f32" if fast_dtype(torch.device("cpu")) is None else "bf16"
+        self._compiled = openvino.Core().compile_model(
+            converted,
+            "CPU",
+            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision},
+        )
+        self._idle = SimpleQueue[Any]()
+
+    def __call__(self, x: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Run the trunk; each thread has a request of its own while it does."""
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            request.infer({0: x.detach().contiguous().numpy()}, share_inputs=True)
+            return {
+                name: torch.from_numpy(request.get_output_tensor(index).data.copy())
+                for index, name in enumerate((*STAGES, SHORTCUT))
+                if name in stages or name in (CONV3, SHORTCUT)
+            }
+        finally:
+            self._idle.put(request)
+
+
+def _torch_trunk(network: ResNet, dtype: torch.dtype) -> RunTrunk:
+    """Fold the normalisations into the convolutions and compute with the channels last."""
+    trunk = Trunk(_folded(network)).to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def run(x: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        with torch.autocast(x.device.type, dtype):
+            outputs = trunk(x.detach().contiguous(memory_format=torch.channels_last))
+        named = dict(zip((*STAGES, SHORTCUT), outputs, strict=True))
+        return {name: named[name].float() for name in {*stages, CONV3, SHORTCUT}}
+
+    return run
+
+
+def _folded(network: ResNet) -> ResNet:
+    """Copy a network with each BatchNorm of its trunk folded into the convolution before it."""
+    folded = copy.deepcopy(network).eval()
+    for module in folded.modules():
+        module._forward_hooks.clear()
+    for parent, conv, norm in _pairs(folded):
+        fused = fuse_conv_bn_eval(getattr(parent, conv), getattr(parent, norm))
+        setattr(parent, conv, fused)
+        setattr(parent, norm, nn.Identity())
+    return folded.requires_grad_(False)
+
+
+def _pairs(network: ResNet) -> Iterator[tuple[nn.Module, str, str]]:
+    """Name each convolution of the trunk with the BatchNorm behind it."""
+    yield network, "conv1", "bn1"
+    for block in [module for module in network.modules() if isinstance(module, Bottleneck)]:
+        yield block, "conv1", "bn1"
+        yield block, "conv2", "bn2"
+        if block is not network.layer4[-1]:  # behind the trunk's end there is nothing to fold
+            yield block, "conv3", "bn3"
+        if block.downsample is not None:
+            yield block.downsample, "0", "1"

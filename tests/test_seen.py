@@ -1,0 +1,244 @@
+"""One look, many questions: passes by hooks and in stages are equal, and leave nothing behind."""
+
+import gc
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cxr_gradcam.methods import METHODS
+from cxr_gradcam.resnet50 import DETAIL
+from cxr_gradcam.score import score_weights
+from cxr_gradcam.seen import HookedPass
+from cxr_gradcam.staged import StagedPass
+from cxr_gradcam.trunk import CONV3, LAYER2, LAYER3, SHORTCUT, STAGES, Trunk
+
+QUICK = [name for name, method in METHODS.items() if not method.is_slow]
+
+
+class TinyNetwork(nn.Module):
+    """Two channels, A1 = x and A2 = 5 - 2x, then ReLU, their mean, and three classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.target = nn.Conv2d(1, 2, 1)
+        self.head = nn.Linear(2, 3, bias=False)
+        with torch.no_grad():
+            self.target.weight.copy_(torch.tensor([1.0, -2.0]).view(2, 1, 1, 1))
+            self.target.bias.copy_(torch.tensor([0.0, 5.0]))
+            self.head.weight.copy_(torch.tensor([[1.0, 2.0], [-2.0, 4.0], [-4.0, 1.0]]))
+
+    def forward(self, x):
+        return self.head(self.target(x).relu_().mean(dim=(2, 3)))
+
+
+@pytest.fixture
+def tiny():
+    network = TinyNetwork()
+    image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    return HookedPass(network, {"target": network.target}, image)
+
+
+def raw(seen, class_idx, method="gradcam", **question):
+    weights = score_weights(seen.logits, class_idx, **question)
+    return seen.raw_maps(weights, method, seen.layers)[0][0].tolist()
+
+
+# A1 = [1 2; 3 4] and A2 = [3 1; -1 -3]; their ReLUs have the means 2.5 and 1. The gradients are
+# w1 / 4 everywhere, and w2 / 4 where A2 is above 0; their means are w1 / 4 and w2 / 8.
+
+
+def test_what_speaks_against_a_class_by_hand(tiny):
+    # Class 1: -0.5 A1 + 0.5 A2 = [1 -.5; -2 -3.5]; turned over, above zero [0 .5; 2 3.5].
+    assert raw(tiny, 1, against=True) == [[0, 0.5], [2, 3.5]]
+
+
+def test_one_class_rather_than_another_by_hand(tiny):
+    # 1 rather than 0: weights (-3, 2), so -0.75 A1 + 0.25 A2 = [0 -1.25; ...]: empty.
+    # 0 rather than 1: 0.75 A1 - 0.25 A2 = [0 1.25; 2.5 3.75].
+    assert raw(tiny, 1, contrast_idx=0) == [[0, 0], [0, 0]]
+    assert raw(tiny, 0, contrast_idx=1) == [[0, 1.25], [2.5, 3.75]]
+
+
+def test_ablation_by_hand(tiny):
+    # Without A1, class 0 loses 1 * 2.5, without A2 it loses 2 * 1: 2.5 A1 + 2 A2, above zero.
+    assert raw(tiny, 0, "ablationcam") == [[8.5, 7], [5.5, 4]]
+
+
+def test_score_cam_by_hand(tiny):
+    # Masks of A1 and A2: [0 1/3; 2/3 1] and [1 2/3; 1/3 0]. Seen through them x is [0 2/3; 2 4] and
+    # [1 4/3; 1 0]. With x, the ReLU of 5 - 2x is [5 11/3; 1 0] and [3 7/3; 3 5], so the means are
+    # (5/3, 29/12) and (5/6, 10/3), and class 0 scores 5/3 + 29/6 = 6.5 and 5/6 + 20/3 = 7.5.
+    first = 1 / (1 + np.e)
+    expected = [first * a + (1 - first) * b for a, b in ((1, 3), (2, 1), (3, -1), (4, -3))]
+    expected = np.maximum(expected, 0).reshape(2, 2)
+    np.testing.assert_allclose(raw(tiny, 0, "scorecam"), expected, rtol=1e-5)
+
+
+def test_progress_counts_the_channels_of_all_images():
+    network = TinyNetwork()
+    seen = HookedPass(network, {"target": network.target}, torch.rand(3, 1, 2, 2))
+    reports = []
+    seen.maps(0, "ablationcam", progress=lambda done, total: reports.append((done, total)))
+    assert reports == [(2, 6), (4, 6), (6, 6)]
+
+
+def run_in_full_precision(network):
+    def run(x, _stages):
+        with torch.no_grad():
+            return dict(zip((*STAGES, SHORTCUT), Trunk(network)(x), strict=True))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def passes(shared_model, images):
+    """The same images, captured by hooks and taken through a trunk."""
+    layers = {name: shared_model.get_submodule(name) for name in STAGES}
+    hooks = HookedPass(shared_model, layers, images)
+    network = shared_model.resnet50
+    return hooks, StagedPass(network, run_in_full_precision(network), STAGES, images)
+
+
+@pytest.mark.parametrize(
+    "layers", [DETAIL["standard"], DETAIL["finest"], (LAYER3,), (LAYER2, CONV3)]
+)
+@pytest.mark.parametrize("method", QUICK)
+def test_stages_give_the_maps_of_the_hooks(passes, method, layers):
+    hooks, stages = passes
+    torch.testing.assert_close(stages.logits, hooks.logits, rtol=1e-5, atol=1e-5)
+    maps = [seen.maps([0, 1, 2, 0], method, layers=layers)[0] for seen in passes]
+    torch.testing.assert_close(maps[1], maps[0], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("layer", STAGES)
+def test_gradients_of_the_stages_are_those_of_the_whole_network(passes, layer):
+    weights = score_weights(passes[0].logits, 2, 1)
+    for expected, given in zip(*(seen.gradients(weights, [layer]) for seen in passes), strict=True):
+        torch.testing.assert_close(given, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", STAGES)
+def test_a_silenced_channel_changes_both_alike(passes, layer):
+    channels = torch.tensor([0, 7, 300])
+    hooks, stages = (seen.logits_without(layer, 1, channels) for seen in passes)
+    assert hooks.shape == (3, 3)
+    assert (hooks - passes[0].logits[1]).abs().amax() > 1e-5
+    torch.testing.assert_close(stages, hooks, rtol=1e-4, atol=1e-5)
+
+
+def test_another_question_does_not_run_the_trunk(shared_model, images, monkeypatch):
+    layers = {name: shared_model.get_submodule(name) for name in STAGES}
+    seen = HookedPass(shared_model, layers, images)
+    network = shared_model.resnet50
+    stages = StagedPass(network, run_in_full_precision(network), STAGES, images)
+    monkeypatch.setattr(shared_model.resnet50.layer1, "forward", lambda *_: 1 / 0)
+    for each in (seen, stages):
+        for class_idx, method in itertools.product(range(3), QUICK):
+            each.maps(class_idx, method, layers=STAGES[class_idx:])
+    stages.maps(0, "ablationcam", layers=[CONV3])
+
+
+@pytest.mark.parametrize("method", QUICK)
+def test_a_batch_has_the_maps_of_its_single_images(shared_model, images, method):
+    together = shared_model.see(images).maps([2, 1, 0, 2], method)[0]
+    for index, class_idx in enumerate([2, 1, 0, 2]):
+        alone = shared_model.see(images[index : index + 1]).maps(class_idx, method)[0]
+        torch.testing.assert_close(alone[0], together[index], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({"method": "tarot"}, "no method 'tarot': choose from gradcam"),
+        ({"layers": ["layer5"]}, "layer 'layer5' was not looked at: choose from resnet50.layer4"),
+        ({"layers": []}, "no target layer is named"),
+        ({"fusion": "sum"}, "'mean' or 'max', not 'sum'"),
+        ({"class_idx": 3}, r"class index 3 is outside the range 0\.\.2"),
+        ({"class_idx": 1, "contrast_idx": 1}, "contrasted with itself"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(shared_model, images, question, message):
+    seen = shared_model.see(images)
+    with pytest.raises(ValueError, match=message):
+        seen.maps(**question)
+
+
+def test_a_layer_that_is_not_reached_is_refused():
+    network = TinyNetwork()
+    network.idle = nn.Conv2d(1, 1, 1)
+    with pytest.raises(ValueError, match="'idle' takes no part"):
+        HookedPass(network, {"idle": network.idle}, torch.rand(1, 1, 2, 2))
+
+
+def test_a_thousand_maps_leave_nothing_behind():
+    network = TinyNetwork()
+    layers = {"target": network.target}
+
+    def ask(turn):
+        seen = HookedPass(network, layers, torch.rand(2, 1, 4, 4))
+        seen.maps(turn % 3, list(METHODS)[turn % len(METHODS)], against=turn % 2 == 0)
+
+    def fail(_):
+        network.head.register_forward_pre_hook(lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            HookedPass(network, layers, torch.rand(2, 1, 4, 4))
+        network.head._forward_pre_hooks.clear()
+
+    for turn in range(60):  # whatever is made once is made now
+        (fail if turn % 10 == 0 else ask)(turn)
+    before = tensors_alive()
+    for turn in range(1000):
+        (fail if turn % 10 == 0 else ask)(turn)
+    assert tensors_alive() == before
+    assert not any(module._forward_hooks for module in network.modules())
+    assert torch.is_grad_enabled()
+
+
+def tensors_alive():
+    gc.collect()
+    return sum(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
+
+
+def test_sixteen_threads_each_get_their_own_images_map(shared_model):
+    generator = torch.Generator().manual_seed(3)
+    batches = torch.randn(16, 1, 3, 64, 64, generator=generator)
+    methods = (QUICK * 2)[:16]
+
+    def ask(turn):
+        layers = list(DETAIL.values())[turn % 3]
+        seen = shared_model.see(batches[turn], layers)
+        return seen.maps(turn % 3, methods[turn])[0]
+
+    expected = [ask(turn) for turn in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        for _ in range(2):
+            for given, alone in zip(pool.map(ask, range(16)), expected, strict=True):
+                torch.testing.assert_close(given, alone, rtol=0, atol=1e-3)
+    hooks = [hook for module in shared_model.modules() for hook in module._forward_hooks]
+    assert len(hooks) == 1  # that of enable_gradcam_mode
+
+
+class FrozenTrunk(TinyNetwork):
+    """A network that switches gradients off for its trunk by itself."""
+
+    def forward(self, x):
+        with torch.no_grad():
+            features = self.target(x)
+        return self.head(features.relu().mean(dim=(2, 3)))
+
+
+def test_a_network_with_a_no_grad_of_its_own_is_explained_all_the_same(tiny):
+    network = FrozenTrunk()
+    seen = HookedPass(network, {"target": network.target}, tiny.x)
+    assert raw(seen, 0) == raw(tiny, 0)
+
+
+def test_a_layer_that_passes_on_its_input_can_be_looked_at_in_inference_mode():
+    network = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Linear(4, 2))
+    with torch.inference_mode():
+        seen = HookedPass(network, {"0": network[0]}, torch.rand(1, 1, 2, 2))
+        assert seen.maps(1)[0].shape == (1, 2, 2)

@@ -1,0 +1,241 @@
+"""The fast trunk: how near it comes to the network, when it is used; that it keeps up."""
+
+import copy
+import pickle
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph, trunk
+from cxr_gradcam.checkpoint import example_files
+from cxr_gradcam.resnet50 import DETAIL
+from cxr_gradcam.seen import HookedPass
+from cxr_gradcam.staged import StagedPass
+from cxr_gradcam.trunk import (
+    CONV3,
+    SHORTCUT,
+    STAGES,
+    FastTrunk,
+    OpenVinoTrunk,
+    Trunk,
+    _folded,
+    _torch_trunk,
+    fast_dtype,
+)
+
+BF16 = torch.bfloat16
+
+
+def without_openvino(monkeypatch):
+    monkeypatch.setattr(trunk, "find_spec", lambda _name: None)
+
+
+@pytest.fixture
+def fast(model):
+    model.fast = True
+    return model
+
+
+@pytest.fixture(scope="module", params=["openvino", "torch"])
+def bundled(request):
+    """The bundled weights, served by one of the trunks."""
+    model = ResNet50FineTuned.from_checkpoint()
+    example = torch.zeros(1, 3, 64, 64)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "torch":
+            without_openvino(patch)
+        else:
+            pytest.importorskip("openvino")
+        if isinstance(model.see(example), HookedPass):
+            pytest.skip("torch alone is not faster on this processor")
+    return model
+
+
+@pytest.fixture(scope="module")
+def exact():
+    return ResNet50FineTuned.from_checkpoint(fast=False)
+
+
+def correlation(first, second):
+    """Correlate two maps; two empty ones are the same."""
+    if not first.any() and not second.any():
+        return 1
+    return np.corrcoef(first.ravel(), second.ravel())[0, 1]
+
+
+@pytest.mark.parametrize("detail", DETAIL)
+@pytest.mark.parametrize("path", example_files(), ids=lambda path: path.stem)
+def test_maps_and_probabilities_are_those_of_full_precision(bundled, exact, path, detail):
+    radiograph = read_radiograph(path)
+    for class_name in bundled.class_names:
+        given, expected = (
+            explain(model, radiograph, class_name, "hirescam", layers=DETAIL[detail])
+            for model in (bundled, exact)
+        )
+        assert correlation(given.heatmap, expected.heatmap) > 0.999
+        for name, probability in expected.probabilities.items():
+            assert given.probabilities[name] == pytest.approx(probability, abs=0.005)
+
+
+def test_folding_changes_nothing_but_rounding(shared_model, images):
+    with torch.no_grad():
+        folded = Trunk(_folded(shared_model.resnet50))(images)
+        expected = Trunk(shared_model.resnet50)(images)
+    for given, output in zip(folded, expected, strict=True):
+        torch.testing.assert_close(given, output, rtol=1e-3, atol=1e-3 * output.abs().max().item())
+
+
+@pytest.mark.parametrize("build", [OpenVinoTrunk, lambda network: _torch_trunk(network, BF16)])
+def test_every_trunk_gives_the_same_stages(shared_model, images, build):
+    if build is OpenVinoTrunk:
+        pytest.importorskip("openvino")
+    run = build(shared_model.resnet50)
+    with torch.no_grad():
+        outputs = Trunk(shared_model.resnet50)(images)
+    expected = dict(zip((*STAGES, SHORTCUT), outputs, strict=True))
+    assert run(images, ()).keys() == {CONV3, SHORTCUT}
+    for batch in (images, images[:1], images.contiguous(memory_format=torch.channels_last)):
+        stages = run(batch, STAGES)
+        for name, output in expected.items():
+            given = stages[name]
+            assert given.dtype == torch.float32
+            assert not given.requires_grad
+            assert correlation(given.numpy(), output[: len(batch)].numpy()) > 0.99
+
+
+def test_the_trunk_follows_changed_weights(fast, images):
+    before = fast.see(images).logits
+    with torch.no_grad():
+        fast.resnet50.layer1[0].conv1.weight *= 3
+    after = fast.see(images)
+    assert isinstance(after, StagedPass)
+    fast.fast = False
+    assert (before - after.logits).abs().max() > 0.01
+    torch.testing.assert_close(after.logits, fast.see(images).logits, rtol=0.05, atol=0.05)
+    fast.fast = True
+    other = {name: tensor.clone() for name, tensor in fast.state_dict().items()}
+    other["resnet50.layer1.0.conv1.weight"] /= 3
+    fast.load_state_dict(other, assign=True)
+    torch.testing.assert_close(fast.see(images).logits, before)
+
+
+def test_the_trunk_follows_a_replaced_layer(fast, images):
+    before = fast.see(images).logits
+    fast.resnet50.layer1[0] = copy.deepcopy(fast.resnet50.layer1[0])
+    torch.testing.assert_close(fast.see(images).logits, before)
+    fast.resnet50.layer1[0].conv1 = torch.nn.Conv2d(64, 64, 1, bias=False)
+    assert (fast.see(images).logits - before).abs().max() > 0.01
+
+
+def test_a_foreign_hook_is_not_passed_by(fast, images):
+    seen = []
+    handle = fast.resnet50.layer2.register_forward_hook(lambda *_: seen.append(True))
+    assert isinstance(fast.see(images), HookedPass)
+    handle.remove()
+    assert isinstance(fast.see(images), StagedPass)
+    assert seen == [True]
+
+
+def slow_by_switch(model, _patch):
+    model.fast = False
+
+
+def slow_by_environment(_model, patch):
+    patch.setenv("CXR_GRADCAM_FAST", "0")
+
+
+def slow_by_training(model, _patch):
+    model.train()
+
+
+@pytest.mark.parametrize("slow", [slow_by_switch, slow_by_environment, slow_by_training])
+def test_it_can_be_switched_off(fast, images, monkeypatch, slow):
+    assert isinstance(fast.see(images), StagedPass)
+    slow(fast, monkeypatch)
+    assert isinstance(fast.see(images), HookedPass)
+
+
+def test_layers_that_are_no_stage_are_captured_by_hooks(fast, images):
+    seen = fast.see(images, ["resnet50.layer1", fast.target_layer])
+    assert isinstance(seen, HookedPass)
+    assert seen.layers == ("resnet50.layer1", "resnet50.layer4.2.conv3")
+
+
+def test_who_wants_gradients_gets_the_network_itself(fast, images):
+    fast.requires_grad_(True)
+    logits, _ = fast(images, return_gradcam=True)
+    assert logits.requires_grad
+    torch.testing.assert_close(logits, fast(images), rtol=0, atol=0)
+    with torch.no_grad():
+        quick, heatmaps = fast(images, return_gradcam=True, gradcam_class_idx=1)
+    expected = fast(images, return_gradcam=True, gradcam_class_idx=1)[1]
+    torch.testing.assert_close(quick, logits.detach(), rtol=0.05, atol=0.05)
+    assert correlation(heatmaps.numpy(), expected.numpy()) > 0.98
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_the_callers_grad_mode_does_not_matter(fast, images, mode):
+    expected = fast.see(images).maps(1)[0]
+    with mode():
+        given = fast.see(images).maps(1)[0]
+    torch.testing.assert_close(given, expected, rtol=0, atol=1e-6)
+
+
+def test_double_precision_and_autocast_go_their_own_way(fast, images):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert isinstance(fast.see(images), HookedPass)
+    fast.double()
+    assert isinstance(fast.see(images.double()), HookedPass)
+
+
+def test_a_model_with_a_trunk_can_be_copied_and_saved(fast, images):
+    expected = fast.see(images).logits
+    for other in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+        assert other.fast
+        torch.testing.assert_close(other.see(images).logits, expected)
+
+
+def test_without_openvino_torch_does_it(fast, images, monkeypatch):
+    without_openvino(monkeypatch)
+    fast.fast = False
+    expected = fast.see(images).maps(1)[0]
+    fast.fast = True
+    seen = fast.see(images)
+    assert isinstance(seen, StagedPass if fast_dtype(torch.device("cpu")) else HookedPass)
+    assert correlation(seen.maps(1)[0].numpy(), expected.numpy()) > 0.98
+
+
+def test_a_failing_openvino_is_told_and_replaced(fast, images, monkeypatch):
+    pytest.importorskip("openvino")
+
+    def fail(_network):
+        raise RuntimeError("no such device")
+
+    monkeypatch.setattr(trunk, "OpenVinoTrunk", fail)
+    with pytest.warns(UserWarning, match=r"OpenVINO cannot run this network \(no such device\)"):
+        fast.see(images)
+
+
+def test_building_a_trunk_asks_no_other_machine(shared_model, images, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a connection was tried")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert FastTrunk().of(shared_model.resnet50)(images, ())
+
+
+def test_sixteen_threads_share_a_trunk(fast):
+    images = torch.randn(16, 1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+
+    def ask(turn):
+        return fast.see(images[turn]).maps(turn % 3, "layercam")[0]
+
+    expected = [ask(turn) for turn in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        for given, alone in zip(pool.map(ask, range(16)), expected, strict=True):
+            torch.testing.assert_close(given, alone, rtol=0, atol=1e-3)
