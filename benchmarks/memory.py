@@ -7,12 +7,10 @@ import resource
 import subprocess
 import sys
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.maps import BARE, SEED, SIZE, bare_forward, contenders
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from benchmarks.maps import BARE, bare_forward, contenders, setting
 
 CALLS = 3
 
@@ -31,7 +29,7 @@ def main() -> None:
 
 def run(batch: int) -> None:
     """Start a process for each contender and print what it needed."""
-    names = [BARE, *contenders(*_setting(1))]
+    names = [BARE, *contenders(*setting(1))]
     peaks = {name: _measure(name, batch) for name in names}
     table = Table("contender", "peak MB", "above bare", title=f"Peak memory, batch {batch}")
     for name, peak in peaks.items():
@@ -48,16 +46,11 @@ def _measure(name: str, batch: int) -> float:
 
 
 def _peak(name: str, batch: int) -> float:
-    model, x = _setting(batch)
+    model, x = setting(batch)
     work = bare_forward(model, x) if name == BARE else contenders(model, x)[name]().run
     for _ in range(CALLS):
         work()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _setting(batch: int) -> tuple[ResNet50FineTuned, torch.Tensor]:
-    torch.manual_seed(SEED)
-    return ResNet50FineTuned(weights=None).eval(), torch.randn(batch, 3, SIZE, SIZE)
 
 
 if __name__ == "__main__":

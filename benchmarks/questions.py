@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.maps import BARE, SEED, SIZE, bare_forward
+from benchmarks.maps import BARE, CLASS_IDX, bare_forward, setting
 from benchmarks.timing import interleave, median_ratio, milliseconds
 from cxr_gradcam.methods import METHODS
 from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
@@ -27,9 +27,8 @@ def main() -> None:
 
 def run(rounds: int) -> None:
     """Measure and print, as the fast trunk and as the network alone leave an image."""
-    torch.manual_seed(SEED)
-    model = ResNet50FineTuned(weights=None, enable_gradcam=True).eval()
-    x = torch.randn(1, 3, SIZE, SIZE)
+    model, x = setting(1)
+    model.enable_gradcam_mode()
     table = Table("", "median ms", "ratio to bare", title="Questions about a seen image, batch 1")
     for fast in (True, False):
         model.fast = fast
@@ -55,16 +54,21 @@ def look(model: ResNet50FineTuned, x: torch.Tensor) -> Seen:
 
 def _questions(seen: Seen, where: str) -> dict[str, Callable[[], object]]:
     quick = [name for name, method in METHODS.items() if not method.is_slow]
+    ask = partial(seen.maps, CLASS_IDX)
     standard: dict[str, Callable[[], object]] = {
-        f"{METHODS[name].label}{where}": partial(seen.maps, 0, name, layers=DETAIL["standard"])
+        f"{METHODS[name].label}{where}": partial(
+            seen.maps, CLASS_IDX, name, layers=DETAIL["standard"]
+        )
         for name in quick
     }
     finer: dict[str, Callable[[], object]] = {
-        f"Grad-CAM, {detail}{where}": partial(seen.maps, 0, layers=DETAIL[detail])
+        f"Grad-CAM, {detail}{where}": partial(ask, layers=DETAIL[detail])
         for detail in ("fine", "finest")
     }
     if not where:
-        finer["Ablation-CAM"] = partial(seen.maps, 0, "ablationcam", layers=DETAIL["standard"])
+        finer["Ablation-CAM"] = partial(
+            seen.maps, CLASS_IDX, "ablationcam", layers=DETAIL["standard"]
+        )
     return standard | finer
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.maps import CLASS_IDX, SEED, SIZE
+from benchmarks.maps import CLASS_IDX, SIZE, setting
 from benchmarks.timing import interleave, median_ratio, milliseconds
 from cxr_gradcam.cam import upsample
 from cxr_gradcam.resnet50 import ResNet50FineTuned
@@ -28,10 +28,9 @@ def main() -> None:
 
 
 def run(rounds: int) -> None:
-    """Measure and print; the bundled weights, since random ones give near-equal scores."""
-    torch.manual_seed(SEED)
-    model = ResNet50FineTuned.from_checkpoint()
-    x = torch.randn(1, 3, SIZE, SIZE)
+    """Measure and print."""
+    model, x = setting(1)
+    model.enable_gradcam_mode()
     maps: dict[str, Tensor] = {}
 
     def ours() -> None:

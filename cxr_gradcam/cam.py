@@ -15,6 +15,7 @@ from torch import Tensor
 from cxr_gradcam.preprocess import resize
 
 Fusion = Literal["mean", "max"]
+GradientMethod = Callable[[Tensor, Tensor], Tensor]
 
 
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -126,7 +127,7 @@ def eigencam(activations: Tensor) -> Tensor:
     """EigenCAM: the strongest pattern among all channels, whatever the class.
 
     It is the projection on the first right singular vector. A singular vector has no sign of its
-    own; this one is positive where the activations are strong.
+    own; this one's projection is positive on the whole.
 
     Args:
         activations: (N, K, h, w).
@@ -137,7 +138,7 @@ def eigencam(activations: Tensor) -> Tensor:
     Source: Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020, equation 3; nothing is centred there.
     """
     activations = activations.float()
-    return _first_component(activations, activations.square().sum(dim=1)).relu()
+    return _first_component(activations, torch.ones_like(activations[:, 0])).relu()
 
 
 def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -158,7 +159,7 @@ def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     return _first_component(products, products.sum(dim=1)).relu()
 
 
-GRADIENT_METHODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+GRADIENT_METHODS: dict[str, GradientMethod] = {
     "gradcam": gradcam,
     "gradcam++": gradcam_plus_plus,
     "hirescam": hirescam,

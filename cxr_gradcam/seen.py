@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from cxr_gradcam.cam import GRADIENT_METHODS, Fusion, eigencam, fuse
+from cxr_gradcam.cam import GRADIENT_METHODS, Fusion, GradientMethod, eigencam, fuse
 from cxr_gradcam.capture import Capture, capturing, evaluating, hooked, score_gradients
 from cxr_gradcam.layers import Grid
 from cxr_gradcam.methods import METHODS
@@ -104,16 +104,20 @@ class Seen(ABC):
         """
         self._check(method, layers)
         if method in GRADIENT_METHODS:
-            compute = GRADIENT_METHODS[method]
-            gradients = self.gradients(weights, layers)
-            return [
-                compute(self.activations(layer), gradient)
-                for layer, gradient in zip(layers, gradients, strict=True)
-            ]
+            return self._from_gradients(GRADIENT_METHODS[method], weights, layers)
         if method == "eigencam":
             return [eigencam(self.activations(layer)) for layer in layers]
         perturb = self._scorecam if method == "scorecam" else self._ablationcam
         return self._one_by_one(perturb, weights, layers, progress)
+
+    def _from_gradients(
+        self, compute: GradientMethod, weights: Tensor, layers: Sequence[str]
+    ) -> list[Tensor]:
+        gradients = self.gradients(weights, layers)
+        return [
+            compute(self.activations(layer), gradient)
+            for layer, gradient in zip(layers, gradients, strict=True)
+        ]
 
     def _check(self, method: str, layers: Sequence[str]) -> None:
         if method not in METHODS:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torchvision.models import ResNet
 
+from cxr_gradcam.cam import GradientMethod
 from cxr_gradcam.capture import evaluating, score_gradients, silence
-from cxr_gradcam.seen import Seen
+from cxr_gradcam.seen import HookedPass, Seen
 from cxr_gradcam.trunk import (
     CONV3,
     LAYER2,
@@ -20,6 +21,10 @@ from cxr_gradcam.trunk import (
     head,
     last_convolution,
 )
+
+WEAK = 0.4
+"""A map whose peak is below this share of the opposite question's is what large numbers leave when
+they cancel out, and the trunk's rounding shows in it."""
 
 
 class StagedPass(Seen):
@@ -37,6 +42,7 @@ class StagedPass(Seen):
     ) -> None:
         self.x, self.layers = x.detach(), tuple(layers)
         self._network, self._run_trunk = network, run_trunk
+        self._exact: dict[tuple[int, tuple[str, ...]], HookedPass] = {}
         with torch.inference_mode(mode=False), torch.no_grad():
             self._outputs = run_trunk(x, layers)
             # Most questions are about the last convolution: its tail keeps its graph.
@@ -72,6 +78,30 @@ class StagedPass(Seen):
         with torch.no_grad():
             silenced = silence(output, channels, channels_last=False)
             return self._tail(layer, silenced, self._outputs[SHORTCUT][sample])[0]
+
+    def _from_gradients(
+        self, compute: GradientMethod, weights: Tensor, layers: Sequence[str]
+    ) -> list[Tensor]:
+        """Make the maps; look again in full precision at the samples whose maps are weak."""
+        maps, weak = [], torch.zeros(len(self.x), dtype=torch.bool, device=self.x.device)
+        for layer, gradient in zip(layers, self.gradients(weights, layers), strict=True):
+            activations = self.activations(layer)
+            maps.append(compute(activations, gradient))
+            opposite = compute(activations, -gradient)
+            weak |= maps[-1].amax(dim=(1, 2)) < WEAK * opposite.amax(dim=(1, 2))
+        for sample in weak.nonzero()[:, 0].tolist():
+            exact = self._in_full_precision(sample, tuple(layers))
+            again = exact._from_gradients(compute, weights[sample : sample + 1], layers)
+            for each, better in zip(maps, again, strict=True):
+                each[sample] = better[0]
+        return maps
+
+    def _in_full_precision(self, sample: int, layers: tuple[str, ...]) -> HookedPass:
+        key = sample, layers
+        if key not in self._exact:
+            found = {name: self._network.get_submodule(name.partition(".")[2]) for name in layers}
+            self._exact[key] = HookedPass(self._network, found, self.x[sample : sample + 1])
+        return self._exact[key]
 
     def _tail(
         self, first: str, output: Tensor, shortcut: Tensor | None

@@ -204,7 +204,11 @@ class OpenVinoTrunk:
         self._compiled = openvino.Core().compile_model(
             converted,
             "CPU",
-            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision},
+            {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_PRECISION_HINT": precision,
+                "ENABLE_CPU_PINNING": False,  # torch's threads run on the same cores
+            },
         )
         self._idle = SimpleQueue[Any]()
 

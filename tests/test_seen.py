@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from cxr_gradcam import staged
+from cxr_gradcam.cam import gradcam
 from cxr_gradcam.methods import METHODS
 from cxr_gradcam.resnet50 import DETAIL
 from cxr_gradcam.score import score_weights
@@ -135,11 +137,39 @@ def test_another_question_does_not_run_the_trunk(shared_model, images, monkeypat
     seen = HookedPass(shared_model, layers, images)
     network = shared_model.resnet50
     stages = StagedPass(network, run_in_full_precision(network), STAGES, images)
+    questions = list(itertools.product((seen, stages), range(3), QUICK))
+    for each, class_idx, method in questions:  # where a map is weak, full precision is asked now
+        each.maps(class_idx, method, layers=STAGES[class_idx:])
     monkeypatch.setattr(shared_model.resnet50.layer1, "forward", lambda *_: 1 / 0)
-    for each in (seen, stages):
-        for class_idx, method in itertools.product(range(3), QUICK):
-            each.maps(class_idx, method, layers=STAGES[class_idx:])
+    for each, class_idx, method in questions:
+        each.maps(class_idx, method, layers=STAGES[class_idx:])
     stages.maps(0, "ablationcam", layers=[CONV3])
+
+
+def test_a_weak_map_is_made_in_full_precision(shared_model, images, monkeypatch):
+    monkeypatch.setattr(staged, "WEAK", 1)  # these maps have no weaker ones
+    network = shared_model.resnet50
+    run = run_in_full_precision(network)
+
+    def run_roughly(x, stages):
+        return {name: (output * 8).round() / 8 for name, output in run(x, stages).items()}
+
+    rough = StagedPass(network, run_roughly, [CONV3], images)
+    exact = StagedPass(network, run, [CONV3], images)
+    seen_weak, seen_strong = False, False
+    for class_idx in range(3):
+        weights = score_weights(exact.logits, class_idx)
+        (gradients,) = rough.gradients(weights, [CONV3])
+        activations = rough.activations(CONV3)
+        weak = gradcam(activations, gradients).amax(dim=(1, 2)) < gradcam(
+            activations, -gradients
+        ).amax(dim=(1, 2))
+        given, expected = (each.raw_maps(weights, "gradcam", [CONV3])[0] for each in (rough, exact))
+        same = torch.isclose(given, expected, rtol=1e-3, atol=1e-6).all(dim=2).all(dim=1)
+        assert torch.equal(same, weak)
+        seen_weak, seen_strong = seen_weak or weak.any(), seen_strong or (~weak).any()
+    assert seen_weak
+    assert seen_strong
 
 
 @pytest.mark.parametrize("method", QUICK)
