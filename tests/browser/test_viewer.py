@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.render import COLORMAPS, as_rgb, color_table, colorize, overlay
+from cxr_gradcam.resnet50 import DETAIL
 
 PANELS = ("original", "heat-map", "overlay")
 
@@ -209,6 +211,106 @@ def test_another_class_shows_its_own_map_on_the_same_image(
     np.testing.assert_array_equal(pixels_of(page, "original"), as_rgb(radiograph.pixels))
 
 
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_label(label, exact=True).click()
+    page.get_by_role("option", name=option).click()
+
+
+def open_settings(page: Page) -> None:
+    page.get_by_role("button", name="How the map is made").click()
+
+
+@pytest.mark.parametrize(
+    ("label", "option", "question"),
+    [
+        ("Question", "What speaks against", {"against": True}),
+        ("Question", "rather than", {"contrast_with": ...}),
+        ("Method", "LayerCAM", {"method": "layercam"}),
+        ("Method", "EigenCAM", {"method": "eigencam"}),
+        ("Method", "Ablation-CAM", {"method": "ablationcam"}),
+        ("Detail", "Finer", {"layers": DETAIL["fine"]}),
+        ("Detail", "Finest", {"layers": DETAIL["finest"]}),
+    ],
+)
+def test_another_question_shows_what_python_renders(
+    page: Page,
+    bundled: ResNet50FineTuned,
+    xray: Path,
+    label: str,
+    option: str,
+    question: dict[str, Any],
+) -> None:
+    upload(page, xray)
+    open_settings(page)
+    with next_image(page):
+        if label == "Detail":
+            page.get_by_role("radio", name=option).check()
+        else:
+            choose(page, label, option)
+    radiograph = read_radiograph(xray)
+    if "contrast_with" in question:
+        predicted = explain(bundled, radiograph).predicted_class
+        other = next(name for name in bundled.class_names if name != predicted)
+        question = {"contrast_with": other}
+    expected = explain(bundled, radiograph, **question)
+    np.testing.assert_array_equal(pixels_of(page, "heat-map"), colorize(expected.heatmap))
+    label = page.locator("[data-panel=heat-map] canvas").get_attribute("aria-label")
+    assert expected.question in str(label)
+
+
+def test_the_questions_follow_the_class(page: Page, bundled: ResNet50FineTuned, xray: Path) -> None:
+    upload(page, xray)
+    with next_image(page):
+        choose(page, "Question", "rather than")
+    predicted = explain(bundled, read_radiograph(xray)).predicted_class
+    other = next(name for name in bundled.class_names if name != predicted)
+    with next_image(page):
+        page.get_by_role("radio", name=other).check()
+    expect(page.get_by_label("Question", exact=True)).to_have_value(f"What speaks for {other}?")
+    expect(page.locator("#viewer .note")).to_contain_text(f"for {other}")
+
+
+def test_a_slow_map_tells_how_far_it_is_and_gives_way_to_a_quick_one(
+    page: Page, bundled: ResNet50FineTuned, xray: Path
+) -> None:
+    upload(page, xray)
+    open_settings(page)
+    choose(page, "Method", "Score-CAM")
+    progress = page.locator("#viewer").get_by_role("progressbar", name="Score-CAM")
+    expect(progress).to_be_visible()
+    with next_image(page):
+        choose(page, "Method", "HiResCAM")
+    expected = colorize(explain(bundled, read_radiograph(xray), method="hirescam").heatmap)
+    np.testing.assert_array_equal(pixels_of(page, "heat-map"), expected)
+    expect(progress).to_be_hidden()
+    np.testing.assert_array_equal(pixels_of(page, "heat-map"), expected)
+
+
+def test_a_new_image_does_not_wait_for_a_slow_method(
+    page: Page, bundled: ResNet50FineTuned, xray: Path
+) -> None:
+    upload(page, xray)
+    open_settings(page)
+    choose(page, "Method", "Score-CAM")
+    expect(page.locator("#viewer").get_by_role("progressbar")).to_be_visible()
+    with next_image(page):
+        page.get_by_role("button", name="Example 2: pneumonia").click()
+    assert_shows(page, bundled, example_files()[1])
+    expect(page.get_by_label("Method", exact=True)).to_have_value("Grad-CAM")
+
+
+def test_the_panels_stay_in_sight_beside_the_settings(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    open_settings(page)
+    page.get_by_role("radio", name="Finest").scroll_into_view_if_needed()
+    page.mouse.wheel(0, 400)
+    page.wait_for_function("() => window.scrollY > 200")
+    box = page.locator("[data-panel=heat-map] canvas").bounding_box()
+    assert box is not None
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= 900
+
+
 def test_a_bad_file_says_why_and_keeps_the_view(
     page: Page, bundled: ResNet50FineTuned, xray: Path, tmp_path: Path
 ) -> None:
@@ -329,7 +431,9 @@ def test_everything_has_a_name_for_screen_readers(page: Page, xray: Path) -> Non
           .map(e => e.outerHTML)"""
     )
     assert nameless == []
-    expect(page.get_by_role("img", name=re.compile("^Heat map for"))).to_have_count(1)
+    expect(page.get_by_role("img", name=re.compile("^Heat map of the evidence for"))).to_have_count(
+        1
+    )
     expect(page.get_by_role("img", name="Original X-ray")).to_have_count(1)
 
 
