@@ -48,7 +48,8 @@ def controls(class_names: Sequence[str]) -> Controls:
             [(label, name) for name, label in _DETAIL_LABELS.items()],
             value="standard",
             label="Detail",
-            info="Finer maps add earlier layers: sharper, but less sure of the class.",
+            info="Finer maps add earlier layers: sharper, but less sure of the class. "
+            "A grid of dots is the network's own, and not of the image.",
             interactive=True,
         )
     method.input(
