@@ -30,7 +30,7 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Source: Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2.
     """
-    return _weighted_sum(gradients.float().mean(dim=(2, 3)), activations)
+    return weighted_sum(gradients.float().mean(dim=(2, 3)), activations)
 
 
 def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     positive = gradients.float().relu()
     sums = activations.float().abs().sum(dim=(2, 3), keepdim=True)
     weights = (positive / (2 + sums * positive)).sum(dim=(2, 3))
-    return _weighted_sum(weights, activations)
+    return weighted_sum(weights, activations)
 
 
 def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     """
     magnitudes = activations.float().abs()
     weighted = (magnitudes * gradients.float()).sum(dim=(2, 3))
-    return _weighted_sum(_divide(weighted, magnitudes.sum(dim=(2, 3))), activations)
+    return weighted_sum(_divide(weighted, magnitudes.sum(dim=(2, 3))), activations)
 
 
 def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -171,6 +171,20 @@ GRADIENT_METHODS: dict[str, GradientMethod] = {
 """The methods that ask for the gradients of the explained score."""
 
 
+def weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
+    """Sum the channels by their weights, above zero.
+
+    Args:
+        weights: (N, K).
+        activations: (N, K, h, w).
+
+    Returns:
+        Maps (N, h, w), float32, at least 0.
+    """
+    # No matrix product: in autocast that would lose precision.
+    return (weights[:, :, None, None] * activations.float()).sum(dim=1).relu()
+
+
 def fuse(
     maps: Sequence[Tensor], size: tuple[int, int], fusion: Fusion = "mean"
 ) -> tuple[Tensor, Tensor]:
@@ -185,7 +199,7 @@ def fuse(
 
     Returns:
         Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before the last scaling:
-        for one layer in units of the score, for several a share of full agreement.
+        for one layer in the units of its maps, for several a share of full agreement.
 
     Raises:
         ValueError: no such fusion.
@@ -216,10 +230,6 @@ def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 def _scale(maps: Tensor) -> tuple[Tensor, Tensor]:
     peaks = maps.amax(dim=(1, 2))
     return maps / peaks.where(peaks > 0, 1)[:, None, None], peaks
-
-
-def _weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
-    return (weights[:, :, None, None] * activations.float()).sum(dim=1).relu()
 
 
 def _divide(dividend: Tensor, divisor: Tensor) -> Tensor:

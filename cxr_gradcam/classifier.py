@@ -62,13 +62,17 @@ class CAM:
             else next(iter(named_layers(model, logits_layer).values()))
         )
         self.multi_label = (
-            learnt.multi_label or _is_xrv(model) if multi_label is None else multi_label
+            learnt.multi_label or learnt.num_classes == 1 or _is_xrv(model)
+            if multi_label is None
+            else multi_label
         )
         self.class_names = tuple(class_names or guess_class_names(model, learnt.num_classes))
         if len(self.class_names) != learnt.num_classes:
             raise ValueError(
                 f"{len(self.class_names)} class names for {learnt.num_classes} classes"
             )
+        if len(set(self.class_names)) < len(self.class_names):
+            raise ValueError(f"two classes have one name: {', '.join(self.class_names)}")
 
     def see(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> Seen:
         """Look at images once, for any number of questions about them.

@@ -137,6 +137,8 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    if options.rather_than is not None and options.class_name is None:
+        raise ValueError("--rather-than compares two classes: name the first by --class")
     with _step_progress(options.method) as progress:
         records = explain_files(
             ResNet50FineTuned.from_checkpoint(options.weights, fast=options.fast),

@@ -40,8 +40,9 @@ class Explanation:
             several classes can be true at once.
         class_name: the explained class.
         heatmap: float32 (H, W) on the radiograph's own grid, in [0, 1].
-        peak: the map's maximum before normalisation, in units of the score where one layer was
-            asked; 0 where nothing was found, and the map is empty.
+        peak: the map's maximum before normalisation; 0 where nothing was found, and the map is
+            empty. In units of the score for a gradient method at one layer, of the activations for
+            EigenCAM and Score-CAM, a share of full agreement for several layers.
         method: how the map was made, a name of `METHODS`.
         layers: where in the network it was made.
         contrast_with: the class that the explained one is set against, or None.
@@ -130,7 +131,8 @@ class Examination:
         predicted = int(self.seen.logits[0].argmax())
         explained = predicted if class_name is None else find_class(names, class_name)
         contrast = None if contrast_with is None else find_class(names, contrast_with)
-        asked = self.seen.layers if layers is None else tuple(layers)
+        asked = self.seen.layers if layers is None else layers
+        asked = (asked,) if isinstance(asked, str) else tuple(asked)
         with torch.no_grad():
             heatmaps, peaks = self.seen.maps(
                 explained,
@@ -178,7 +180,7 @@ def examine(
     """
     known = model if isinstance(model, ResNet50FineTuned | CAM) else CAM(model)
     network = known.model if isinstance(known, CAM) else known
-    x = known.preprocessing.prepare(radiograph).to(next(network.parameters()).device)
+    x = known.preprocessing.prepare(radiograph).to(next(network.parameters()))
     return Examination(radiograph, known.class_names, known.see(x, layers), known.multi_label)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import get_ident
 
 import torch
 from torch import Tensor, nn
@@ -165,6 +166,7 @@ class _Trace:
 
     def __init__(self, image_size: tuple[int, int]) -> None:
         self._image_size = image_size
+        self._thread = get_ident()  # the model may be at work in others
         self._norm: nn.Module | None = None
         self._norm_before_attention: nn.Module | None = None
         self._places: tuple[nn.Module, bool] | None = None
@@ -186,7 +188,8 @@ class _Trace:
 
     def logits_layer(self, output: Tensor) -> tuple[nn.Module | None, bool]:
         if self._linear is not None and self._linear[1].shape == output.shape:
-            layer, logits = self._linear
+            layer, logits = self._linear[0], self._linear[1].float()
+            output = output.float()
             for function in (logits.softmax(dim=1), logits.log_softmax(dim=1)):
                 if not torch.equal(output, logits) and torch.allclose(output, function):
                     return layer, False
@@ -195,11 +198,11 @@ class _Trace:
         return None, False
 
     def _enter(self, module: nn.Module, _inputs: object) -> None:
-        if "attention" in type(module).__name__.lower():
+        if get_ident() == self._thread and "attention" in type(module).__name__.lower():
             self._norm_before_attention = self._norm
 
     def _leave(self, module: nn.Module, _inputs: object, output: object) -> None:
-        if not isinstance(output, Tensor):
+        if get_ident() != self._thread or not isinstance(output, Tensor):
             return
         if isinstance(module, nn.LayerNorm):
             self._norm = module

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from cxr_gradcam.cam import weighted_sum
 from cxr_gradcam.preprocess import resize
 
 BATCH_SIZE = 32
@@ -42,9 +43,10 @@ def scorecam(
     size = (x.shape[-2], x.shape[-1])
     scores = [
         score(_masks(chunk, size)[:, None].to(x.dtype) * x)
-        for chunk in _chunks(activations, len(activations), progress)
+        for chunk in _chunks(activations, progress)
     ]
-    return _weighted_sum(torch.cat(scores).float().softmax(dim=0), activations)
+    weights = torch.cat(scores).float().softmax(dim=0)
+    return weighted_sum(weights[None], activations[None])[0]
 
 
 def ablationcam(
@@ -70,23 +72,18 @@ def ablationcam(
     Source: Desai and Ramaswamy, "Ablation-CAM", WACV 2020, equations 3 and 4.
     """
     channels = torch.arange(len(activations), device=activations.device)
-    scores = [score_without(chunk) for chunk in _chunks(channels, len(channels), progress)]
+    scores = [score_without(chunk) for chunk in _chunks(channels, progress)]
     losses = score.float() - torch.cat(scores).float()
-    return _weighted_sum(losses, activations.float())
+    return weighted_sum(losses[None], activations[None])[0]
 
 
-def _weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
-    # No matrix product: in autocast that would lose precision.
-    return (weights[:, None, None] * activations).sum(dim=0).relu()
-
-
-def _chunks(values: Tensor, total: int, progress: Progress | None) -> Iterator[Tensor]:
+def _chunks(values: Tensor, progress: Progress | None) -> Iterator[Tensor]:
     done = 0
     for chunk in values.split(BATCH_SIZE):
         yield chunk
         done += len(chunk)
         if progress is not None:
-            progress(done, total)
+            progress(done, len(values))
 
 
 def _masks(activations: Tensor, size: tuple[int, int]) -> Tensor:

@@ -66,6 +66,7 @@ class ResNet50FineTuned(nn.Module):
         class_names: the names of the logits, from the weights where the head is theirs.
         preprocessing: how the weights want their input.
         trained_on: the pictures that the weights were trained on, in words; "" where unknown.
+        multi_label: whether each logit is a probability of its own, as a single one is.
         fast: run the trunk by OpenVINO, or in lower precision, where a map is made without
             gradients for the caller and that is faster. The environment variable
             CXR_GRADCAM_FAST=0 switches it off everywhere.
@@ -73,8 +74,6 @@ class ResNet50FineTuned(nn.Module):
     Raises:
         CheckpointError: the weights cannot be had or do not fit.
     """
-
-    multi_label = False
 
     def __init__(
         self,
@@ -90,6 +89,7 @@ class ResNet50FineTuned(nn.Module):
         self.preprocessing = Preprocessing()
         self.trained_on = ""
         self.fast = False
+        self.multi_label = num_classes == 1
         self._fast_trunk = FastTrunk()
         self._gradcam_handle: RemovableHandle | None = None
         if weights in ResNet50_Weights.__members__:
@@ -155,6 +155,8 @@ class ResNet50FineTuned(nn.Module):
     def train(self, mode: bool = True) -> ResNet50FineTuned:
         """Set training or eval mode; BatchNorm layers with frozen weights stay in eval mode."""
         super().train(mode)
+        if mode:
+            self._fast_trunk.forget()
         for module in self.resnet50.modules():
             if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
                 module.eval()
@@ -242,7 +244,7 @@ class ResNet50FineTuned(nn.Module):
             ValueError: `x` has not four dimensions, or a layer is none of this model.
         """
         self._require_gradcam(x)
-        found = named_layers(self, layers or DETAIL["standard"])
+        found = named_layers(self, DETAIL["standard"] if layers is None else layers)
         run_trunk = self._trunk_for(x) if set(found) <= {*STAGES} else None
         if run_trunk is None:
             return HookedPass(self, found, x)
@@ -252,6 +254,8 @@ class ResNet50FineTuned(nn.Module):
         """Give the fast trunk where it is wanted and can stand in for the network."""
         wanted = self.fast and not self.training and os.environ.get("CXR_GRADCAM_FAST") != "0"
         if not wanted or x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type):
+            return None
+        if len(x) == 0 or getattr(self, "_is_replica", False):  # one of DataParallel's
             return None
         return self._fast_trunk.of(self.resnet50)
 
@@ -306,8 +310,14 @@ class ResNet50FineTuned(nn.Module):
                 "Grad-CAM is not enabled: call enable_gradcam_mode() first, or build the model "
                 "with enable_gradcam=True"
             )
-        if x.ndim != 4:
-            raise ValueError(f"images (N, 3, H, W) are needed, not {tuple(x.shape)}")
+        if x.ndim != 4 or x.shape[1] != self.resnet50.conv1.in_channels:
+            channels = self.resnet50.conv1.in_channels
+            raise ValueError(f"images (N, {channels}, H, W) are needed, not {tuple(x.shape)}")
+        if self.resnet50.fc.weight.is_inference():
+            raise RuntimeError(
+                "a model that was built inside torch.inference_mode() has no gradients to make "
+                "maps of: build it outside"
+            )
 
     def _load_imagenet(self, name: str) -> None:
         weights = ResNet50_Weights[name]

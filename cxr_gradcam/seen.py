@@ -2,7 +2,7 @@
 
 One forward pass leaves the logits, the target layers' activations and the way back from the one to
 the other. Another class, another gradient method or another choice among the layers then costs the
-tail of the network alone.
+tail of the network alone (and a second look in full precision where a fast trunk's map is weak).
 """
 
 from __future__ import annotations
@@ -158,16 +158,17 @@ class Seen(ABC):
 
     def _scorecam(self, layer: str, sample: int, weights: Tensor, progress: Progress) -> Tensor:
         def score(images: Tensor) -> Tensor:
-            return self.look_again(images) @ weights
+            return self.look_again(images).float() @ weights.float()
 
         return scorecam(self.activations(layer)[sample], self.x[sample], score, progress)
 
     def _ablationcam(self, layer: str, sample: int, weights: Tensor, progress: Progress) -> Tensor:
         def score_without(channels: Tensor) -> Tensor:
-            return self.logits_without(layer, sample, channels) @ weights
+            return self.logits_without(layer, sample, channels).float() @ weights.float()
 
         activations = self.activations(layer)[sample]
-        return ablationcam(activations, self.logits[sample] @ weights, score_without, progress)
+        score = self.logits[sample].float() @ weights.float()
+        return ablationcam(activations, score, score_without, progress)
 
 
 class HookedPass(Seen):

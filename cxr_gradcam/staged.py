@@ -42,7 +42,7 @@ class StagedPass(Seen):
     ) -> None:
         self.x, self.layers = x.detach(), tuple(layers)
         self._network, self._run_trunk = network, run_trunk
-        self._exact: dict[tuple[int, tuple[str, ...]], HookedPass] = {}
+        self._exact: tuple[int, HookedPass] | None = None
         with torch.inference_mode(mode=False), torch.no_grad():
             self._outputs = run_trunk(x, layers)
             # Most questions are about the last convolution: its tail keeps its graph.
@@ -90,18 +90,21 @@ class StagedPass(Seen):
             opposite = compute(activations, -gradient)
             weak |= maps[-1].amax(dim=(1, 2)) < WEAK * opposite.amax(dim=(1, 2))
         for sample in weak.nonzero()[:, 0].tolist():
-            exact = self._in_full_precision(sample, tuple(layers))
+            exact = self._in_full_precision(sample)
             again = exact._from_gradients(compute, weights[sample : sample + 1], layers)
             for each, better in zip(maps, again, strict=True):
                 each[sample] = better[0]
         return maps
 
-    def _in_full_precision(self, sample: int, layers: tuple[str, ...]) -> HookedPass:
-        key = sample, layers
-        if key not in self._exact:
-            found = {name: self._network.get_submodule(name.partition(".")[2]) for name in layers}
-            self._exact[key] = HookedPass(self._network, found, self.x[sample : sample + 1])
-        return self._exact[key]
+    def _in_full_precision(self, sample: int) -> HookedPass:
+        """Look again at a sample; the last one is remembered for the next question."""
+        if self._exact is not None and self._exact[0] == sample:
+            return self._exact[1]
+        names = {name: name.removeprefix("resnet50.") for name in self.layers}
+        found = {name: self._network.get_submodule(path) for name, path in names.items()}
+        exact = HookedPass(self._network, found, self.x[sample : sample + 1])
+        self._exact = sample, exact
+        return exact
 
     def _tail(
         self, first: str, output: Tensor, shortcut: Tensor | None

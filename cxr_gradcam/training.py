@@ -128,13 +128,13 @@ def train(
     Raises:
         ValueError: fewer than two classes, a class that lacks patients on one side of the split,
             phantoms for classes that are not theirs, a pattern that is none, or an unfinished run
-            with other pictures or another recipe.
+            with other pictures, another recipe or other weights to start from.
         RadiographError: a picture that cannot be read.
     """
     torch.manual_seed(recipe.seed)
     plan = _plan(data, recipe, patient_pattern)
     resume = output.with_suffix(".resume.pt")
-    state = _read_resume(resume, plan, recipe)
+    state = _read_resume(resume, plan, recipe, weights)
     training, validation = _load(plan, recipe)
     run = _Run(plan, training, recipe, weights, resume, state)
     for epoch in range(run.epoch, recipe.epochs):
@@ -211,13 +211,16 @@ def _plan(data: Path, recipe: Recipe, pattern: str) -> _Plan:
     return _Plan(class_names, paths, labels, held_out)
 
 
-def _read_resume(resume: Path, plan: _Plan, recipe: Recipe) -> dict[str, Any] | None:
+def _read_resume(
+    resume: Path, plan: _Plan, recipe: Recipe, weights: str | None
+) -> dict[str, Any] | None:
     if not resume.exists():
         return None
     state: dict[str, Any] = torch.load(resume, map_location="cpu", weights_only=True)
-    if (state["recipe"], state["split"]) != (asdict(recipe), plan.digest()):
+    begun_with = state["recipe"], state["split"], state["initial_weights"]
+    if begun_with != (asdict(recipe), plan.digest(), weights):
         raise ValueError(
-            f"{resume.name} belongs to a run with another recipe or other pictures: "
+            f"{resume.name} belongs to a run with another recipe, other pictures or other weights: "
             "delete it to start anew, or choose another output"
         )
     return state
@@ -374,6 +377,7 @@ class _Run:
         return {
             "recipe": asdict(self.recipe),
             "split": self.plan.digest(),
+            "initial_weights": self.weights,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -394,14 +398,16 @@ class _Run:
     def write(
         self, output: Path, training: LabelledImages, validation: LabelledImages, source: str
     ) -> dict[str, Any]:
+        held_out = int(self.plan.held_out.sum())
+        trained_on = len(self.plan.held_out) - held_out
         figures: dict[str, Any] = {
             "source": source,
             "recipe": asdict(self.recipe),
             "initial_weights": Path(self.weights).name if self.weights else "random",
-            "training_images": int((~self.plan.held_out).sum()),
-            "training_phantoms": len(training) - int((~self.plan.held_out).sum()),
-            "validation_images": int(self.plan.held_out.sum()),
-            "validation_phantoms": len(validation) - int(self.plan.held_out.sum()),
+            "training_images": trained_on,
+            "training_phantoms": len(training) - trained_on,
+            "validation_images": held_out,
+            "validation_phantoms": len(validation) - held_out,
             "validation_auc": max(self.aucs),
             "validation_auc_by_epoch": self.aucs,
         }

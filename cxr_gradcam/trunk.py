@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet
 from torchvision.models.resnet import Bottleneck
 
-from cxr_gradcam.capture import capture_activations
+from cxr_gradcam.capture import capture_activations, evaluating
 
 LAYER2, LAYER3, CONV3 = "resnet50.layer2", "resnet50.layer3", "resnet50.layer4.2.conv3"
 STAGES = (LAYER2, LAYER3, CONV3)
@@ -84,7 +84,7 @@ class FastTrunk:
     def __init__(self) -> None:
         self._lock = Lock()
         self._inventory: _Inventory | None = None
-        self._fingerprint: list[int] = []
+        self._built_from: list[tuple[Tensor, int, int]] = []
         self._run: RunTrunk | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -104,15 +104,19 @@ class FastTrunk:
             wait for its layers to run.
         """
         with self._lock:
-            if self._inventory is None or self._inventory.is_outdated():
+            if self._inventory is None or not self._inventory.is_of(network):
                 self._inventory = _Inventory(network)
             if self._inventory.has_foreign_hooks():
                 return None
-            fingerprint = self._inventory.fingerprint()
-            if fingerprint != self._fingerprint:
+            if not self._inventory.has_weights(self._built_from):
                 self._run = _build(network)
-                self._fingerprint = fingerprint
+                self._built_from = self._inventory.weights()
             return self._run
+
+    def forget(self) -> None:
+        """Build anew next time: what an optimiser does to weights cannot always be seen."""
+        with self._lock:
+            self._built_from = []
 
 
 class _Inventory:
@@ -120,19 +124,19 @@ class _Inventory:
 
     def __init__(self, network: ResNet) -> None:
         modules = list(network.modules())
+        self._network = network
         self._children = [module._modules for module in modules]
+        self._known = [dict(children) for children in self._children]
         self._tensors = [
-            *(each._parameters for each in modules),
-            *(each._buffers for each in modules),
+            tensors for each in modules for tensors in (each._parameters, each._buffers)
         ]
         self._hooks = [
             hooks for each in modules for hooks in (each._forward_hooks, each._forward_pre_hooks)
         ]
-        self._ids = self._identify()
 
-    def is_outdated(self) -> bool:
-        """Whether a layer was replaced."""
-        return self._identify() != self._ids
+    def is_of(self, network: ResNet) -> bool:
+        """Whether this is the network, and none of its layers was replaced."""
+        return network is self._network and self._children == self._known
 
     def has_foreign_hooks(self) -> bool:
         return any(
@@ -142,17 +146,24 @@ class _Inventory:
             for hook in hooks.values()
         )
 
-    def fingerprint(self) -> list[int]:
-        """Tell apart the weights before and after they were changed in place or replaced."""
-        numbers: list[int] = []
-        for tensors in self._tensors:
-            for tensor in tensors.values():
-                if tensor is not None:
-                    numbers += (tensor.data_ptr(), tensor._version)
-        return numbers
+    def weights(self) -> list[tuple[Tensor, int, int]]:
+        """Give each weight with where it lies and how often it was changed in place."""
+        return [
+            (tensor, tensor.data_ptr(), tensor._version)
+            for tensors in self._tensors
+            for tensor in tensors.values()
+            if tensor is not None
+        ]
 
-    def _identify(self) -> list[int]:
-        return [id(child) for children in self._children for child in children.values()]
+    def has_weights(self, others: list[tuple[Tensor, int, int]]) -> bool:
+        """Whether the weights are the very ones, where and as they were."""
+        own = self.weights()
+        return len(own) == len(others) and all(
+            mine is other and place == its_place and version == its_version
+            for (mine, place, version), (other, its_place, its_version) in zip(
+                own, others, strict=True
+            )
+        )
 
 
 def _build(network: ResNet) -> RunTrunk | None:
@@ -192,10 +203,10 @@ class OpenVinoTrunk:
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
         example = torch.zeros(1, 3, 64, 64)
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), evaluating(network):
             warnings.simplefilter("ignore")  # how the decoder traces is not the caller's matter
             decoder = TorchScriptPythonDecoder(
-                Trunk(network).eval(), example_input=example, trace_kwargs={"check_trace": False}
+                Trunk(network), example_input=example, trace_kwargs={"check_trace": False}
             )
         front_end = FrontEndManager().load_by_framework("pytorch")
         converted = front_end.convert(front_end.load(decoder))
@@ -211,6 +222,7 @@ class OpenVinoTrunk:
             },
         )
         self._idle = SimpleQueue[Any]()
+        self._blank = openvino.Tensor(example.numpy())
 
     def __call__(self, x: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         """Run the trunk; each thread has a request of its own while it does."""
@@ -218,15 +230,15 @@ class OpenVinoTrunk:
             request = self._idle.get_nowait()
         except Empty:
             request = self._compiled.create_infer_request()
-        try:
-            request.infer({0: x.detach().contiguous().numpy()}, share_inputs=True)
-            return {
-                name: torch.from_numpy(request.get_output_tensor(index).data.copy())
-                for index, name in enumerate((*STAGES, SHORTCUT))
-                if name in stages or name in (CONV3, SHORTCUT)
-            }
-        finally:
-            self._idle.put(request)
+        request.infer({0: x.detach().contiguous().numpy()}, share_inputs=True)
+        outputs = {
+            name: torch.from_numpy(request.get_output_tensor(index).data.copy())
+            for index, name in enumerate((*STAGES, SHORTCUT))
+            if name in stages or name in (CONV3, SHORTCUT)
+        }
+        request.set_input_tensor(self._blank)  # nobody's image waits in an idle request
+        self._idle.put(request)  # one that failed is not used again
+        return outputs
 
 
 def _torch_trunk(network: ResNet, dtype: torch.dtype) -> RunTrunk:

@@ -1,5 +1,7 @@
 """CAM on architectures as torchvision, torchxrayvision and timm build them, with random weights."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -201,6 +203,7 @@ def test_our_own_model_keeps_its_target_layer(shared_model, images):
     ("options", "message"),
     [
         ({"target_layers": "layer9"}, "no layer 'layer9'"),
+        ({"class_names": ["a", "b", "a"]}, "two classes have one name: a, b, a"),
         ({"class_names": ["a", "b"]}, "2 class names for 3 classes"),
         ({"target_layers": []}, "name one or several"),
     ],
@@ -241,3 +244,26 @@ def test_a_sigmoid_is_told_from_a_softmax_and_looked_behind_in_place():
     image = torch.randn(1, 3, 16, 16)
     logits = cam.see(image).logits
     torch.testing.assert_close(logits.sigmoid(), cam.model(image))
+
+
+def test_threads_guess_the_same_layer():
+    network = build("resnet18").eval()
+    with ThreadPoolExecutor(8) as pool:
+        cams = pool.map(lambda _: CAM(network, preprocessing=SMALL), range(24))
+        assert {name for cam in cams for name in cam.target_layers} == {"layer4"}
+
+
+def test_a_single_logit_is_a_probability_of_its_own():
+    network = torchvision.models.resnet18(num_classes=1)
+    radiograph = Radiograph(np.random.default_rng(0).random((70, 90), dtype=np.float32))
+    share = explain(network, radiograph).probabilities["class 0"]
+    logits = CAM(network).see(guess_preprocessing(network).prepare(radiograph)).logits
+    assert share == pytest.approx(logits.sigmoid().item(), abs=1e-5)
+    assert 0 < share < 1
+
+
+def test_a_network_in_double_precision_is_explained_in_it():
+    radiograph = Radiograph(np.random.default_rng(0).random((70, 90), dtype=np.float32))
+    expected = explain(build("resnet18"), radiograph, "class 1", "elementwise").heatmap
+    given = explain(build("resnet18").double(), radiograph, "class 1", "elementwise").heatmap
+    np.testing.assert_allclose(given, expected, atol=1e-3)

@@ -603,13 +603,15 @@ def test_training_through_replicas_is_the_same_with_and_without_a_map(model, ima
     assert_same_tensors(*steps)
 
 
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("caller", [torch.enable_grad, torch.no_grad])
-def test_replicas_run_side_by_side(shared_model, images, caller):
-    expected = shared_model(images, True, CLASSES)[1]
+def test_replicas_run_side_by_side(model, images, caller, fast):
+    expected = model(images, True, CLASSES)[1]
+    model.fast = fast
 
     def explain_half(half):
         with caller():
-            return replicate(shared_model)(images[half], True, CLASSES[half])[1]
+            return replicate(model)(images[half], True, CLASSES[half])[1]
 
     with ThreadPoolExecutor(2) as pool:
         halves = list(pool.map(explain_half, [slice(0, 2), slice(2, 4)]))

@@ -102,11 +102,24 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         torch.testing.assert_close(tensor, whole.state_dict[name], rtol=0, atol=0, msg=name)
 
 
-def test_a_run_with_another_recipe_is_not_mixed_in(data: Path, tmp_path: Path) -> None:
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("change", ["recipe", "weights"])
+def test_an_unfinished_run_goes_on_with_nothing_else(
+    data: Path, weights: Path, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "weights.safetensors"
-    torch.save({"recipe": {}, "split": ""}, output.with_suffix(".resume.pt"))
-    with pytest.raises(ValueError, match="another recipe"):
-        train(data, output, TINY)
+    with monkeypatch.context() as patch:
+        patch.setattr(training_module._Run, "write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, output, TINY)
+    assert output.with_suffix(".resume.pt").exists()
+    recipe = replace(TINY, seed=TINY.seed + 1) if change == "recipe" else TINY
+    start = str(weights) if change == "weights" else None
+    with pytest.raises(ValueError, match="another recipe, other pictures or other weights"):
+        train(data, output, recipe, weights=start)
 
 
 def test_phantoms_are_mixed_in_and_counted(data: Path, tmp_path: Path) -> None:

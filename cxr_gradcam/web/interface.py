@@ -104,9 +104,7 @@ def _connect(
         names = by_probability(examination.probabilities)
         question = possible(question, names, names[0])
         method = quick(method)  # the answer must not wait for a slow map
-        check = opened.new_question()
         explanation = examination.explain(**question_of(names[0], question, method, detail))
-        check()
         return [
             answer_html(explanation),
             gr.Radio(names, value=names[0], interactive=True),

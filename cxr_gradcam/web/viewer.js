@@ -155,13 +155,10 @@ function drawScale() {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-function describe({ question, hottest, note: text }) {
+function describe({ shown: what, hottest, note: text }) {
   panels.original.setAttribute("aria-label", "Original X-ray");
-  panels["heat-map"].setAttribute("aria-label", `Heat map of the evidence ${question}, ${hottest}`);
-  panels.overlay.setAttribute(
-    "aria-label",
-    `X-ray under the heat map of the evidence ${question}, ${hottest}`,
-  );
+  panels["heat-map"].setAttribute("aria-label", `Heat map of the ${what}, ${hottest}`);
+  panels.overlay.setAttribute("aria-label", `X-ray under the heat map of the ${what}, ${hottest}`);
   note.textContent = text;
 }
 

@@ -50,7 +50,7 @@ def view(
         "image_id": image_id,
         "original": None if same_image else _png(quantize(radiograph.pixels)),
         "heatmap": _png(quantize(explanation.heatmap)),
-        "question": explanation.question,
+        "shown": what_is_shown(explanation),
         "file_name": file_name(explanation),
         "hottest": hottest_region(explanation),
         "note": _note(explanation),
@@ -68,27 +68,38 @@ def hottest_region(explanation: Explanation) -> str:
     return f"strongest in the {vertical} third, {horizontal}"
 
 
+def what_is_shown(explanation: Explanation) -> str:
+    """Name the map: the evidence it shows, or what it shows instead."""
+    if METHODS[explanation.method].needs_class:
+        return f"evidence {explanation.question}"
+    return "strongest pattern that the model sees, whatever the class"
+
+
 def file_name(explanation: Explanation) -> str:
     """Name a download after what the map shows; nothing in it is of the patient."""
-    words = [explanation.question.removeprefix("for "), explanation.method]
-    return "-".join([*words, *(layer.split(".")[1] for layer in explanation.layers)]).lower()
+    layers = [layer.split(".")[1] for layer in explanation.layers]
+    words = [explanation.method, *layers]
+    if METHODS[explanation.method].needs_class:
+        words.insert(0, explanation.question.removeprefix("for "))
+    return "-".join(words).lower()
 
 
 def _note(explanation: Explanation) -> str:
-    shares, name = explanation.probabilities, explanation.class_name
     if explanation.is_empty:
-        direction = "against" if explanation.against else "for"
-        return f"The model found nothing that speaks {direction} {name}: the map is empty."
-    if not METHODS[explanation.method].needs_class:
-        shown = "The strongest pattern that the model sees, whatever the class"
-    else:
-        plain = explanation.question == f"for {name}"
-        share = percentage(shares[name]) if plain else f"{name}: {percentage(shares[name])}"
-        shown = f"Evidence {explanation.question} ({share})"
+        return f"The model found nothing that speaks {explanation.question}: the map is empty."
+    shown = what_is_shown(explanation)
     return (
-        f"{shown}, {hottest_region(explanation)}. "
+        f"{shown[0].upper()}{shown[1:]}{_share(explanation)}, {hottest_region(explanation)}. "
         "The colours show where the model looked, not where the disease is."
     )
+
+
+def _share(explanation: Explanation) -> str:
+    if not METHODS[explanation.method].needs_class:
+        return ""
+    name = explanation.class_name
+    share = percentage(explanation.probabilities[name])
+    return f" ({share})" if explanation.question == f"for {name}" else f" ({name}: {share})"
 
 
 def _png(grey: NDArray[np.uint8]) -> str:
