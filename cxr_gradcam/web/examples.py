@@ -16,13 +16,13 @@ _THUMBNAIL = (160, 160)
 
 _ON_LOAD = """
 element.querySelectorAll("button").forEach((button, index) => {
-  button.addEventListener("click", () => trigger("select", { index, value: button.title }));
+  button.addEventListener("click", () => trigger("select", { index, value: performance.now() }));
 });
 """
 
 
 def examples() -> gr.HTML:
-    """Make the component; its select event carries the index of a file in `example_files`."""
+    """Make the component; its select event carries the index in `example_files`, and when."""
     buttons = "".join(_button(path) for path in example_files())
     heading = '<h2 id="examples-label">Or take a synthetic example</h2>'
     return gr.HTML(

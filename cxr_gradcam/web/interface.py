@@ -43,13 +43,15 @@ GRADIO_SERVER_NAME says otherwise, as it does on a Space."""
 
 
 _PROGRESS = gr.Progress()
-_MODEL_EVENT: dict[str, Any] = {
-    # Each change starts at once and ends the one before, which may still be at a slow map.
+_ANALYSE: dict[str, Any] = {
+    # One after the other: of two images that are opened quickly, the last one stays.
     "trigger_mode": "multiple",
-    "concurrency_id": "model",
-    "concurrency_limit": 4,
+    "concurrency_id": "analyse",
+    "concurrency_limit": 1,
     "api_visibility": "private",
 }
+# Each question starts at once and ends the one before, which may still be at a slow map.
+_QUESTION: dict[str, Any] = _ANALYSE | {"concurrency_id": "question", "concurrency_limit": 4}
 
 
 def build_interface(model: ResNet50FineTuned) -> gr.Blocks:
@@ -164,13 +166,13 @@ def _connect(
             analyse,
             [opened, *asked.all],
             [answer, asked.class_name, asked.question, asked.method, panels],
-            **_MODEL_EVENT,
+            **_ANALYSE,
         )
     choices = [opened, *asked.all]
     outputs = [asked.question, panels, asked.method]
-    asked.class_name.input(change_class, choices, outputs, **_MODEL_EVENT)
+    asked.class_name.input(change_class, choices, outputs, **_QUESTION)
     for control in (asked.question, asked.method, asked.detail):
-        control.input(change_map, choices, panels, **_MODEL_EVENT)
+        control.input(change_map, choices, panels, **_QUESTION)
 
 
 def take_upload(path: str, previous: Opened | None = None) -> Opened:
@@ -197,7 +199,9 @@ def take_upload(path: str, previous: Opened | None = None) -> Opened:
 
 
 def take_example(previous: Opened | None, chosen: gr.SelectData) -> Opened:
-    """Read the example that was chosen."""
+    """Read the example that was clicked last; clicks may arrive in another order."""
+    if previous is not None and chosen.value < previous.clicked:
+        return previous
     if previous is not None:
         previous.new_question()
-    return Opened(read_radiograph(example_files()[chosen.index]))
+    return Opened(read_radiograph(example_files()[chosen.index]), clicked=chosen.value)

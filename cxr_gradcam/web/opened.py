@@ -22,10 +22,12 @@ class Opened:
     Attributes:
         radiograph: the picture.
         image_id: names it in messages to the browser, and says nothing about it.
+        clicked: when its example was clicked, in ms of the page's clock; 0 for an upload.
     """
 
     radiograph: Radiograph
     image_id: str = field(default_factory=lambda: uuid4().hex)
+    clicked: float = 0
     _examination: Examination | None = None
     _questions: int = 0
 

@@ -14,7 +14,7 @@ import pytest
 from cxr_gradcam import Explanation, Radiograph, ResNet50FineTuned
 from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.web.answer import answer_html, percentage
-from cxr_gradcam.web.interface import scope, take_upload
+from cxr_gradcam.web.interface import scope, take_example, take_upload
 from cxr_gradcam.web.viewer import hottest_region, view
 
 RADIOGRAPH = Radiograph(np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6))
@@ -110,3 +110,13 @@ def test_the_page_says_what_the_model_knows(shared_model: ResNet50FineTuned) -> 
     assert "class 0 and class 1 and class 2" in scope(model)
     assert "It was trained on films of children." in scope(model)
     assert "trained on" not in scope(shared_model)
+
+
+def test_of_two_clicks_the_later_one_counts_though_it_arrives_first() -> None:
+    first, second = (
+        gr.SelectData(None, {"index": index, "value": clicked})
+        for index, clicked in ((0, 100.0), (1, 100.5))
+    )
+    opened = take_example(None, second)
+    assert take_example(opened, first) is opened
+    assert take_example(take_example(None, first), second).clicked == 100.5
