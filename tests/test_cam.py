@@ -359,10 +359,12 @@ def test_twice_the_gradients_are_twice_the_map(name, activations, gradients, exp
     assert torch.equal(scaled, factor * method(activations, gradients))
 
 
-@every_method
+# Where two singular values are equal, which pattern is the first is a matter of rounding.
+@pytest.mark.parametrize("name", sorted(GRADIENT_METHODS.keys() - {"eigengradcam"}))
 @settings(max_examples=20)
 @given(activations=WHOLE, gradients=WHOLE)
-def test_a_map_does_not_depend_on_the_order_of_the_channels(method, activations, gradients):
+def test_a_map_does_not_depend_on_the_order_of_the_channels(name, activations, gradients):
+    method = GRADIENT_METHODS[name]
     maps = method(activations.flip(1), gradients.flip(1))
     torch.testing.assert_close(maps, method(activations, gradients))
 

@@ -469,7 +469,7 @@ def test_a_call_leaves_modes_flags_gradients_and_random_numbers_alone(
         before = traces(model)
         model(images, return_gradcam=True)
         assert traces(model) == before
-        with pytest.raises(RuntimeError, match="channels"):
+        with pytest.raises(ValueError, match=r"images \(N, 3, H, W\) are needed"):
             model(images[:, :2], return_gradcam=True)
         assert traces(model) == before
 
