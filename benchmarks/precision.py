@@ -14,12 +14,11 @@ from rich.table import Table
 from torch import Tensor
 
 from cxr_gradcam.evaluation import list_folder, read_listed
-from cxr_gradcam.methods import METHODS
+from cxr_gradcam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 from cxr_gradcam.seen import Seen
 
 BATCH_SIZE = 16
-QUICK = [name for name, method in METHODS.items() if not method.is_slow]
 
 
 def main() -> None:
@@ -29,12 +28,12 @@ def main() -> None:
     options = parser.parse_args()
     fast, exact = (ResNet50FineTuned.from_checkpoint(fast=value) for value in (True, False))
     shares, flips = [], 0
-    alike: dict[str, list[Tensor]] = {name: [] for name in QUICK}
+    alike: dict[str, list[Tensor]] = {name: [] for name in QUICK_METHODS}
     for x in _batches(fast, options.data):
         seen, reference = fast.see(x), exact.see(x)
         shares.append((seen.logits.softmax(1) - reference.logits.softmax(1)).abs().amax(dim=1))
         flips += int((seen.logits.argmax(1) != reference.logits.argmax(1)).sum())
-        for name in QUICK:
+        for name in QUICK_METHODS:
             for class_idx in range(len(fast.class_names)):
                 alike[name].append(_correlations(seen, reference, class_idx, name))
     _print(torch.cat(shares), flips, {name: torch.cat(each) for name, each in alike.items()})

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.maps import BARE, CLASS_IDX, bare_forward, setting
 from benchmarks.timing import interleave, median_ratio, milliseconds
-from cxr_gradcam.methods import METHODS
+from cxr_gradcam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
 from cxr_gradcam.seen import Seen
 
@@ -53,22 +53,17 @@ def look(model: ResNet50FineTuned, x: torch.Tensor) -> Seen:
 
 
 def _questions(seen: Seen, where: str) -> dict[str, Callable[[], object]]:
-    quick = [name for name, method in METHODS.items() if not method.is_slow]
     ask = partial(seen.maps, CLASS_IDX)
     standard: dict[str, Callable[[], object]] = {
-        f"{METHODS[name].label}{where}": partial(
-            seen.maps, CLASS_IDX, name, layers=DETAIL["standard"]
-        )
-        for name in quick
+        f"{METHODS[name].label}{where}": partial(ask, name, layers=DETAIL["standard"])
+        for name in QUICK_METHODS
     }
     finer: dict[str, Callable[[], object]] = {
         f"Grad-CAM, {detail}{where}": partial(ask, layers=DETAIL[detail])
         for detail in ("fine", "finest")
     }
     if not where:
-        finer["Ablation-CAM"] = partial(
-            seen.maps, CLASS_IDX, "ablationcam", layers=DETAIL["standard"]
-        )
+        finer["Ablation-CAM"] = partial(ask, "ablationcam", layers=DETAIL["standard"])
     return standard | finer
 
 

@@ -43,3 +43,6 @@ METHODS = {
     ),
 }
 """The methods by the names that Python, the command line and the app take."""
+
+QUICK_METHODS = tuple(name for name, method in METHODS.items() if not method.is_slow)
+"""Those that cost a seen image the tail of the network at most."""

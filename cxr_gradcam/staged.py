@@ -62,15 +62,15 @@ class StagedPass(Seen):
             logits, outputs = self._head
             if first != CONV3:
                 leaf = self._outputs[first].detach().requires_grad_()
-                logits, outputs = self._tail(first, leaf, None)
+                logits, outputs = self._tail(first, leaf, self._outputs[SHORTCUT])
             asked = [outputs[layer] for layer in layers]
             return score_gradients(logits, weights, asked, retain_graph=True)
 
     def look_again(self, x: Tensor) -> Tensor:
         """Run trunk and tail on other images."""
         outputs = self._run_trunk(x, ())
-        with torch.no_grad(), evaluating(self._network):
-            return head(self._network, outputs[CONV3], outputs[SHORTCUT])
+        with torch.no_grad():
+            return self._tail(CONV3, outputs[CONV3], outputs[SHORTCUT])[0]
 
     def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
         """Run the tail from the layer once per channel, the trunk not at all."""
@@ -107,13 +107,13 @@ class StagedPass(Seen):
         return exact
 
     def _tail(
-        self, first: str, output: Tensor, shortcut: Tensor | None
+        self, first: str, output: Tensor, shortcut: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Go from a stage's output to the logits, and give the stages on the way."""
         outputs = {first: output}
         with evaluating(self._network):
             if first == LAYER2:
                 outputs[LAYER3] = self._network.layer3(output)
-            if first != CONV3 or shortcut is None:
+            if first != CONV3:
                 outputs[CONV3], shortcut = last_convolution(self._network, outputs[LAYER3])
             return head(self._network, outputs[CONV3], shortcut), outputs

@@ -39,6 +39,7 @@ from cxr_gradcam.evaluation import list_folder, mean_auc, read_listed
 from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.preprocess import Preprocessing, resize
 from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.trunk import fast_dtype
 
 PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
 """The part of a file name that stands for the patient, in the Kermany and NIH data sets."""
@@ -442,11 +443,8 @@ def _class_weights(labels: Tensor, num_classes: int) -> Tensor:
 
 def _autocast(device: torch.device) -> torch.autocast:
     """Compute in bf16 where the processor has instructions for it."""
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+    enabled = fast_dtype(device) is torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def _progress(console: Console) -> Progress:
