@@ -28,6 +28,7 @@ from cxr_gradcam.cam import (
     upsample,
     xgradcam,
 )
+from tests.tiny import TinyNetwork
 
 ALL_METHODS = {**GRADIENT_METHODS, "eigencam": lambda activations, _: eigencam(activations)}
 every_method = pytest.mark.parametrize("method", ALL_METHODS.values(), ids=ALL_METHODS)
@@ -36,22 +37,6 @@ every_method = pytest.mark.parametrize("method", ALL_METHODS.values(), ids=ALL_M
 # --- By hand -----------------------------------------------------------------------------------
 
 IMAGE = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-
-
-class TinyNetwork(nn.Module):
-    """Two channels, A1 = x and A2 = 5 - 2x, then ReLU, their mean, and three classes."""
-
-    def __init__(self):
-        super().__init__()
-        self.target = nn.Conv2d(1, 2, 1)
-        self.head = nn.Linear(2, 3, bias=False)
-        with torch.no_grad():
-            self.target.weight.copy_(torch.tensor([1.0, -2.0]).view(2, 1, 1, 1))
-            self.target.bias.copy_(torch.tensor([0.0, 5.0]))
-            self.head.weight.copy_(torch.tensor([[1.0, 2.0], [-2.0, 4.0], [-4.0, 1.0]]))
-
-    def tail(self, activations):
-        return self.head(activations.relu().mean(dim=(2, 3)))
 
 
 # A1 = [1 2; 3 4] and A2 = [3 1; -1 -3]. ReLU lets all of A1 and half of A2 through, so the mean

@@ -12,30 +12,13 @@ from torch import nn
 
 from cxr_gradcam import staged
 from cxr_gradcam.cam import gradcam
-from cxr_gradcam.methods import METHODS
+from cxr_gradcam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.resnet50 import DETAIL
 from cxr_gradcam.score import score_weights
 from cxr_gradcam.seen import HookedPass
 from cxr_gradcam.staged import StagedPass
 from cxr_gradcam.trunk import CONV3, LAYER2, LAYER3, SHORTCUT, STAGES, Trunk
-
-QUICK = [name for name, method in METHODS.items() if not method.is_slow]
-
-
-class TinyNetwork(nn.Module):
-    """Two channels, A1 = x and A2 = 5 - 2x, then ReLU, their mean, and three classes."""
-
-    def __init__(self):
-        super().__init__()
-        self.target = nn.Conv2d(1, 2, 1)
-        self.head = nn.Linear(2, 3, bias=False)
-        with torch.no_grad():
-            self.target.weight.copy_(torch.tensor([1.0, -2.0]).view(2, 1, 1, 1))
-            self.target.bias.copy_(torch.tensor([0.0, 5.0]))
-            self.head.weight.copy_(torch.tensor([[1.0, 2.0], [-2.0, 4.0], [-4.0, 1.0]]))
-
-    def forward(self, x):
-        return self.head(self.target(x).relu_().mean(dim=(2, 3)))
+from tests.tiny import TinyNetwork
 
 
 @pytest.fixture
@@ -109,7 +92,7 @@ def passes(shared_model, images):
 @pytest.mark.parametrize(
     "layers", [DETAIL["standard"], DETAIL["finest"], (LAYER3,), (LAYER2, CONV3)]
 )
-@pytest.mark.parametrize("method", QUICK)
+@pytest.mark.parametrize("method", QUICK_METHODS)
 def test_stages_give_the_maps_of_the_hooks(passes, method, layers, monkeypatch):
     monkeypatch.setattr(staged, "WEAK", 0)  # else a weak map is made by hooks in both
     hooks, stages = passes
@@ -139,7 +122,7 @@ def test_another_question_does_not_run_the_trunk(shared_model, images, monkeypat
     seen = HookedPass(shared_model, layers, images)
     network = shared_model.resnet50
     stages = StagedPass(network, run_in_full_precision(network), STAGES, images[:1])
-    questions = list(itertools.product((seen, stages), range(3), QUICK))
+    questions = list(itertools.product((seen, stages), range(3), QUICK_METHODS))
     for each, class_idx, method in questions:  # where a map is weak, full precision is asked now
         each.maps(class_idx, method, layers=STAGES[class_idx:])
     monkeypatch.setattr(shared_model.resnet50.layer1, "forward", lambda *_: 1 / 0)
@@ -174,7 +157,7 @@ def test_a_weak_map_is_made_in_full_precision(shared_model, images, monkeypatch)
     assert seen_strong
 
 
-@pytest.mark.parametrize("method", QUICK)
+@pytest.mark.parametrize("method", QUICK_METHODS)
 def test_a_batch_has_the_maps_of_its_single_images(shared_model, images, method):
     together = shared_model.see(images).maps([2, 1, 0, 2], method)[0]
     for index, class_idx in enumerate([2, 1, 0, 2]):
@@ -238,7 +221,7 @@ def tensors_alive():
 def test_sixteen_threads_each_get_their_own_images_map(shared_model):
     generator = torch.Generator().manual_seed(3)
     batches = torch.randn(16, 1, 3, 64, 64, generator=generator)
-    methods = (QUICK * 2)[:16]
+    methods = (QUICK_METHODS * 2)[:16]
 
     def ask(turn):
         layers = list(DETAIL.values())[turn % 3]
