@@ -10,31 +10,37 @@ from torch import Tensor
 
 from cxr_gradcam.preprocess import resize
 
-MAX_ROTATION = math.radians(10)
-MAX_SHIFT = 0.07  # of half the side
-MAX_STRETCH = 0.15
-MAX_LOG_GAMMA = 0.4
-MAX_CONTRAST = 0.25
-MAX_BRIGHTNESS = 0.12
+MAX_ROTATION = math.radians(12)
+MAX_SHIFT = 0.1  # of half the side
+MAX_STRETCH = 0.2
+MAX_LOG_GAMMA = 0.5
+MAX_CONTRAST = 0.4
+MAX_BRIGHTNESS = 0.15
 MAX_NOISE = 0.03
-MAX_BORDER = 0.06  # of the side
+MAX_BORDER = 0.08  # of the side
+MAX_COVER = 0.25  # of the side
+MAX_SHARPENING = 1.0
 
 
 def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Vary position, exposure, noise and collimation of each image on its own.
+    """Vary position, exposure, sharpness, noise, collimation and cover of each image on its own.
 
     Args:
-        images: grey images (N, 1, H, W) in [0, 1].
+        images: (N, 1 or 2, H, W) in [0, 1]: the grey image and, if there, its lesion's mask,
+            which moves with it and stays as it is otherwise.
         size: side of the result in pixels.
         generator: a CPU generator; the same state gives the same result.
 
     Returns:
-        Images (N, 1, size, size) in [0, 1].
+        (N, 1 or 2, size, size) in [0, 1].
     """
-    images = _collimate(_move(images, generator), generator)
-    if images.shape[-1] != size:
-        images = resize(images, (size, size))
-    return _expose(images, generator)
+    moved = _move(images, generator)
+    grey = _cover(_collimate(moved[:, :1], generator), generator)
+    moved = torch.cat([grey, moved[:, 1:]], dim=1)
+    if moved.shape[-1] != size:
+        moved = resize(moved, (size, size))
+    grey = _expose(_focus(moved[:, :1], generator), generator)
+    return torch.cat([grey, moved[:, 1:]], dim=1)
 
 
 def _uniform(count: int, limit: float, generator: torch.Generator) -> Tensor:
@@ -69,6 +75,29 @@ def _collimate(images: Tensor, generator: torch.Generator) -> Tensor:
     inside_x = (x >= left[:, None]) & (x <= 1 - right[:, None])
     inside_y = (y >= top[:, None]) & (y <= 1 - bottom[:, None])
     return images * (inside_y[:, None, :, None] & inside_x[:, None, None, :])
+
+
+def _cover(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Lay a grey rectangle over every second image: a marker, a device, a blackened name."""
+    n, _, height, width = images.shape
+    middle_x, middle_y, half_x, half_y, grey, there = torch.rand(6, n, generator=generator).to(
+        images
+    )[..., None]
+    x = torch.linspace(0, 1, width, device=images.device)
+    y = torch.linspace(0, 1, height, device=images.device)
+    inside_x = (x - middle_x).abs() < half_x * MAX_COVER / 2
+    inside_y = ((y - middle_y).abs() < half_y * MAX_COVER / 2) & (there < 0.5)
+    covered = inside_y[:, None, :, None] & inside_x[:, None, None, :]
+    return torch.where(covered, grey[..., None, None], images)
+
+
+def _focus(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Blur or sharpen: detectors and what was done to their pictures differ in detail."""
+    amount = _uniform(len(images), MAX_SHARPENING, generator).to(images)[:, None, None, None]
+    kernel = images.new_tensor([1.0, 4, 6, 4, 1]) / 16
+    padded = F.pad(images, (2, 2, 2, 2), mode="replicate")
+    blurred = F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, 5)), kernel.view(1, 1, 5, 1))
+    return (images + amount * (images - blurred)).clamp(0, 1)
 
 
 def _expose(images: Tensor, generator: torch.Generator) -> Tensor:

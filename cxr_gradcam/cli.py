@@ -16,13 +16,14 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from cxr_gradcam.batch import explain_files
+from cxr_gradcam.dataset import PATIENT_PATTERN
 from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation import evaluate
 from cxr_gradcam.methods import METHODS
 from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.render import COLORMAPS
 from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
-from cxr_gradcam.training import PATIENT_PATTERN, Recipe, train
+from cxr_gradcam.training import Recipe, train
 
 FAILED_SOME, FAILED = 1, 2
 
@@ -91,8 +92,18 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", type=Path, metavar="DATA", help="a folder with one per class")
+    parser.add_argument(
+        "data", nargs="+", type=Path, metavar="DATA", help="a source's folder, with one per class"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
+    parser.add_argument(
+        "--noisy",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DATA",
+        help="further sources, whose labels are often wrong",
+    )
     parser.add_argument(
         "--patient-pattern",
         default=PATIENT_PATTERN,
@@ -195,6 +206,7 @@ def _train(options: argparse.Namespace) -> int:
         options.data,
         options.output,
         recipe,
+        noisy=options.noisy,
         weights=options.weights,
         source=options.source,
         patient_pattern=options.patient_pattern,

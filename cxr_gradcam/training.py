@@ -1,17 +1,14 @@
-"""Training: a folder of radiographs per class goes in, weights with their metadata come out.
+"""Training: folders of radiographs go in, weights with their metadata come out.
 
-The pictures are read once and kept in memory as 8-bit squares (50 kB each at 224 pixels);
-augmentation runs on whole batches on the model's device. After each epoch everything needed to go
+Augmentation runs on whole batches on the model's device. After each epoch everything needed to go
 on is written beside the output, so that a killed run resumes where it was.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +32,21 @@ from torchvision.models.resnet import Bottleneck
 
 from cxr_gradcam.augment import augment
 from cxr_gradcam.checkpoint import Checkpoint, save_checkpoint
-from cxr_gradcam.evaluation import list_folder, mean_auc, read_listed
-from cxr_gradcam.phantom import draw_phantom
-from cxr_gradcam.preprocess import Preprocessing, resize
+from cxr_gradcam.dataset import (
+    PATIENT_PATTERN,
+    PHANTOMS,
+    LabelledImages,
+    Split,
+    draw_shares,
+    load,
+    plan_split,
+)
+from cxr_gradcam.evaluation import mean_auc
+from cxr_gradcam.preprocess import Preprocessing
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 from cxr_gradcam.trunk import fast_dtype
 
-PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
-"""The part of a file name that stands for the patient, in the Kermany and NIH data sets."""
-
-PHANTOM_CLASSES = ("Normal", "Pneumonia")
-_FIRST_PHANTOM = 1_000_000
+EMA_DECAY = 0.995
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Recipe:
         learning_rate: the highest of the one-cycle schedule.
         weight_decay: AdamW's.
         label_smoothing: the share of each label spread over all classes.
+        noisy_label_smoothing: that of the labels known to be noisy.
+        location_weight: how much it counts that the evidence for a phantom's opacity lies in it.
         phantoms: synthetic radiographs added, half of them with an opacity.
         validation_share: the share of the patients, and of the phantoms, kept for validation.
         seed: of the split, the order, the augmentation and the initial weights.
@@ -72,6 +75,8 @@ class Recipe:
     learning_rate: float = 3e-4
     weight_decay: float = 0.05
     label_smoothing: float = 0.05
+    noisy_label_smoothing: float = 0.2
+    location_weight: float = 0.1
     phantoms: int = 600
     validation_share: float = 0.1
     seed: int = 0
@@ -89,36 +94,27 @@ class Recipe:
         return round((start + (self.size - start) * progress) / 32) * 32
 
 
-@dataclass(frozen=True)
-class LabelledImages:
-    """Pictures in memory with their classes: uint8 (N, 1, size, size) and int64 (N,)."""
-
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        """Count the pictures."""
-        return len(self.labels)
-
-
 def train(
-    data: Path,
+    data: Sequence[Path],
     output: Path,
     recipe: Recipe,
     *,
+    noisy: Sequence[Path] = (),
     weights: str | None = None,
     source: str = "",
     patient_pattern: str = PATIENT_PATTERN,
 ) -> dict[str, Any]:
     """Train a ResNet50 and write the best epoch's averaged weights.
 
-    The best epoch is the one with the highest area under the ROC curve on the validation
-    patients. An unfinished run with the same recipe goes on after its last whole epoch.
+    Within each source every class is drawn equally often. The best epoch is the one with the
+    highest area under the ROC curve on the validation patients, a mean over the sources. An
+    unfinished run with the same recipe goes on after its last whole epoch.
 
     Args:
-        data: a folder with one folder of radiographs per class.
+        data: folders of one source each, with one folder of radiographs per class.
         output: the .safetensors file to write.
         recipe: how the run goes.
+        noisy: further such folders, whose labels are often wrong.
         weights: where the training starts, as in `ResNet50FineTuned`; None for random weights.
         source: where the pictures come from and their licence, in words.
         patient_pattern: a regular expression; its first group names the patient in a file name.
@@ -133,93 +129,28 @@ def train(
         RadiographError: a picture that cannot be read.
     """
     torch.manual_seed(recipe.seed)
-    plan = _plan(data, recipe, patient_pattern)
+    share = recipe.validation_share
+    split = plan_split([*data, *noisy], share, recipe.seed, patient_pattern)
     resume = output.with_suffix(".resume.pt")
-    state = _read_resume(resume, plan, recipe, weights)
-    training, validation = _load(plan, recipe)
-    run = _Run(plan, training, recipe, weights, resume, state)
+    state = _read_resume(resume, split, recipe, weights)
+    training, validation = load(split, recipe.size, recipe.phantoms, share)
+    run = _Run(split, training, recipe, len(data), weights, resume, state)
     for epoch in range(run.epoch, recipe.epochs):
         loss = run.train_epoch(training, epoch)
-        auc = mean_auc(*run.predict(validation))
-        run.console.print(f"epoch {epoch + 1}: loss {loss:.4f}, validation AUC {auc:.4f}")
-        run.finish_epoch(epoch, auc)
+        aucs = run.validate(validation)
+        run.console.print(f"epoch {epoch + 1}: loss {loss:.4f}, validation AUC {aucs}")
+        run.finish_epoch(epoch, aucs)
     return run.write(output, training, validation, source)
 
 
-def patient_of(file_name: str, pattern: str = PATIENT_PATTERN) -> str:
-    """Name the patient of a file: the pattern's first group, else the name itself.
-
-    Raises:
-        ValueError: the pattern is no regular expression with a group.
-    """
-    try:
-        match = re.search(pattern, file_name)
-        return match.group(1) if match else file_name
-    except (re.error, IndexError) as error:
-        raise ValueError(
-            f"{pattern!r} is no regular expression with a group for the patient: {error}"
-        ) from None
-
-
-def split_by_patient(patients: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose whole patients for validation.
-
-    Args:
-        patients: one name per image.
-        share: of the patients, in [0, 1].
-        seed: of the choice.
-
-    Returns:
-        (N,), True where an image is for validation; no patient stands on both sides.
-    """
-    names = np.unique(np.asarray(patients))
-    chosen = np.random.default_rng(seed).permutation(names)[: round(share * len(names))]
-    return np.isin(np.asarray(patients), chosen)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Which pictures train and which validate, known before the first is read."""
-
-    class_names: tuple[str, ...]
-    paths: list[str]
-    labels: Tensor
-    held_out: Tensor
-
-    def digest(self) -> str:
-        """Name the split, so that a run is never resumed with another one."""
-        sides = zip(self.paths, self.held_out.tolist(), strict=True)
-        lines = sorted(f"{Path(path).parent.name}/{Path(path).name} {side}" for path, side in sides)
-        return sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _plan(data: Path, recipe: Recipe, pattern: str) -> _Plan:
-    folder = list_folder(data)
-    class_names = tuple(name.replace("_", " ").capitalize() for name in folder.classes)
-    if len(class_names) < 2:
-        raise ValueError(f"one class ({class_names[0]}) cannot be told from another: two needed")
-    if recipe.phantoms and class_names != PHANTOM_CLASSES:
-        raise ValueError(
-            f"phantoms show the classes {', '.join(PHANTOM_CLASSES)}, the data "
-            f"{', '.join(class_names)}: train with --phantoms 0"
-        )
-    paths, labels = [path for path, _ in folder.samples], torch.tensor(folder.targets)
-    patients = [patient_of(Path(path).name, pattern) for path in paths]
-    held_out = torch.from_numpy(split_by_patient(patients, recipe.validation_share, recipe.seed))
-    for side, name in ((labels[held_out], "validation"), (labels[~held_out], "training")):
-        if len(side.unique()) < len(class_names):
-            raise ValueError(f"a class has no patient for {name}: change the share or add pictures")
-    return _Plan(class_names, paths, labels, held_out)
-
-
 def _read_resume(
-    resume: Path, plan: _Plan, recipe: Recipe, weights: str | None
+    resume: Path, split: Split, recipe: Recipe, weights: str | None
 ) -> dict[str, Any] | None:
     if not resume.exists():
         return None
     state: dict[str, Any] = torch.load(resume, map_location="cpu", weights_only=True)
     begun_with = state["recipe"], state["split"], state["initial_weights"]
-    if begun_with != (asdict(recipe), plan.digest(), weights):
+    if begun_with != (asdict(recipe), split.digest(), weights):
         raise ValueError(
             f"{resume.name} belongs to a run with another recipe, other pictures or other weights: "
             "delete it to start anew, or choose another output"
@@ -227,63 +158,23 @@ def _read_resume(
     return state
 
 
-def _load(plan: _Plan, recipe: Recipe) -> tuple[LabelledImages, LabelledImages]:
-    images = _read_all(plan.paths, recipe.size)
-    training, validation = (
-        LabelledImages(images[side], plan.labels[side]) for side in (~plan.held_out, plan.held_out)
-    )
-    held_out = round(recipe.phantoms * recipe.validation_share)
-    drawn = range(_FIRST_PHANTOM, _FIRST_PHANTOM + recipe.phantoms)
-    return (
-        _with_phantoms(training, drawn[held_out:], recipe.size),
-        _with_phantoms(validation, drawn[:held_out], recipe.size),
-    )
-
-
-def _read_all(paths: Sequence[str], size: int) -> Tensor:
-    def read(path: str) -> Tensor:
-        return _as_bytes(torch.tensor(read_listed(path).pixels), size)
-
-    with ThreadPoolExecutor() as pool:
-        return torch.stack(list(pool.map(read, paths)))
-
-
-def _as_bytes(pixels: Tensor, size: int) -> Tensor:
-    return (resize(pixels[None, None], (size, size))[0] * 255).round().to(torch.uint8)
-
-
-def _with_phantoms(data: LabelledImages, seeds: range, size: int) -> LabelledImages:
-    """Add the phantoms of the seeds; the odd ones have an opacity."""
-    if not seeds:
-        return data
-
-    def draw(seed: int) -> Tensor:
-        phantom = draw_phantom(seed, size=size, opacity=seed % 2 == 1)
-        return _as_bytes(torch.from_numpy(phantom.pixels), size)
-
-    with ThreadPoolExecutor() as pool:
-        images = torch.stack(list(pool.map(draw, seeds)))
-    labels = torch.tensor(seeds) % 2
-    return LabelledImages(torch.cat([data.images, images]), torch.cat([data.labels, labels]))
-
-
 class _Run:
     """A training run between two epochs: the model, its average, the optimiser, the best so far."""
 
     def __init__(
         self,
-        plan: _Plan,
+        split: Split,
         training: LabelledImages,
         recipe: Recipe,
+        noisy_from: int,
         weights: str | None,
         resume: Path,
         state: dict[str, Any] | None,
     ) -> None:
-        self.plan, self.recipe, self.resume = plan, recipe, resume
+        self.split, self.recipe, self.resume, self.weights = split, recipe, resume, weights
         self.console = Console()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.weights = weights
-        model = ResNet50FineTuned(len(plan.class_names), freeze_features=False, weights=weights)
+        model = ResNet50FineTuned(len(split.class_names), freeze_features=False, weights=weights)
         if weights is None:
             self.preprocessing = _statistics(training.images, recipe.size)
             _silence_residuals(model)
@@ -291,7 +182,7 @@ class _Run:
             self.preprocessing = replace(model.preprocessing, size=recipe.size)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
         )
         self.steps = len(training) // recipe.batch_size
         if self.steps == 0:
@@ -307,8 +198,10 @@ class _Run:
         self.schedule = OneCycleLR(
             self.optimiser, recipe.learning_rate, total_steps=recipe.epochs * self.steps
         )
-        self.class_weights = _class_weights(training.labels, len(plan.class_names)).to(self.device)
-        self.epoch, self.aucs = 0, list[float]()
+        self.shares = draw_shares(training.labels, training.source_of)
+        noisy = (training.source_of >= noisy_from) & (training.source_of < len(split.sources))
+        self.smoothing = torch.where(noisy, recipe.noisy_label_smoothing, recipe.label_smoothing)
+        self.epoch, self.aucs = 0, list[dict[str, float]]()
         self.best: dict[str, Tensor] = {}
         if state is not None:
             self._restore(state)
@@ -320,28 +213,29 @@ class _Run:
         self.model.train()
         with _progress(self.console) as progress:
             task = progress.add_task(f"epoch {epoch + 1} at {size} px", total=self.steps)
-            for images, labels in self._batches(training, generator):
-                losses.append(self._step(augment(images, size, generator), labels))
+            for chosen in self._batches(generator):
+                images = augment(training.with_masks(chosen).to(self.device), size, generator)
+                losses.append(self._step(images, training.labels[chosen], self.smoothing[chosen]))
                 progress.advance(task)
         return float(np.mean(losses))
 
-    def _batches(
-        self, data: LabelledImages, generator: torch.Generator
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(data), generator=generator)
-        for chosen in order[: self.steps * self.recipe.batch_size].split(self.recipe.batch_size):
-            yield (
-                data.images[chosen].to(self.device).float() / 255,
-                data.labels[chosen].to(self.device),
-            )
-
-    def _step(self, images: Tensor, labels: Tensor) -> float:
-        inputs = self.preprocessing.normalise(images).contiguous(memory_format=torch.channels_last)
-        with _autocast(self.device):
-            logits = self.model(inputs)
-        loss = F.cross_entropy(
-            logits.float(), labels, self.class_weights, label_smoothing=self.recipe.label_smoothing
+    def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
+        size = self.recipe.batch_size
+        order = torch.multinomial(
+            self.shares, self.steps * size, replacement=True, generator=generator
         )
+        yield from order.split(size)
+
+    def _step(self, images: Tensor, labels: Tensor, smoothing: Tensor) -> float:
+        """Take one step; the second channel of the images (N, 2, H, W) is the lesion's mask."""
+        with _autocast(self.device), _outputs_of(self.model.resnet50.layer4) as features:
+            logits = self.model(self._inputs(images[:, :1]))
+        targets = smoothed(labels, smoothing, logits.shape[1]).to(self.device)
+        loss = F.cross_entropy(logits.float(), targets)
+        if self.recipe.location_weight:
+            head = self.model.resnet50.fc.weight
+            location = location_loss(features[0], head[-1] - head[0], images[:, 1:])
+            loss = loss + self.recipe.location_weight * location
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -350,24 +244,37 @@ class _Run:
         self.average.update_parameters(self.model)
         return loss.item()
 
+    def _inputs(self, images: Tensor) -> Tensor:
+        return self.preprocessing.normalise(images).contiguous(memory_format=torch.channels_last)
+
+    def validate(self, data: LabelledImages) -> dict[str, float]:
+        """Give the AUC of each source that has every class, rounded to four places."""
+        probabilities = self._predict(data.images)
+        aucs = {}
+        for index, name in enumerate((*self.split.sources, PHANTOMS)):
+            members = data.source_of == index
+            labels = data.labels[members].numpy()
+            if len(np.unique(labels)) == len(self.split.class_names):
+                aucs[name] = round(mean_auc(labels, probabilities[members.numpy()]), 4)
+        return aucs
+
     @torch.inference_mode()
-    def predict(self, data: LabelledImages) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _predict(self, images: Tensor) -> NDArray[np.float32]:
         self.average.eval()
         probabilities = []
-        for images in data.images.split(self.recipe.batch_size):
-            inputs = self.preprocessing.normalise(images.to(self.device).float() / 255)
+        for batch in images.split(self.recipe.batch_size):
             with _autocast(self.device):
-                logits = self.average(inputs.contiguous(memory_format=torch.channels_last))
+                logits = self.average(self._inputs(batch.to(self.device).float() / 255))
             probabilities.append(logits.float().softmax(dim=1).cpu())
-        return data.labels.numpy(), torch.cat(probabilities).numpy()
+        return torch.cat(probabilities).numpy()
 
-    def finish_epoch(self, epoch: int, auc: float) -> None:
-        if not self.aucs or auc > max(self.aucs):
+    def finish_epoch(self, epoch: int, aucs: dict[str, float]) -> None:
+        if not self.aucs or _mean(aucs) > max(map(_mean, self.aucs)):
             self.best = {
                 name: tensor.detach().cpu().clone()
                 for name, tensor in self.average.module.state_dict().items()
             }
-        self.aucs.append(auc)
+        self.aucs.append(aucs)
         self.epoch = epoch + 1
         partial = self.resume.with_suffix(".part")
         partial.parent.mkdir(parents=True, exist_ok=True)
@@ -377,7 +284,7 @@ class _Run:
     def _state(self) -> dict[str, Any]:
         return {
             "recipe": asdict(self.recipe),
-            "split": self.plan.digest(),
+            "split": self.split.digest(),
             "initial_weights": self.weights,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -399,24 +306,75 @@ class _Run:
     def write(
         self, output: Path, training: LabelledImages, validation: LabelledImages, source: str
     ) -> dict[str, Any]:
-        held_out = int(self.plan.held_out.sum())
-        trained_on = len(self.plan.held_out) - held_out
         figures: dict[str, Any] = {
             "source": source,
             "recipe": asdict(self.recipe),
             "initial_weights": Path(self.weights).name if self.weights else "random",
-            "training_images": trained_on,
-            "training_phantoms": len(training) - trained_on,
-            "validation_images": held_out,
-            "validation_phantoms": len(validation) - held_out,
-            "validation_auc": max(self.aucs),
+            "training_images": len(training) - len(training.masks),
+            "training_phantoms": len(training.masks),
+            "validation_images": len(validation) - len(validation.masks),
+            "validation_phantoms": len(validation.masks),
+            "validation_auc": max(map(_mean, self.aucs)),
             "validation_auc_by_epoch": self.aucs,
         }
         save_checkpoint(
-            output, Checkpoint(self.best, self.plan.class_names, self.preprocessing, figures)
+            output, Checkpoint(self.best, self.split.class_names, self.preprocessing, figures)
         )
         self.resume.unlink(missing_ok=True)
         return figures
+
+
+def smoothed(labels: Tensor, smoothing: Tensor, num_classes: int) -> Tensor:
+    """Spread a share of each label over all classes (Szegedy et al. 2016, section 7).
+
+    Args:
+        labels: (N,) classes.
+        smoothing: (N,) shares in [0, 1].
+        num_classes: C.
+
+    Returns:
+        (N, C), rows of sum 1.
+    """
+    spread = smoothing[:, None]
+    return F.one_hot(labels, num_classes) * (1 - spread) + spread / num_classes
+
+
+def location_loss(features: Tensor, direction: Tensor, masks: Tensor) -> Tensor:
+    """Say how far the evidence for a class lies from where its lesion is.
+
+    The evidence of a place is its share in the class's logit (class activation mapping, Zhou et
+    al. 2016); a softmax over the places is compared with the lesion's share of each.
+
+    Args:
+        features: (N, K, h, w), what the head averages over places.
+        direction: (K,), what the head makes of it for the class.
+        masks: (N, 1, H, W) in [0, 1], where the lesion lies; images whose mask is empty do not
+            count.
+
+    Returns:
+        The mean cross-entropy in nats, 0 where no image has a lesion.
+    """
+    shares = F.adaptive_avg_pool2d(masks, (features.shape[-2], features.shape[-1])).flatten(1)
+    with_lesion = shares.sum(dim=1) > 0
+    if not with_lesion.any():
+        return features.new_zeros(())
+    evidence = torch.einsum("nkhw,k->nhw", features[with_lesion].float(), direction).flatten(1)
+    shares = shares[with_lesion]
+    return F.cross_entropy(evidence, shares / shares.sum(dim=1, keepdim=True))
+
+
+@contextmanager
+def _outputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
+    outputs: list[Tensor] = []
+    handle = module.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+    try:
+        yield outputs
+    finally:
+        handle.remove()
+
+
+def _mean(aucs: dict[str, float]) -> float:
+    return float(np.mean(list(aucs.values())))
 
 
 def _silence_residuals(model: ResNet50FineTuned) -> None:
@@ -433,12 +391,6 @@ def _statistics(images: Tensor, size: int) -> Preprocessing:
     mean = float((counts * values).sum() / counts.sum())
     std = float(((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt())
     return Preprocessing(size, (round(mean, 4),) * 3, (round(std, 4),) * 3)
-
-
-def _class_weights(labels: Tensor, num_classes: int) -> Tensor:
-    """Weigh each class so that all count the same together; the mean weight of an image is 1."""
-    counts = torch.bincount(labels, minlength=num_classes).float()
-    return counts.sum() / (num_classes * counts)
 
 
 def _autocast(device: torch.device) -> torch.autocast:

@@ -28,6 +28,7 @@ ORDER = (
     "cxr_gradcam",
     "cxr_gradcam.augment",
     "cxr_gradcam.evaluation",
+    "cxr_gradcam.dataset",
     "cxr_gradcam.training",
     "cxr_gradcam.batch",
     "cxr_gradcam.demo",
