@@ -33,6 +33,7 @@ class Capture:
         outputs: each layer's output by name, part of the graph; of its last call where it is
             called more than once.
         logits: the output of `logits_layer`.
+        features: its input.
         is_cut: whether the graph begins at a layer, because nobody trains what comes before.
     """
 
@@ -48,9 +49,10 @@ class Capture:
         self._passed_on: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
         self.logits: Tensor | None = None
+        self.features: Tensor | None = None
         self.is_cut = False
 
-    def take(self, layer: nn.Module, output: Tensor) -> Tensor:
+    def take(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """Keep a watched layer's output and give what the network goes on with.
 
         Where the caller trains the trunk, the output is part of the graph already and stays so: cut
@@ -58,6 +60,7 @@ class Capture:
         place behind the layer changes nothing of what was captured.
         """
         if layer is self._logits_layer:
+            self.features = inputs[0].detach()
             self.logits = output.clone()  # a sigmoid in place may follow
         if layer in self._silenced:
             return silence(output, *self._silenced[layer])
@@ -101,10 +104,10 @@ def capturing(
         _capture.reset(token)
 
 
-def capture_activations(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+def capture_activations(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     """Forward hook of a layer: let the running call capture its output, if it asks for it."""
     capture = _capture.get()
-    return output if capture is None else capture.take(layer, output)
+    return output if capture is None else capture.take(layer, inputs, output)
 
 
 def silence(output: Tensor, channels: Tensor, channels_last: bool) -> Tensor:

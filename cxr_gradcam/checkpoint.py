@@ -14,6 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cxr_gradcam.calibration import Calibration, OperatingPoint
+from cxr_gradcam.familiarity import Gate, from_header, to_header
 from cxr_gradcam.preprocess import Preprocessing
 
 _HEADER = "cxr_gradcam"
@@ -34,12 +36,16 @@ class Checkpoint:
         class_names: the classes in the order of the logits.
         preprocessing: how the input is made.
         training: what the weights were trained on and how, in words and figures.
+        calibration: what was learnt about the logits from validation images.
+        gate: tells whether an image looks like those of the training; None where nobody does.
     """
 
     state_dict: Mapping[str, Tensor]
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
     training: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration = field(default_factory=Calibration)
+    gate: Gate | None = None
 
 
 def bundled_checkpoint() -> Path:
@@ -78,6 +84,9 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         "class_names": checkpoint.class_names,
         "preprocessing": asdict(checkpoint.preprocessing),
         "training": checkpoint.training,
+        "calibration": asdict(checkpoint.calibration),
+        # In the header, not among the tensors: older readers take every tensor for a weight.
+        "gate": None if checkpoint.gate is None else to_header(checkpoint.gate),
     }
     partial = Path(f"{os.fspath(path)}.part")
     partial.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +129,22 @@ def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> C
     how = header["preprocessing"]
     preprocessing = Preprocessing(how["size"], tuple(how["mean"]), tuple(how["std"]))
     names = tuple(header["class_names"])
-    return Checkpoint(state_dict, names, preprocessing, header["training"])
+    gate = header.get("gate")
+    return Checkpoint(
+        state_dict,
+        names,
+        preprocessing,
+        header["training"],
+        _calibration(header.get("calibration", {})),
+        None if gate is None else from_header(gate),
+    )
+
+
+def _calibration(header: Mapping[str, Any]) -> Calibration:
+    point = header.get("operating_point")
+    return Calibration(
+        header.get("temperature", 1.0), None if point is None else OperatingPoint(**point)
+    )
 
 
 def _full_precision(tensor: Tensor) -> Tensor:

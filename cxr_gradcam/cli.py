@@ -19,6 +19,7 @@ from cxr_gradcam.batch import explain_files
 from cxr_gradcam.dataset import PATIENT_PATTERN
 from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation import evaluate
+from cxr_gradcam.fitting import calibrate
 from cxr_gradcam.methods import METHODS
 from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.render import COLORMAPS
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_explain(commands.add_parser("explain", help="classify radiographs and save their maps"))
     _add_train(commands.add_parser("train", help="train a model on folders of radiographs"))
+    _add_calibrate(commands.add_parser("calibrate", help="fit probabilities to validation images"))
     _add_evaluate(commands.add_parser("evaluate", help="measure a model on folders of radiographs"))
     _add_demo(commands.add_parser("demo", help="show what the package does, on an example"))
     return parser
@@ -92,10 +94,32 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
+    _add_sources(parser)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
+    parser.add_argument("--weights", metavar="SOURCE", help="start from these, not from random")
+    parser.add_argument(
+        "--source", default="", metavar="TEXT", help="where the pictures come from, their licence"
+    )
+    for field in fields(Recipe):
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=type(field.default),
+            default=field.default,
+            help="default: %(default)s",
+        )
+    parser.set_defaults(run=_train)
+
+
+def _add_calibrate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, metavar="FILE.safetensors", help="of train")
+    _add_sources(parser)
+    parser.set_defaults(run=_calibrate)
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data", nargs="+", type=Path, metavar="DATA", help="a source's folder, with one per class"
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
     parser.add_argument(
         "--noisy",
         nargs="+",
@@ -110,18 +134,6 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="REGEX",
         help="its first group names the patient in a file name",
     )
-    parser.add_argument("--weights", metavar="SOURCE", help="start from these, not from random")
-    parser.add_argument(
-        "--source", default="", metavar="TEXT", help="where the pictures come from, their licence"
-    )
-    for field in fields(Recipe):
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=type(field.default),
-            default=field.default,
-            help="default: %(default)s",
-        )
-    parser.set_defaults(run=_train)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -212,6 +224,23 @@ def _train(options: argparse.Namespace) -> int:
         patient_pattern=options.patient_pattern,
     )
     print(f"{options.output}: validation AUC {figures['validation_auc']:.4f}")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    calibration, gate = calibrate(
+        options.checkpoint,
+        options.data,
+        noisy=options.noisy,
+        patient_pattern=options.patient_pattern,
+    )
+    point = calibration.operating_point
+    assert point is not None  # calibrate chooses one  # noqa: S101
+    print(
+        f"{options.checkpoint}: temperature {calibration.temperature:.2f}; {point.class_name} "
+        f"called from {point.threshold:.1%}, unlikely below {point.unlikely_below:.1%}, likely "
+        f"from {point.likely_from:.1%}; familiar up to {gate.threshold:.2f}"
+    )
     return 0
 
 

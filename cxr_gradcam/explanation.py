@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 import numpy as np
@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cxr_gradcam.calibration import Calibration, Verdict
 from cxr_gradcam.cam import Fusion
 from cxr_gradcam.classifier import CAM
+from cxr_gradcam.familiarity import Gate
 from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
@@ -36,8 +38,8 @@ class Explanation:
     """The model's answer to one radiograph, and where the score of one class comes from.
 
     Attributes:
-        probabilities: {class name: probability}, in the order of the model's classes; sum 1 unless
-            several classes can be true at once.
+        probabilities: {class name: calibrated probability}, in the order of the model's classes;
+            sum 1 unless several classes can be true at once.
         class_name: the explained class.
         heatmap: float32 (H, W) on the radiograph's own grid, in [0, 1].
         peak: the map's maximum before normalisation; 0 where nothing was found, and the map is
@@ -47,6 +49,11 @@ class Explanation:
         layers: where in the network it was made.
         contrast_with: the class that the explained one is set against, or None.
         against: whether the map shows what speaks against the class.
+        finding: the class of the model's operating point, or None.
+        verdict: "likely", "uncertain" or "unlikely", of the finding; None without one.
+        unfamiliarity: how far the image is from those of the training, as a share of the bound:
+            above 1 it does not look like them, and the probabilities mean little; None where the
+            model has no gate.
     """
 
     probabilities: dict[str, float]
@@ -57,6 +64,14 @@ class Explanation:
     layers: tuple[str, ...]
     contrast_with: str | None = None
     against: bool = False
+    finding: str | None = None
+    verdict: Verdict | None = None
+    unfamiliarity: float | None = None
+
+    @property
+    def is_familiar(self) -> bool | None:
+        """Whether the image looks like those of the training; None where nobody knows."""
+        return None if self.unfamiliarity is None else self.unfamiliarity <= 1
 
     @property
     def predicted_class(self) -> str:
@@ -85,19 +100,35 @@ class Examination:
         class_names: the model's classes.
         seen: what the network saw of it.
         multi_label: whether several classes can be true at once.
+        calibration: makes probabilities and a verdict of the logits.
+        gate: tells whether the radiograph looks like those of the training.
     """
 
     radiograph: Radiograph
     class_names: tuple[str, ...]
     seen: Seen
     multi_label: bool = False
+    calibration: Calibration = field(default_factory=Calibration)
+    gate: Gate | None = None
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """{class name: probability}."""
-        logits = self.seen.logits[0].float()
-        shares = logits.sigmoid() if self.multi_label else logits.softmax(dim=0)
+        """{class name: calibrated probability}."""
+        shares = self.calibration.probabilities(self.seen.logits[0], self.multi_label)
         return dict(zip(self.class_names, shares.tolist(), strict=True))
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the finding's probability means; None without an operating point."""
+        point = self.calibration.operating_point
+        return None if point is None else point.verdict(self.probabilities[point.class_name])
+
+    @property
+    def unfamiliarity(self) -> float | None:
+        """How far the image is from those of the training, as a share of the bound."""
+        if self.gate is None or self.seen.features is None:
+            return None
+        return float(self.gate.score(self.seen.features)[0]) / self.gate.threshold
 
     def explain(
         self,
@@ -144,6 +175,7 @@ class Examination:
                 size=self.radiograph.pixels.shape,
                 progress=progress,
             )
+        point = self.calibration.operating_point
         return Explanation(
             probabilities=self.probabilities,
             class_name=names[explained],
@@ -153,6 +185,9 @@ class Examination:
             layers=asked,
             contrast_with=None if contrast is None else names[contrast],
             against=against,
+            finding=None if point is None else point.class_name,
+            verdict=self.verdict,
+            unfamiliarity=self.unfamiliarity,
         )
 
 
@@ -181,7 +216,14 @@ def examine(
     known = model if isinstance(model, ResNet50FineTuned | CAM) else CAM(model)
     network = known.model if isinstance(known, CAM) else known
     x = known.preprocessing.prepare(radiograph).to(next(network.parameters()))
-    return Examination(radiograph, known.class_names, known.see(x, layers), known.multi_label)
+    return Examination(
+        radiograph,
+        known.class_names,
+        known.see(x, layers),
+        known.multi_label,
+        getattr(network, "calibration", Calibration()),
+        getattr(network, "gate", None),
+    )
 
 
 def explain(

@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from torchvision.models import ResNet50_Weights, resnet50
 
+from cxr_gradcam.calibration import Calibration
 from cxr_gradcam.cam import gradcam, upsample
 from cxr_gradcam.capture import (
     capture_activations,
     capturing,
     evaluating,
+    hooked,
     score_gradients,
 )
 from cxr_gradcam.checkpoint import (
@@ -28,6 +30,7 @@ from cxr_gradcam.checkpoint import (
     bundled_checkpoint,
     load_checkpoint,
 )
+from cxr_gradcam.familiarity import Gate
 from cxr_gradcam.layers import named_layers
 from cxr_gradcam.preprocess import Preprocessing
 from cxr_gradcam.render import as_rgb, colorize, overlay
@@ -66,6 +69,8 @@ class ResNet50FineTuned(nn.Module):
         class_names: the names of the logits, from the weights where the head is theirs.
         preprocessing: how the weights want their input.
         trained_on: the pictures that the weights were trained on, in words; "" where unknown.
+        calibration: what validation images taught about the logits, where the head is theirs.
+        gate: tells whether an image looks like those of the training; None where nobody does.
         multi_label: whether each logit is a probability of its own, as a single one is.
         fast: run the trunk by OpenVINO, or in lower precision, where a map is made without
             gradients for the caller and that is faster. The environment variable
@@ -88,6 +93,8 @@ class ResNet50FineTuned(nn.Module):
         self.class_names = tuple(f"class {index}" for index in range(num_classes))
         self.preprocessing = Preprocessing()
         self.trained_on = ""
+        self.calibration = Calibration()
+        self.gate: Gate | None = None
         self.fast = False
         self.multi_label = num_classes == 1
         self._fast_trunk = FastTrunk()
@@ -247,8 +254,25 @@ class ResNet50FineTuned(nn.Module):
         found = named_layers(self, DETAIL["standard"] if layers is None else layers)
         run_trunk = self._trunk_for(x) if set(found) <= {*STAGES} else None
         if run_trunk is None:
-            return HookedPass(self, found, x)
+            return HookedPass(self, found, x, self.resnet50.fc)
         return StagedPass(self.resnet50, run_trunk, tuple(found), x)
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Give what the head takes, and what it makes of it.
+
+        The model is run in eval mode and left as it was.
+
+        Args:
+            x: normalised images (N, 3, H, W).
+
+        Returns:
+            Features (N, 2048) and logits (N, C), without a graph.
+        """
+        head = self.resnet50.fc
+        with torch.no_grad(), evaluating(self), capturing({}, head) as capture, hooked([head]):
+            logits = self.resnet50(x)
+        assert capture.features is not None  # the head has run  # noqa: S101
+        return capture.features, logits
 
     def _trunk_for(self, x: Tensor) -> RunTrunk | None:
         """Give the fast trunk where it is wanted and can stand in for the network."""
@@ -336,6 +360,7 @@ class ResNet50FineTuned(nn.Module):
         self.trained_on = str(checkpoint.training.get("source", ""))
         if len(checkpoint.class_names) == len(self.class_names):
             self.class_names = checkpoint.class_names
+            self.calibration, self.gate = checkpoint.calibration, checkpoint.gate
             self._load_state(checkpoint.state_dict)
         else:
             self._load_features(checkpoint.state_dict)

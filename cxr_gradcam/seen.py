@@ -28,11 +28,13 @@ class Seen(ABC):
     Attributes:
         x: the batch as the network took it, (N, C, H, W).
         logits: (N, C), without a graph.
+        features: (N, K), what the network's head makes them of; None where it is not known.
         layers: the names of the layers that a map can be taken at, in the order asked for.
     """
 
     x: Tensor
     logits: Tensor
+    features: Tensor | None
     layers: tuple[str, ...]
 
     @abstractmethod
@@ -201,7 +203,7 @@ class HookedPass(Seen):
         for name in layers:
             if name not in capture.outputs:
                 raise ValueError(f"layer {name!r} takes no part in the network's forward pass")
-        self._outputs = capture.outputs
+        self._outputs, self.features = capture.outputs, capture.features
         self._grids = {name: self._grid(name) for name in layers}
         self.logits = self._scores.detach()
 

@@ -48,8 +48,9 @@ class StagedPass(Seen):
             # Most questions are about the last convolution: its tail keeps its graph.
             with torch.enable_grad():
                 leaf = self._outputs[CONV3].requires_grad_()
-                self._head = self._tail(CONV3, leaf, self._outputs[SHORTCUT])
-        self.logits = self._head[0].detach()
+                features, logits, outputs = self._tail(CONV3, leaf, self._outputs[SHORTCUT])
+        self._head = logits, outputs
+        self.features, self.logits = features.detach(), logits.detach()
 
     def activations(self, layer: str) -> Tensor:
         """Give a stage's output (N, K, h, w)."""
@@ -62,7 +63,7 @@ class StagedPass(Seen):
             logits, outputs = self._head
             if first != CONV3:
                 leaf = self._outputs[first].detach().requires_grad_()
-                logits, outputs = self._tail(first, leaf, self._outputs[SHORTCUT])
+                _, logits, outputs = self._tail(first, leaf, self._outputs[SHORTCUT])
             asked = [outputs[layer] for layer in layers]
             return score_gradients(logits, weights, asked, retain_graph=True)
 
@@ -70,14 +71,14 @@ class StagedPass(Seen):
         """Run trunk and tail on other images."""
         outputs = self._run_trunk(x, ())
         with torch.no_grad():
-            return self._tail(CONV3, outputs[CONV3], outputs[SHORTCUT])[0]
+            return self._tail(CONV3, outputs[CONV3], outputs[SHORTCUT])[1]
 
     def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
         """Run the tail from the layer once per channel, the trunk not at all."""
         output = self._outputs[layer][sample].expand(len(channels), -1, -1, -1)
         with torch.no_grad():
             silenced = silence(output, channels, channels_last=False)
-            return self._tail(layer, silenced, self._outputs[SHORTCUT][sample])[0]
+            return self._tail(layer, silenced, self._outputs[SHORTCUT][sample])[1]
 
     def _from_gradients(
         self, compute: GradientMethod, weights: Tensor, layers: Sequence[str]
@@ -108,12 +109,12 @@ class StagedPass(Seen):
 
     def _tail(
         self, first: str, output: Tensor, shortcut: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Go from a stage's output to the logits, and give the stages on the way."""
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Go from a stage's output to features and logits, and give the stages on the way."""
         outputs = {first: output}
         with evaluating(self._network):
             if first == LAYER2:
                 outputs[LAYER3] = self._network.layer3(output)
             if first != CONV3:
                 outputs[CONV3], shortcut = last_convolution(self._network, outputs[LAYER3])
-            return head(self._network, outputs[CONV3], shortcut), outputs
+            return *head(self._network, outputs[CONV3], shortcut), outputs

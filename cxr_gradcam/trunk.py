@@ -68,11 +68,12 @@ def last_convolution(network: ResNet, layer3: Tensor) -> tuple[Tensor, Tensor]:
     return block.conv3(block.relu(block.bn2(block.conv2(x)))), shortcut
 
 
-def head(network: ResNet, conv3: Tensor, shortcut: Tensor) -> Tensor:
-    """Go from the last convolution and its shortcut to the logits (N, C)."""
+def head(network: ResNet, conv3: Tensor, shortcut: Tensor) -> tuple[Tensor, Tensor]:
+    """Go from the last convolution and its shortcut to features (N, K) and logits (N, C)."""
     block = network.layer4[-1]
     x = block.relu(block.bn3(conv3) + shortcut)
-    return network.fc(torch.flatten(network.avgpool(x), 1))  # type: ignore[no-any-return]
+    features = torch.flatten(network.avgpool(x), 1)
+    return features, network.fc(features)
 
 
 class FastTrunk:

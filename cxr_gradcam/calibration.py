@@ -1,0 +1,126 @@
+"""Calibration: from logits to probabilities that hold, and from these to a verdict in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+Verdict = Literal["likely", "uncertain", "unlikely"]
+
+SENSITIVITY = 0.98
+"""Share of the finding's validation images at or above the threshold."""
+RULED_OUT = 0.995
+"""Share of them at or above the bound of "unlikely"."""
+RULED_IN = 0.98
+"""Share of the other validation images below the bound of "likely"."""
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Where a calibrated probability of a finding becomes a decision.
+
+    Args:
+        class_name: the finding.
+        threshold: at or above it the finding is called, in [0, 1].
+        unlikely_below: below it the finding is unlikely, at most `threshold`.
+        likely_from: at or above it the finding is likely, at least `threshold`.
+    """
+
+    class_name: str
+    threshold: float
+    unlikely_below: float
+    likely_from: float
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that are not in order."""
+        if not 0 <= self.unlikely_below <= self.threshold <= self.likely_from <= 1:
+            raise ValueError(
+                f"bounds {self.unlikely_below}, {self.threshold}, {self.likely_from} of an "
+                "operating point: they must rise and lie in [0, 1]"
+            )
+
+    def verdict(self, probability: float) -> Verdict:
+        """Say in a word what a calibrated probability of the finding means."""
+        if probability < self.unlikely_below:
+            return "unlikely"
+        return "likely" if probability >= self.likely_from else "uncertain"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was learnt from validation images about a model's logits.
+
+    Args:
+        temperature: what the logits are divided by; 1 where nothing was learnt.
+        operating_point: of the finding, or None.
+    """
+
+    temperature: float = 1.0
+    operating_point: OperatingPoint | None = None
+
+    def probabilities(self, logits: Tensor, multi_label: bool = False) -> Tensor:
+        """Turn logits (…, C) into calibrated probabilities.
+
+        Args:
+            logits: of any leading shape.
+            multi_label: whether each class is true or false on its own.
+
+        Returns:
+            (…, C), float32; the last dimension sums to 1 unless `multi_label`.
+        """
+        scaled = logits.float() / self.temperature
+        return scaled.sigmoid() if multi_label else scaled.softmax(dim=-1)
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """Find the temperature under which the labels are most probable (Guo et al. 2017, section 4.2).
+
+    Args:
+        logits: (N, C) of validation images.
+        labels: (N,) their classes.
+
+    Returns:
+        The temperature, in [0.05, 20].
+    """
+    logits = logits.double()
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / float(np.exp(log_temperature))
+        return float(torch.nn.functional.cross_entropy(scaled, labels))
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def choose_operating_point(
+    class_name: str, probabilities: NDArray[np.floating], is_finding: NDArray[np.bool_]
+) -> OperatingPoint:
+    """Choose threshold and bounds on validation images.
+
+    The threshold is the highest at which `SENSITIVITY` of the findings are called; `RULED_OUT` of
+    them are not "unlikely", and `RULED_IN` of the other images are not "likely".
+
+    Args:
+        class_name: the finding.
+        probabilities: (N,) calibrated, of the finding.
+        is_finding: (N,) whether the image shows it.
+
+    Returns:
+        The operating point.
+
+    Raises:
+        ValueError: no image shows the finding, or all do.
+    """
+    sick, healthy = probabilities[is_finding], probabilities[~is_finding]
+    if not len(sick) or not len(healthy):
+        raise ValueError("an operating point needs images with the finding and without")
+    threshold = float(np.quantile(sick, 1 - SENSITIVITY, method="lower"))
+    unlikely = float(np.quantile(sick, 1 - RULED_OUT, method="lower"))
+    likely = float(np.quantile(healthy, RULED_IN, method="higher"))
+    return OperatingPoint(class_name, threshold, unlikely, max(likely, threshold))

@@ -1,0 +1,103 @@
+"""Fitting: what validation and training images teach about finished weights, stored with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from cxr_gradcam.calibration import Calibration, choose_operating_point, fit_temperature
+from cxr_gradcam.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from cxr_gradcam.dataset import (
+    PATIENT_PATTERN,
+    LabelledImages,
+    draw_shares,
+    load,
+    plan_split,
+)
+from cxr_gradcam.familiarity import Gate, fit_gate
+from cxr_gradcam.resnet50 import ResNet50FineTuned
+
+DRAWN = 3000
+"""Training images that the gate is fitted to."""
+BATCH_SIZE = 16
+
+
+def calibrate(
+    checkpoint: Path,
+    data: Sequence[Path],
+    *,
+    noisy: Sequence[Path] = (),
+    patient_pattern: str = PATIENT_PATTERN,
+) -> tuple[Calibration, Gate]:
+    """Fit temperature, operating point and gate of trained weights, and store them in their file.
+
+    The split is made again from the recipe in the file. The temperature comes from all validation
+    radiographs, the operating point from those whose labels are not noisy; the finding is the
+    last class. The gate is fitted to training images, drawn as in training.
+
+    Args:
+        checkpoint: the file that `train` wrote.
+        data: the folders it was trained on.
+        noisy: those whose labels are often wrong.
+        patient_pattern: as in training.
+
+    Returns:
+        What is now stored.
+
+    Raises:
+        CheckpointError: the file cannot be read, or does not say how it was trained.
+        ValueError: folders that cannot be split so.
+        RadiographError: a picture that cannot be read.
+    """
+    stored = load_checkpoint(checkpoint)
+    try:
+        recipe = stored.training["recipe"]
+        size, share, seed = recipe["size"], recipe["validation_share"], recipe["seed"]
+        phantoms = recipe["phantoms"]
+    except KeyError as error:
+        raise CheckpointError(
+            f"{checkpoint} does not say how it was trained ({error} is missing): train it anew"
+        ) from None
+    split = plan_split([*data, *noisy], share, seed, patient_pattern)
+    training, validation = load(split, size, phantoms, share)
+    model = ResNet50FineTuned.from_checkpoint(checkpoint)
+    calibration, validation_features = _calibrate(model, validation, len(data))
+    shares = draw_shares(training.labels, training.source_of)
+    drawn = torch.multinomial(
+        shares, min(DRAWN, len(training)), generator=torch.Generator().manual_seed(seed)
+    )
+    gate = fit_gate(_look(model, training.images[drawn])[0]).with_threshold(validation_features)
+    save_checkpoint(checkpoint, replace(stored, calibration=calibration, gate=gate))
+    return calibration, gate
+
+
+def _calibrate(
+    model: ResNet50FineTuned, validation: LabelledImages, noisy_from: int
+) -> tuple[Calibration, Tensor]:
+    """Fit temperature and operating point; give the radiographs' features (N, K) too."""
+    real = len(validation) - len(validation.masks)
+    features, logits = _look(model, validation.images[:real])
+    labels = validation.labels[:real]
+    calibration = Calibration(fit_temperature(logits, labels))
+    clean = validation.source_of[:real] < noisy_from
+    finding = calibration.probabilities(logits[clean])[:, -1].numpy()
+    is_finding = (labels[clean] == logits.shape[1] - 1).numpy()
+    point = choose_operating_point(model.class_names[-1], finding, is_finding)
+    return replace(calibration, operating_point=point), features
+
+
+def _look(model: ResNet50FineTuned, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the features (N, K) and logits (N, C) of 8-bit pictures (N, 1, H, W)."""
+    batches = images.split(BATCH_SIZE)
+    console = Console(stderr=True)
+    seen = [
+        model.features(model.preprocessing.normalise(batch.float() / 255))
+        for batch in track(batches, "looking", console=console, transient=True)
+    ]
+    return torch.cat([features for features, _ in seen]), torch.cat([logits for _, logits in seen])
