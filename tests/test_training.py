@@ -16,17 +16,9 @@ from PIL import Image
 
 from cxr_gradcam import RadiographError, ResNet50FineTuned
 from cxr_gradcam import training as training_module
-from cxr_gradcam.augment import augment
 from cxr_gradcam.checkpoint import load_checkpoint
-from cxr_gradcam.training import (
-    PATIENT_PATTERN,
-    Recipe,
-    _class_weights,
-    _plan,
-    patient_of,
-    split_by_patient,
-    train,
-)
+from cxr_gradcam.dataset import split_by_patient
+from cxr_gradcam.training import Recipe, location_loss, smoothed, train
 
 TINY = Recipe(epochs=2, size=64, batch_size=4, phantoms=0, validation_share=0.5)
 
@@ -57,7 +49,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def weights(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("runs") / "weights.safetensors"
     torch.set_num_threads(1)  # this fixture comes before `one_thread`
-    train(data, output, TINY, source="noise")
+    train([data], output, TINY, source="noise")
     return output
 
 
@@ -92,9 +84,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(
 
     monkeypatch.setattr(training_module, "mean_auc", killed_in_the_second_epoch)
     with pytest.raises(KeyboardInterrupt):
-        train(data, output, TINY)
+        train([data], output, TINY)
     assert not output.exists()
-    figures = train(data, output, TINY)
+    figures = train([data], output, TINY)
     assert len(calls) == 3
     whole = load_checkpoint(weights)
     assert figures["validation_auc_by_epoch"] == whole.training["validation_auc_by_epoch"]
@@ -114,17 +106,17 @@ def test_an_unfinished_run_goes_on_with_nothing_else(
     with monkeypatch.context() as patch:
         patch.setattr(training_module._Run, "write", stop)
         with pytest.raises(KeyboardInterrupt):
-            train(data, output, TINY)
+            train([data], output, TINY)
     assert output.with_suffix(".resume.pt").exists()
     recipe = replace(TINY, seed=TINY.seed + 1) if change == "recipe" else TINY
     start = str(weights) if change == "weights" else None
     with pytest.raises(ValueError, match="another recipe, other pictures or other weights"):
-        train(data, output, recipe, weights=start)
+        train([data], output, recipe, weights=start)
 
 
 def test_phantoms_are_mixed_in_and_counted(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "weights.safetensors"
-    figures = train(data, output, replace(TINY, epochs=1, phantoms=6))
+    figures = train([data], output, replace(TINY, epochs=1, phantoms=6))
     assert figures["training_phantoms"] == 3
     assert figures["validation_phantoms"] == 3
     assert figures["training_images"] + figures["validation_images"] == 16
@@ -133,7 +125,7 @@ def test_phantoms_are_mixed_in_and_counted(data: Path, tmp_path: Path) -> None:
 def test_training_goes_on_from_given_weights(data: Path, weights: Path, tmp_path: Path) -> None:
     output = tmp_path / "tuned.safetensors"
     calm = replace(TINY, epochs=1, learning_rate=1e-9)
-    assert train(data, output, calm, weights=str(weights))["initial_weights"] == weights.name
+    assert train([data], output, calm, weights=str(weights))["initial_weights"] == weights.name
     before, after = load_checkpoint(weights), load_checkpoint(output)
     assert after.preprocessing == before.preprocessing
     head = "resnet50.fc.weight"
@@ -146,25 +138,13 @@ def test_phantoms_of_other_classes_are_refused(data: Path, tmp_path: Path) -> No
     for old, new in {"NORMAL": "cat", "PNEUMONIA": "dog"}.items():
         (other / new).symlink_to(data / old)
     with pytest.raises(ValueError, match="Cat"):
-        train(other, tmp_path / "weights.safetensors", replace(TINY, phantoms=4))
+        train([other], tmp_path / "weights.safetensors", replace(TINY, phantoms=4))
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_side_without_a_class_is_refused(data: Path, tmp_path: Path, share: float) -> None:
     with pytest.raises(ValueError, match="no patient for"):
-        train(data, tmp_path / "weights.safetensors", replace(TINY, validation_share=share))
-
-
-@pytest.mark.parametrize("pattern", ["(", "no group"])
-def test_a_pattern_that_names_no_patient_is_refused(pattern: str) -> None:
-    with pytest.raises(ValueError, match="regular expression"):
-        patient_of("no group", pattern)
-
-
-def test_other_pictures_are_no_unfinished_run(data: Path) -> None:
-    first = _plan(data, TINY, PATIENT_PATTERN)
-    assert first.digest() == _plan(data, TINY, PATIENT_PATTERN).digest()
-    assert first.digest() != _plan(data, replace(TINY, seed=1), PATIENT_PATTERN).digest()
+        train([data], tmp_path / "weights.safetensors", replace(TINY, validation_share=share))
 
 
 def test_an_unreadable_picture_is_named(data: Path, tmp_path: Path) -> None:
@@ -172,38 +152,14 @@ def test_an_unreadable_picture_is_named(data: Path, tmp_path: Path) -> None:
     shutil.copytree(data, folder)
     (folder / "NORMAL" / "broken.png").write_bytes(b"no image")
     with pytest.raises(RadiographError, match=r"broken\.png: "):
-        train(folder, tmp_path / "weights.safetensors", TINY)
+        train([folder], tmp_path / "weights.safetensors", TINY)
 
 
 def test_one_class_is_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "NORMAL").symlink_to(data / "NORMAL")
     with pytest.raises(ValueError, match="two needed"):
-        train(tmp_path / "data", tmp_path / "weights.safetensors", TINY)
-
-
-@pytest.mark.parametrize(
-    ("name", "patient"),
-    [
-        ("person12_bacteria_46.jpeg", "person12"),
-        ("person12_virus_3.jpeg", "person12"),
-        ("person1_virus_3.jpeg", "person1"),
-        ("IM-0115-0001.jpeg", "IM-0115"),
-        ("NORMAL2-IM-0115-0001-0002.jpeg", "NORMAL2-IM-0115"),
-        ("00003392_019.jpg", "00003392"),
-        ("scan.png", "scan.png"),
-    ],
-)
-def test_a_file_name_names_its_patient(name: str, patient: str) -> None:
-    assert patient_of(name) == patient
-
-
-@given(st.lists(st.sampled_from("abcdefgh"), min_size=1), st.floats(0, 1), st.integers(0, 99))
-def test_no_patient_stands_on_both_sides(patients: list[str], share: float, seed: int) -> None:
-    held_out = split_by_patient(patients, share, seed)
-    names = np.asarray(patients)
-    assert not set(names[held_out]) & set(names[~held_out])
-    assert len(set(names[held_out])) == round(share * len(set(patients)))
+        train([tmp_path / "data"], tmp_path / "weights.safetensors", TINY)
 
 
 @given(st.integers(1, 30), st.sampled_from([64, 128, 224, 320]))
@@ -214,18 +170,63 @@ def test_sizes_grow_to_the_full_one(epochs: int, size: int) -> None:
     assert all(side % 32 == 0 and side > 0 for side in sizes)
 
 
-def test_class_weights_by_hand() -> None:
-    weights = _class_weights(torch.tensor([0, 1, 1, 1]), 2)
-    # 4 images over 2 classes: 4 / (2 * 1) and 4 / (2 * 3)
-    torch.testing.assert_close(weights, torch.tensor([2.0, 2 / 3]))
+def test_labels_are_smoothed_each_by_its_own_share() -> None:
+    targets = smoothed(torch.tensor([0, 1]), torch.tensor([0.0, 0.2]), 2)
+    torch.testing.assert_close(targets, torch.tensor([[1.0, 0.0], [0.1, 0.9]]))
 
 
-def test_augmentation_varies_each_image_and_stays_in_range() -> None:
-    images = torch.rand(1, 1, 64, 64).repeat(3, 1, 1, 1)
-    varied = augment(images, 32, torch.Generator().manual_seed(1))
-    assert varied.shape == (3, 1, 32, 32)
-    assert varied.min() >= 0
-    assert varied.max() <= 1
-    assert not torch.equal(varied[0], varied[1])
-    again = augment(images, 32, torch.Generator().manual_seed(1))
-    torch.testing.assert_close(varied, again, rtol=0, atol=0)
+def places(*evidence: float) -> torch.Tensor:
+    """One image's features: one channel, four places."""
+    return torch.tensor(evidence, dtype=torch.float32).view(1, 1, 2, 2).requires_grad_()
+
+
+def test_location_loss_by_hand() -> None:
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., :2, :2] = 1  # the first of the four places
+    features = places(np.log(3.0), 0, 0, 0)
+    loss = location_loss(features, torch.tensor([1.0]), mask)
+    # a softmax over 3, 1, 1, 1: half of the evidence is where the lesion is
+    assert loss.item() == pytest.approx(np.log(2))
+    loss.backward()
+    assert features.grad is not None
+    assert features.grad[0, 0, 0, 0] < 0 < features.grad[0, 0, 1, 1]
+
+
+def test_a_lesion_in_two_places_wants_evidence_in_both() -> None:
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., :2, :] = 1
+    both, one = places(5, 5, 0, 0), places(10, 0, 0, 0)
+    direction = torch.tensor([1.0])
+    assert location_loss(both, direction, mask) < location_loss(one, direction, mask)
+
+
+def test_images_without_a_lesion_have_no_location_loss() -> None:
+    loss = location_loss(places(1, 2, 3, 4), torch.tensor([1.0]), torch.zeros(1, 1, 4, 4))
+    assert loss.item() == 0
+
+
+def test_figures_are_given_per_source(data: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    second.mkdir()
+    for name in ("NORMAL", "PNEUMONIA"):
+        (second / name).symlink_to(data / name)
+    output = tmp_path / "weights.safetensors"
+    recipe = replace(TINY, epochs=1, phantoms=8)
+    figures = train([data], output, recipe, noisy=[second])
+    assert set(figures["validation_auc_by_epoch"][0]) == {data.name, "second", "phantoms"}
+
+
+def test_a_source_with_one_class_in_validation_has_no_figure(data: Path, tmp_path: Path) -> None:
+    files = sorted(data.glob("*/*.png"))
+    held_out = split_by_patient([path.name for path in files], 0.5, TINY.seed)
+    lone = tmp_path / "lone"
+    for folder, validates in (("NORMAL", True), ("PNEUMONIA", False)):
+        (lone / folder).mkdir(parents=True)
+        chosen = [
+            path
+            for path, side in zip(files, held_out, strict=True)
+            if path.parent.name == folder and side == validates
+        ]
+        shutil.copy(chosen[0], lone / folder)
+    figures = train([data], tmp_path / "weights.safetensors", TINY, noisy=[lone])
+    assert set(figures["validation_auc_by_epoch"][0]) == {data.name}

@@ -1,0 +1,114 @@
+"""The data of a training: the split by patient, and how often each picture is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cxr_gradcam.dataset import (
+    LabelledImages,
+    draw_shares,
+    load,
+    patient_of,
+    plan_split,
+    split_by_patient,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight patients of each class, one grey picture each."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("NORMAL", "PNEUMONIA"):
+        (folder / name).mkdir()
+        for patient in range(8):
+            Image.new("L", (16, 16), patient).save(folder / name / f"{name[0]}{patient}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"),
+    [
+        ("person12_bacteria_46.jpeg", "person12"),
+        ("person12_virus_3.jpeg", "person12"),
+        ("person1_virus_3.jpeg", "person1"),
+        ("IM-0115-0001.jpeg", "IM-0115"),
+        ("NORMAL2-IM-0115-0001-0002.jpeg", "NORMAL2-IM-0115"),
+        ("00003392_019.jpg", "00003392"),
+        ("scan.png", "scan.png"),
+    ],
+)
+def test_a_file_name_names_its_patient(name: str, patient: str) -> None:
+    assert patient_of(name) == patient
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=1), st.floats(0, 1), st.integers(0, 99))
+def test_no_patient_stands_on_both_sides(patients: list[str], share: float, seed: int) -> None:
+    held_out = split_by_patient(patients, share, seed)
+    names = np.asarray(patients)
+    assert not set(names[held_out]) & set(names[~held_out])
+    assert len(set(names[held_out])) == round(share * len(set(patients)))
+
+
+@pytest.mark.parametrize("pattern", ["(", "no group"])
+def test_a_pattern_that_names_no_patient_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="regular expression"):
+        patient_of("no group", pattern)
+
+
+def test_other_pictures_are_no_unfinished_run(data: Path) -> None:
+    first = plan_split([data], 0.5, 0)
+    assert first.digest() == plan_split([data], 0.5, 0).digest()
+    assert first.digest() != plan_split([data], 0.5, 1).digest()
+
+
+def test_sources_of_different_classes_are_refused(data: Path, tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name / "1.png")
+    with pytest.raises(ValueError, match="Cats, Dogs against Normal, Pneumonia"):
+        plan_split([data, tmp_path], 0.5, 0)
+
+
+def test_phantoms_come_last_with_their_masks(data: Path) -> None:
+    training, validation = load(plan_split([data], 0.5, 0), 64, 8, 0.25)
+    assert len(training) == 8 + 6
+    assert len(validation) == 8 + 2
+    assert training.source_of.tolist() == [0] * 8 + [1] * 6
+    has_lesion = training.masks.flatten(1).any(dim=1).long()
+    assert has_lesion.tolist() == training.labels[-6:].tolist()
+
+
+def test_pictures_are_given_with_their_masks() -> None:
+    images = torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1) * 51
+    masks = torch.full((1, 1, 1, 1), 255, dtype=torch.uint8)
+    data = LabelledImages(images, torch.zeros(3), torch.zeros(3), masks)
+    given = data.with_masks(torch.tensor([2, 0]))
+    torch.testing.assert_close(given[:, :, 0, 0], torch.tensor([[0.4, 1.0], [0.0, 0.0]]))
+
+
+def test_draw_shares_by_hand() -> None:
+    labels = torch.tensor([0, 0, 0, 1, 1])
+    source_of = torch.tensor([0, 0, 0, 0, 1])
+    # sources by the root of their 4 and 1 pictures: 2/3 and 1/3; the first halved by class
+    expected = torch.tensor([1 / 9, 1 / 9, 1 / 9, 1 / 3, 1 / 3], dtype=torch.float64)
+    torch.testing.assert_close(draw_shares(labels, source_of), expected)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=60))
+def test_a_source_tells_nothing_of_the_class(pictures: list[tuple[int, int]]) -> None:
+    labels, source_of = (torch.tensor(column) for column in zip(*pictures, strict=True))
+    shares = draw_shares(labels, source_of)
+    assert shares.sum().item() == pytest.approx(1)
+    for source in source_of.unique():
+        members = source_of == source
+        classes = labels[members].unique()
+        for label in classes:
+            share = shares[members & (labels == label)].sum() / shares[members].sum()
+            assert share.item() == pytest.approx(1 / len(classes))
