@@ -16,13 +16,14 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from cxr_gradcam.batch import explain_files
-from cxr_gradcam.dataset import PATIENT_PATTERN
 from cxr_gradcam.demo import run_demo
-from cxr_gradcam.evaluation import evaluate
+from cxr_gradcam.evaluation import predict, summarise
 from cxr_gradcam.fitting import calibrate
+from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.methods import METHODS
 from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.render import COLORMAPS
+from cxr_gradcam.report import write_report
 from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
 from cxr_gradcam.training import Recipe, train
 
@@ -128,6 +129,10 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="further sources, whose labels are often wrong",
     )
+    _add_patient_pattern(parser)
+
+
+def _add_patient_pattern(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--patient-pattern",
         default=PATIENT_PATTERN,
@@ -137,7 +142,14 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", type=Path, metavar="DATA", help="a folder with one per class")
+    parser.add_argument(
+        "data",
+        nargs="+",
+        metavar="DATA",
+        help="a source's folder, with one per class; in front of them the weights, if not given",
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write figures and curves")
+    _add_patient_pattern(parser)
     _add_weights(parser)
     _add_json(parser)
     parser.set_defaults(run=_evaluate)
@@ -245,21 +257,44 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    figures = evaluate(ResNet50FineTuned.from_checkpoint(options.weights), options.data)
+    model, data = _weights_and_folders(options)
+    predictions = predict(model, data, options.patient_pattern)
+    summary = summarise(predictions)
+    if options.report is not None:
+        write_report(options.report, predictions, summary)
     if options.json:
-        print(json.dumps(figures))
+        print(json.dumps(summary))
     else:
-        Console().print(_table(figures))
+        for name, finding in summary["findings"].items():
+            Console().print(_table(name, finding))
     return 0
 
 
-def _table(figures: dict[str, Any]) -> Table:
-    table = Table("", "images", "sensitivity", "specificity", "AUC")
-    for name, row in figures["classes"].items():
-        shares = (f"{row[key]:.3f}" for key in ("sensitivity", "specificity", "auc"))
-        table.add_row(name, str(row["images"]), *shares)
-    table.title = f"{figures['images']} images, accuracy {figures['accuracy']:.3f}"
+def _weights_and_folders(options: argparse.Namespace) -> tuple[ResNet50FineTuned, list[Path]]:
+    """Take a first argument that names weights for them."""
+    weights, data = options.weights, options.data
+    if weights is None and data[0].startswith("hf://") | data[0].endswith(".safetensors"):
+        weights, *data = data
+    if not data:
+        raise ValueError("no folder of radiographs is named: give one with a folder per class")
+    return ResNet50FineTuned.from_checkpoint(weights), [Path(folder) for folder in data]
+
+
+def _table(name: str, finding: dict[str, Any]) -> Table:
+    figures = ("auc", "accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "ece")
+    groups = finding["groups"]
+    table = Table("", *groups, title=name, caption="in brackets: 95 % interval over patients")
+    for count in ("images", "patients"):
+        table.add_row(count, *(str(group[count]) for group in groups.values()))
+    for figure in figures:
+        table.add_row(figure, *(_with_interval(group.get(figure)) for group in groups.values()))
     return table
+
+
+def _with_interval(figure: dict[str, float] | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -5,7 +5,6 @@ The pictures are read once and kept in memory as 8-bit squares (50 kB each at 22
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,12 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cxr_gradcam.evaluation import list_folder, read_listed
+from cxr_gradcam.folders import PATIENT_PATTERN, list_folder, patient_of, read_listed
 from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.preprocess import resize
-
-PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
-"""The part of a file name that stands for the patient, in the Kermany and NIH data sets."""
 
 PHANTOMS = "phantoms"
 PHANTOM_CLASSES = ("Normal", "Pneumonia")
@@ -124,21 +120,6 @@ def _same_classes(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     if len(class_names) < 2:
         raise ValueError(f"one class ({class_names[0]}) cannot be told from another: two needed")
     return class_names
-
-
-def patient_of(file_name: str, pattern: str = PATIENT_PATTERN) -> str:
-    """Name the patient of a file: the pattern's first group, else the name itself.
-
-    Raises:
-        ValueError: the pattern is no regular expression with a group.
-    """
-    try:
-        match = re.search(pattern, file_name)
-        return match.group(1) if match else file_name
-    except (re.error, IndexError) as error:
-        raise ValueError(
-            f"{pattern!r} is no regular expression with a group for the patient: {error}"
-        ) from None
 
 
 def split_by_patient(patients: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,73 +12,194 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from sklearn.metrics import accuracy_score, confusion_matrix, roc_auc_score
-from torchvision.datasets import ImageFolder
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
+from cxr_gradcam.calibration import Calibration
 from cxr_gradcam.capture import evaluating
 from cxr_gradcam.explanation import find_class
-from cxr_gradcam.radiograph import Radiograph, RadiographError, read_radiograph
+from cxr_gradcam.figures import Cases, measure, with_intervals
+from cxr_gradcam.folders import PATIENT_PATTERN, kind_of, list_folder, patient_of, read_listed
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 BATCH_SIZE = 16
 
 
-def evaluate(model: ResNet50FineTuned, data: Path) -> dict[str, Any]:
-    """Measure a model on a folder with one folder of radiographs per class.
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of N radiographs, and what they show.
+
+    Attributes:
+        class_names: C classes.
+        labels: int64 (N,).
+        logits: float32 (N, C).
+        patients, sources, kinds: (N,) names; the kind is "bacteria", "virus" or "".
+        calibration: of the model.
+    """
+
+    class_names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    logits: Tensor
+    patients: NDArray[np.str_]
+    sources: NDArray[np.str_]
+    kinds: NDArray[np.str_]
+    calibration: Calibration
+
+    @property
+    def findings(self) -> list[str]:
+        """The classes that are measured: of two, one says everything of the other too."""
+        point = self.calibration.operating_point
+        if point is not None:
+            return [point.class_name]
+        return list(self.class_names[1:] if len(self.class_names) == 2 else self.class_names)
+
+    def threshold(self, finding: str) -> float | None:
+        """From which probability the finding is called; None where the largest one is."""
+        point = self.calibration.operating_point
+        if point is not None and point.class_name == finding:
+            return point.threshold
+        return 0.5 if len(self.class_names) == 2 else None
+
+    def cases(self, finding: str) -> Cases:
+        """Look at one finding against all else."""
+        index = self.class_names.index(finding)
+        probabilities = self.calibration.probabilities(self.logits).numpy()
+        threshold = self.threshold(finding)
+        if threshold is None:
+            called = probabilities.argmax(axis=1) == index
+        else:
+            called = probabilities[:, index] >= threshold
+        uncalibrated = self.logits.softmax(dim=1).numpy()[:, index]
+        actual = self.labels == index
+        return Cases(actual, called, probabilities[:, index], uncalibrated, self.patients)
+
+
+def evaluate(
+    model: ResNet50FineTuned, data: Sequence[Path], patient_pattern: str = PATIENT_PATTERN
+) -> dict[str, Any]:
+    """Measure a model on folders with one folder of radiographs per class.
 
     Args:
         model: the classifier.
-        data: the folder; its folders carry the model's class names, in any case.
+        data: one folder per source; their folders carry the model's class names, in any case.
+        patient_pattern: as in `patient_of`.
 
     Returns:
-        {"images": count, "accuracy": share, "auc": mean over the classes, "classes": {name:
-        {"images", "sensitivity", "specificity", "auc"}}}, all shares in [0, 1]. A class that has
-        no image has no figures.
+        As `summarise`.
 
     Raises:
-        ValueError: a folder that is no class of the model.
+        ValueError: a folder that is no class of the model, or a pattern that is none.
         RadiographError: a picture that cannot be read.
     """
-    folder = list_folder(data)
-    class_of = [find_class(model.class_names, name.replace("_", " ")) for name in folder.classes]
-    labels = np.array([class_of[target] for target in folder.targets])
-    probabilities = np.concatenate(list(_predict(model, [path for path, _ in folder.samples])))
-    return figures(labels, probabilities, model.class_names)
+    return summarise(predict(model, data, patient_pattern))
 
 
-def list_folder(data: Path) -> ImageFolder:
-    """List a folder with one folder of radiographs per class; hidden files do not count."""
-    return ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
+def predict(
+    model: ResNet50FineTuned, data: Sequence[Path], patient_pattern: str = PATIENT_PATTERN
+) -> Predictions:
+    """Let a model classify what `evaluate` describes, in full precision."""
+    paths, labels, sources = [], [], []
+    for folder in data:
+        listed = list_folder(folder)
+        names = [find_class(model.class_names, name.replace("_", " ")) for name in listed.classes]
+        paths += [path for path, _ in listed.samples]
+        labels += [names[target] for target in listed.targets]
+        sources += [folder.resolve().name] * len(listed.samples)
+    files = [Path(path).name for path in paths]
+    return Predictions(
+        model.class_names,
+        np.array(labels),
+        torch.cat(list(_predict(model, paths))),
+        np.array([patient_of(name, patient_pattern) for name in files]),
+        np.array(sources),
+        np.array([kind_of(name) or "" for name in files]),
+        model.calibration,
+    )
 
 
-def read_listed(path: str) -> Radiograph:
-    """Read one of many files; the error names it."""
-    try:
-        return read_radiograph(path)
-    except RadiographError as error:
-        raise RadiographError(f"{path}: {error}") from error
+def summarise(predictions: Predictions) -> dict[str, Any]:
+    """Compute all figures.
 
+    Args:
+        predictions: of `predict`.
 
-def figures(
-    labels: NDArray[np.int64], probabilities: NDArray[np.floating], class_names: tuple[str, ...]
-) -> dict[str, Any]:
-    """Compute the figures of `evaluate` from labels (N,) and probabilities (N, C)."""
-    predicted = probabilities.argmax(axis=1)
-    present = [index for index in range(len(class_names)) if (labels == index).any()]
+    Returns:
+        {"temperature", "findings": {name: {"threshold", "groups": {group: figures}, "verdicts",
+        "source_auc"}}}. The groups are "all", "source NAME" where there are several, and "bacteria"
+        and "virus" (against all images without the finding); figures as in `measure`. "verdicts":
+        {verdict: {"images", "with_finding"}}, where there is an operating point. "source_auc":
+        {source: figure}, how well the probability tells images of one source without the finding
+        from those of the others: 0.5 is not at all.
+    """
     return {
-        "images": len(labels),
-        "accuracy": float(accuracy_score(labels, predicted)),
-        "auc": mean_auc(labels, probabilities),
-        "classes": {
-            class_names[index]: _class_figures(labels == index, predicted == index)
-            | {"auc": float(roc_auc_score(labels == index, probabilities[:, index]))}
-            for index in present
-        },
+        "temperature": predictions.calibration.temperature,
+        "findings": {name: _finding(predictions, name) for name in predictions.findings},
     }
+
+
+def _finding(predictions: Predictions, name: str) -> dict[str, Any]:
+    cases = predictions.cases(name)
+    groups = {
+        group: measure(cases.only(chosen)) for group, chosen in _groups(predictions, cases.actual)
+    }
+    return {
+        "threshold": predictions.threshold(name),
+        "groups": groups,
+        "verdicts": _verdicts(predictions, cases),
+        "source_auc": _source_auc(predictions, cases),
+    }
+
+
+def _groups(
+    predictions: Predictions, actual: NDArray[np.bool_]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    yield "all", np.ones(len(actual), dtype=bool)
+    sources = np.unique(predictions.sources)
+    if len(sources) > 1:
+        for source in sources:
+            yield f"source {source}", predictions.sources == source
+    for kind in np.unique(predictions.kinds[actual & (predictions.kinds != "")]):
+        yield str(kind), (predictions.kinds == kind) | ~actual
+
+
+def _verdicts(predictions: Predictions, cases: Cases) -> dict[str, dict[str, int]]:
+    point = predictions.calibration.operating_point
+    if point is None:
+        return {}
+    said = np.array([point.verdict(float(each)) for each in cases.probability])
+    return {
+        verdict: {
+            "images": int((said == verdict).sum()),
+            "with_finding": int(cases.actual[said == verdict].sum()),
+        }
+        for verdict in ("likely", "uncertain", "unlikely")
+    }
+
+
+def _source_auc(predictions: Predictions, cases: Cases) -> dict[str, dict[str, float]]:
+    without = ~cases.actual
+    sources, patients = predictions.sources[without], cases.patients[without]
+    probability = cases.probability[without]
+
+    def auc(weights: NDArray[np.floating], of: NDArray[np.bool_]) -> dict[str, float]:
+        if len(np.unique(of[weights > 0])) < 2:
+            return {"auc": float("nan")}
+        return {"auc": float(roc_auc_score(of, probability, sample_weight=weights))}
+
+    figures = {}
+    for source in np.unique(sources):
+        of = sources == source
+        found = with_intervals(lambda weights, of=of: auc(weights, of), patients)  # type: ignore[misc]
+        figures |= {str(source): figure for figure in found.values()}
+    return figures
 
 
 def mean_auc(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
     """Give the area under the ROC curve of each class against the rest, averaged.
+
+    Args:
+        labels: (N,).
+        probabilities: (N, C).
 
     Raises:
         ValueError: all labels are of one class.
@@ -88,20 +210,10 @@ def mean_auc(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> 
     return float(np.mean([roc_auc_score(labels == k, probabilities[:, k]) for k in present]))
 
 
-def _class_figures(actual: NDArray[np.bool_], called: NDArray[np.bool_]) -> dict[str, float]:
-    (tn, fp), (fn, tp) = confusion_matrix(actual, called, labels=[False, True])
-    return {
-        "images": int(tp + fn),
-        "sensitivity": float(tp / (tp + fn)),
-        "specificity": float(tn / (tn + fp)),
-    }
-
-
-def _predict(model: ResNet50FineTuned, paths: list[str]) -> Iterator[NDArray[np.float32]]:
+def _predict(model: ResNet50FineTuned, paths: list[str]) -> Iterator[Tensor]:
     device = next(model.parameters()).device
     batches = [paths[start : start + BATCH_SIZE] for start in range(0, len(paths), BATCH_SIZE)]
     with evaluating(model), torch.inference_mode():
         for batch in track(batches, "evaluating", console=Console(stderr=True), transient=True):
             inputs = [model.preprocessing.prepare(read_listed(path)) for path in batch]
-            logits = model(torch.cat(inputs).to(device))
-            yield logits.float().softmax(dim=1).cpu().numpy()
+            yield model(torch.cat(inputs).to(device)).float().cpu()

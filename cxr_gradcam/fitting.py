@@ -14,13 +14,13 @@ from torch import Tensor
 from cxr_gradcam.calibration import Calibration, choose_operating_point, fit_temperature
 from cxr_gradcam.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from cxr_gradcam.dataset import (
-    PATIENT_PATTERN,
     LabelledImages,
     draw_shares,
     load,
     plan_split,
 )
 from cxr_gradcam.familiarity import Gate, fit_gate
+from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 DRAWN = 3000

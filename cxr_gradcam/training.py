@@ -33,7 +33,6 @@ from torchvision.models.resnet import Bottleneck
 from cxr_gradcam.augment import augment
 from cxr_gradcam.checkpoint import Checkpoint, save_checkpoint
 from cxr_gradcam.dataset import (
-    PATIENT_PATTERN,
     PHANTOMS,
     LabelledImages,
     Split,
@@ -42,6 +41,7 @@ from cxr_gradcam.dataset import (
     plan_split,
 )
 from cxr_gradcam.evaluation import mean_auc
+from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.preprocess import Preprocessing
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 from cxr_gradcam.trunk import fast_dtype
@@ -248,7 +248,7 @@ class _Run:
         return self.preprocessing.normalise(images).contiguous(memory_format=torch.channels_last)
 
     def validate(self, data: LabelledImages) -> dict[str, float]:
-        """Give the AUC of each source that has every class, rounded to four places."""
+        """Give the AUC of each source that has every class, else of all, to four places."""
         probabilities = self._predict(data.images)
         aucs = {}
         for index, name in enumerate((*self.split.sources, PHANTOMS)):
@@ -256,7 +256,7 @@ class _Run:
             labels = data.labels[members].numpy()
             if len(np.unique(labels)) == len(self.split.class_names):
                 aucs[name] = round(mean_auc(labels, probabilities[members.numpy()]), 4)
-        return aucs
+        return aucs or {"all": round(mean_auc(data.labels.numpy(), probabilities), 4)}
 
     @torch.inference_mode()
     def _predict(self, images: Tensor) -> NDArray[np.float32]:

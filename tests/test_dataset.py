@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -15,9 +14,7 @@ from cxr_gradcam.dataset import (
     LabelledImages,
     draw_shares,
     load,
-    patient_of,
     plan_split,
-    split_by_patient,
 )
 
 
@@ -32,34 +29,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    ("name", "patient"),
-    [
-        ("person12_bacteria_46.jpeg", "person12"),
-        ("person12_virus_3.jpeg", "person12"),
-        ("person1_virus_3.jpeg", "person1"),
-        ("IM-0115-0001.jpeg", "IM-0115"),
-        ("NORMAL2-IM-0115-0001-0002.jpeg", "NORMAL2-IM-0115"),
-        ("00003392_019.jpg", "00003392"),
-        ("scan.png", "scan.png"),
-    ],
-)
-def test_a_file_name_names_its_patient(name: str, patient: str) -> None:
-    assert patient_of(name) == patient
-
-
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1), st.floats(0, 1), st.integers(0, 99))
 def test_no_patient_stands_on_both_sides(patients: list[str], share: float, seed: int) -> None:
     held_out = split_by_patient(patients, share, seed)
     names = np.asarray(patients)
     assert not set(names[held_out]) & set(names[~held_out])
     assert len(set(names[held_out])) == round(share * len(set(patients)))
-
-
-@pytest.mark.parametrize("pattern", ["(", "no group"])
-def test_a_pattern_that_names_no_patient_is_refused(pattern: str) -> None:
-    with pytest.raises(ValueError, match="regular expression"):
-        patient_of("no group", pattern)
 
 
 def test_other_pictures_are_no_unfinished_run(data: Path) -> None:

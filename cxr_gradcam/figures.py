@@ -1,0 +1,132 @@
+"""Figures of a classifier on one finding, each with its 95 % bootstrap interval over patients.
+
+An interval comes from drawing whole patients with replacement: two pictures of one patient are no
+two witnesses (Efron & Tibshirani 1993, section 13.3: percentile interval).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, roc_auc_score
+
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+Figure = dict[str, float]
+
+RESAMPLES = 1000
+BINS = 10
+"""Of equal width, for the calibration error."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """What is known and said of N images for one finding.
+
+    Attributes:
+        actual: bool (N,), whether the image shows it.
+        called: bool (N,), whether the model calls it.
+        probability: (N,), calibrated.
+        uncalibrated: (N,), before temperature scaling.
+        patients: (N,), one name each.
+    """
+
+    actual: Bools
+    called: Bools
+    probability: Floats
+    uncalibrated: Floats
+    patients: NDArray[np.str_]
+
+    def only(self, chosen: Bools) -> Cases:
+        """Give the chosen images (N,) alone."""
+        fields = (self.actual, self.called, self.probability, self.uncalibrated, self.patients)
+        return Cases(*(field[chosen] for field in fields))
+
+
+def measure(cases: Cases) -> dict[str, int | Figure]:
+    """Compute the figures of some cases.
+
+    Args:
+        cases: the images.
+
+    Returns:
+        "images", "patients", "with_finding": counts. "auc", "accuracy", "sensitivity",
+        "specificity", "ppv", "npv", "f1", "ece" (expected calibration error, Guo et al. 2017,
+        equation 3) and "ece_uncalibrated": {"value", "low", "high"} in [0, 1]; one that is not
+        defined, because a class or a call is missing, is left out.
+    """
+    counts: dict[str, int | Figure] = {
+        "images": len(cases.actual),
+        "patients": len(np.unique(cases.patients)),
+        "with_finding": int(cases.actual.sum()),
+    }
+    return counts | with_intervals(lambda weights: _figures(cases, weights), cases.patients)
+
+
+def with_intervals(
+    compute: Callable[[Floats], dict[str, float]], patients: NDArray[np.str_]
+) -> dict[str, Figure]:
+    """Put a bootstrap interval around each figure.
+
+    Args:
+        compute: gives the figures under weights (N,), how often each image counts; NaN where one
+            is not defined.
+        patients: (N,), whose weights are always equal.
+
+    Returns:
+        {figure: {"value", "low", "high"}} of the figures that are defined.
+    """
+    values = compute(np.ones(len(patients)))
+    drawn = [compute(weights) for weights in _resamples(patients)]
+    figures = {}
+    for name, value in values.items():
+        if not np.isnan(value):
+            low, high = np.nanpercentile([each[name] for each in drawn], (2.5, 97.5))
+            figures[name] = {"value": value, "low": float(low), "high": float(high)}
+    return figures
+
+
+def calibration_error(actual: Bools, probability: Floats, weights: Floats) -> float:
+    """Give the mean distance between what was said and what was, over bins of probability."""
+    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, weights * (actual - probability), BINS)
+    return float(np.abs(gaps).sum() / weights.sum())
+
+
+def _resamples(patients: NDArray[np.str_]) -> Iterator[Floats]:
+    names, index = np.unique(patients, return_inverse=True)
+    rng = np.random.default_rng(0)
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(len(names), size=len(names))
+        yield np.bincount(drawn, minlength=len(names))[index].astype(float)
+
+
+def _figures(cases: Cases, weights: Floats) -> dict[str, float]:
+    (tn, fp), (fn, tp) = confusion_matrix(
+        cases.actual, cases.called, labels=[False, True], sample_weight=weights
+    )
+    return {
+        "auc": _auc(cases, weights),
+        "accuracy": _share(tp + tn, fp + fn),
+        "sensitivity": _share(tp, fn),
+        "specificity": _share(tn, fp),
+        "ppv": _share(tp, fp),
+        "npv": _share(tn, fn),
+        "f1": _share(2 * tp, fp + fn),
+        "ece": calibration_error(cases.actual, cases.probability, weights),
+        "ece_uncalibrated": calibration_error(cases.actual, cases.uncalibrated, weights),
+    }
+
+
+def _auc(cases: Cases, weights: Floats) -> float:
+    drawn = weights > 0
+    if len(np.unique(cases.actual[drawn])) < 2:
+        return float("nan")
+    return float(roc_auc_score(cases.actual, cases.probability, sample_weight=weights))
+
+
+def _share(part: float, rest: float) -> float:
+    return float(part / (part + rest)) if part + rest else float("nan")
