@@ -186,7 +186,7 @@ def _source_auc(predictions: Predictions, cases: Cases) -> dict[str, dict[str, f
             return {"auc": float("nan")}
         return {"auc": float(roc_auc_score(of, probability, sample_weight=weights))}
 
-    figures = {}
+    figures: dict[str, dict[str, float]] = {}
     for source in np.unique(sources):
         of = sources == source
         found = with_intervals(lambda weights, of=of: auc(weights, of), patients)  # type: ignore[misc]

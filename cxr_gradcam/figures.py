@@ -42,8 +42,13 @@ class Cases:
 
     def only(self, chosen: Bools) -> Cases:
         """Give the chosen images (N,) alone."""
-        fields = (self.actual, self.called, self.probability, self.uncalibrated, self.patients)
-        return Cases(*(field[chosen] for field in fields))
+        return Cases(
+            self.actual[chosen],
+            self.called[chosen],
+            self.probability[chosen],
+            self.uncalibrated[chosen],
+            self.patients[chosen],
+        )
 
 
 def measure(cases: Cases) -> dict[str, int | Figure]:

@@ -87,12 +87,9 @@ def _precision_recall(axes: Axes, cases: Cases, figures: dict[str, Any]) -> None
 
 
 def _reliability(axes: Axes, cases: Cases, figures: dict[str, Any]) -> None:
-    kinds = (
-        ("before", "ece_uncalibrated", cases.uncalibrated),
-        ("after", "ece", cases.probability),
-    )
-    for (when, error, probability), colour, mark in zip(
-        kinds, (_ORANGE, _BLUE), ("s", "o"), strict=True
+    for when, error, probability, colour, mark in (
+        ("before", "ece_uncalibrated", cases.uncalibrated, _ORANGE, "s"),
+        ("after", "ece", cases.probability, _BLUE, "o"),
     ):
         share, said = calibration_curve(cases.actual, probability, n_bins=BINS)
         label = f"{when} temperature scaling, error {figures[error]['value']:.3f}"

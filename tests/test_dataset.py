@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -15,6 +16,7 @@ from cxr_gradcam.dataset import (
     draw_shares,
     load,
     plan_split,
+    split_by_patient,
 )
 
 
