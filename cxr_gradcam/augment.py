@@ -10,16 +10,16 @@ from torch import Tensor
 
 from cxr_gradcam.preprocess import resize
 
-MAX_ROTATION = math.radians(12)
-MAX_SHIFT = 0.1  # of half the side
-MAX_STRETCH = 0.2
-MAX_LOG_GAMMA = 0.5
-MAX_CONTRAST = 0.4
-MAX_BRIGHTNESS = 0.15
+MAX_ROTATION = math.radians(10)
+MAX_SHIFT = 0.07  # of half the side
+MAX_STRETCH = 0.15
+MAX_LOG_GAMMA = 0.4
+MAX_CONTRAST = 0.25
+MAX_BRIGHTNESS = 0.12
 MAX_NOISE = 0.03
-MAX_BORDER = 0.08  # of the side
+MAX_BORDER = 0.06  # of the side
 MAX_COVER = 0.25  # of the side
-MAX_SHARPENING = 1.0
+MAX_SHARPENING = 0.5
 
 
 def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -228,14 +228,21 @@ class _Run:
 
     def _step(self, images: Tensor, labels: Tensor, smoothing: Tensor) -> float:
         """Take one step; the second channel of the images (N, 2, H, W) is the lesion's mask."""
-        with _autocast(self.device), _outputs_of(self.model.resnet50.layer4) as features:
+        network = self.model.resnet50
+        last = network.layer4[-1]
+        with _autocast(self.device), _outputs_of(last.conv3, last) as outputs:
             logits = self.model(self._inputs(images[:, :1]))
         targets = smoothed(labels, smoothing, logits.shape[1]).to(self.device)
         loss = F.cross_entropy(logits.float(), targets)
         if self.recipe.location_weight:
-            head = self.model.resnet50.fc.weight
-            location = location_loss(features[0], head[-1] - head[0], images[:, 1:])
-            loss = loss + self.recipe.location_weight * location
+            direction = (network.fc.weight[-1] - network.fc.weight[0])[None]
+            maps = (
+                (outputs[1], direction),
+                (outputs[0], gradcam_weights(direction, last.bn3, outputs[1])),
+            )
+            for features, weights in maps:
+                location = location_loss(features, weights, images[:, 1:])
+                loss = loss + self.recipe.location_weight * location
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -339,15 +346,16 @@ def smoothed(labels: Tensor, smoothing: Tensor, num_classes: int) -> Tensor:
     return F.one_hot(labels, num_classes) * (1 - spread) + spread / num_classes
 
 
-def location_loss(features: Tensor, direction: Tensor, masks: Tensor) -> Tensor:
+def location_loss(features: Tensor, weights: Tensor, masks: Tensor) -> Tensor:
     """Say how far the evidence for a class lies from where its lesion is.
 
-    The evidence of a place is its share in the class's logit (class activation mapping, Zhou et
-    al. 2016); a softmax over the places is compared with the lesion's share of each.
+    The evidence is a map before it is cut off at 0; a softmax over the places is compared with the
+    lesion's share of each.
 
     Args:
-        features: (N, K, h, w), what the head averages over places.
-        direction: (K,), what the head makes of it for the class.
+        features: (N, K, h, w), a layer's activations.
+        weights: (N or 1, K), those of the map: what the head makes of its input for class
+            activation mapping (Zhou et al. 2016), `gradcam_weights` for Grad-CAM.
         masks: (N, 1, H, W) in [0, 1], where the lesion lies; images whose mask is empty do not
             count.
 
@@ -358,19 +366,45 @@ def location_loss(features: Tensor, direction: Tensor, masks: Tensor) -> Tensor:
     with_lesion = shares.sum(dim=1) > 0
     if not with_lesion.any():
         return features.new_zeros(())
-    evidence = torch.einsum("nkhw,k->nhw", features[with_lesion].float(), direction).flatten(1)
+    weights = weights.expand(len(features), -1)[with_lesion]
+    evidence = torch.einsum("nkhw,nk->nhw", features[with_lesion].float(), weights).flatten(1)
     shares = shares[with_lesion]
     return F.cross_entropy(evidence, shares / shares.sum(dim=1, keepdim=True))
 
 
+def gradcam_weights(direction: Tensor, norm: nn.BatchNorm2d, output: Tensor) -> Tensor:
+    """Give Grad-CAM's channel weights at the last convolution, times its number of places.
+
+    The gradient of a logit there is the head's weight times the BatchNorm's slope wherever the ReLU
+    behind it lets something through (Selvaraju et al. 2017, equation 1).
+
+    Args:
+        direction: (1, K), what the head makes of its input for the class.
+        norm: the BatchNorm behind the convolution; its statistics as in eval mode.
+        output: (N, K, h, w), of the ReLU behind it.
+
+    Returns:
+        (N, K); the ReLU's share of open places counts as a constant.
+    """
+    variance = norm.running_var
+    assert variance is not None  # torchvision's network keeps it  # noqa: S101
+    slope = norm.weight / (variance + norm.eps).sqrt()
+    return direction * slope * (output.detach() > 0).float().mean(dim=(2, 3))
+
+
 @contextmanager
-def _outputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
+def _outputs_of(*modules: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the modules' outputs in the order in which they come."""
     outputs: list[Tensor] = []
-    handle = module.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+    handles = [
+        module.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+        for module in modules
+    ]
     try:
         yield outputs
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _mean(aucs: dict[str, float]) -> float:

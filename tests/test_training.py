@@ -18,7 +18,7 @@ from cxr_gradcam import RadiographError, ResNet50FineTuned
 from cxr_gradcam import training as training_module
 from cxr_gradcam.checkpoint import load_checkpoint
 from cxr_gradcam.dataset import split_by_patient
-from cxr_gradcam.training import Recipe, location_loss, smoothed, train
+from cxr_gradcam.training import Recipe, gradcam_weights, location_loss, smoothed, train
 
 TINY = Recipe(epochs=2, size=64, batch_size=4, phantoms=0, validation_share=0.5)
 
@@ -184,7 +184,7 @@ def test_location_loss_by_hand() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., :2, :2] = 1  # the first of the four places
     features = places(np.log(3.0), 0, 0, 0)
-    loss = location_loss(features, torch.tensor([1.0]), mask)
+    loss = location_loss(features, torch.ones(1, 1), mask)
     # a softmax over 3, 1, 1, 1: half of the evidence is where the lesion is
     assert loss.item() == pytest.approx(np.log(2))
     loss.backward()
@@ -196,13 +196,31 @@ def test_a_lesion_in_two_places_wants_evidence_in_both() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., :2, :] = 1
     both, one = places(5, 5, 0, 0), places(10, 0, 0, 0)
-    direction = torch.tensor([1.0])
+    direction = torch.ones(1, 1)
     assert location_loss(both, direction, mask) < location_loss(one, direction, mask)
 
 
 def test_images_without_a_lesion_have_no_location_loss() -> None:
-    loss = location_loss(places(1, 2, 3, 4), torch.tensor([1.0]), torch.zeros(1, 1, 4, 4))
+    loss = location_loss(places(1, 2, 3, 4), torch.ones(1, 1), torch.zeros(1, 1, 4, 4))
     assert loss.item() == 0
+
+
+def test_the_weights_led_in_training_are_those_of_grad_cam() -> None:
+    torch.manual_seed(3)
+    model = ResNet50FineTuned(2, freeze_features=False, enable_gradcam=True, weights=None).eval()
+    x = torch.randn(2, 3, 96, 96)
+    block = model.resnet50.layer4[-1]
+    torch.nn.init.normal_(block.bn3.weight)
+    torch.nn.init.uniform_(block.bn3.running_var, 0.5, 2)
+    with training_module._outputs_of(block.conv3, block) as (outputs):
+        model(x)
+    fc = model.resnet50.fc.weight
+    weights = gradcam_weights((fc[1] - fc[0])[None], block.bn3, outputs[1])
+    led = torch.einsum("nkhw,nk->nhw", outputs[0], weights).relu() / outputs[0][0, 0].numel()
+    seen = model.see(x)
+    asked = torch.tensor([[-1.0, 1.0]]).expand(2, 2)
+    (maps,) = seen.raw_maps(asked, "gradcam", seen.layers)
+    torch.testing.assert_close(led, maps, rtol=1e-4, atol=1e-6)
 
 
 def test_figures_are_given_per_source(data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,187 @@
+"""The model card: what the bundled weights are, what they know, and how far to trust them.
+
+Nothing in it is typed by hand: figures come from the weights' header and from the stored results of
+the command `evaluate --json`, one file each in assets/results.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cxr_gradcam.checkpoint import Checkpoint, assets, bundled_checkpoint, load_checkpoint
+
+_FIGURES = {
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "ppv": "positive predictive value",
+    "npv": "negative predictive value",
+    "f1": "F1",
+    "ece": "calibration error",
+    "ece_uncalibrated": "calibration error before temperature scaling",
+}
+
+_PURPOSE = """# Model card: a ResNet50 for frontal chest X-rays
+
+For research and teaching. The model must not guide the care of a patient.
+
+### What it does
+
+It says how probable {finding} is on a frontal chest X-ray, and a heat map shows which places of the
+picture its answer rests on. It knows the classes {classes} and no other: a fracture, a tumour or a
+pneumothorax goes unseen.
+
+### What a heat map means, and what it does not
+
+It shows where the model looked, not where the disease is. A map can be right beside a wrong answer, and
+wrong beside a right one. How often its hottest place lies in a lesion whose place is known stands below;
+where that share is not far above that of a fixed guess, do not read a place from the map.
+"""
+
+_LIMITS = """### Limits
+
+- Most of the training pictures come from one hospital and show children aged 1 to 5. The adults are few,
+  and their labels were mined from reports: many are wrong.
+- Training began from random weights, without any other medical picture.
+- The pictures of children had been squeezed to 224 x 224 pixels: fine signs are lost.
+- Nothing is known of other machines, portable pictures of the bedridden, or pneumonia of a rare kind.
+- Synthetic X-rays are no patients: what is measured on them tells of the maps' working, not of a clinic.
+- The test of familiarity passes pictures that it should not; the table says how many.
+
+### Data and licences
+
+- Kermany et al., Cell 2018, chest X-ray images: CC BY 4.0.
+- NIH ChestX-ray14 (Wang et al., CVPR 2017), provided by the NIH Clinical Center: free to use with
+  attribution.
+- The synthetic X-rays are drawn by this package. The weights are under Apache-2.0.
+"""
+
+
+def model_card() -> str:
+    """Write the card of the bundled weights.
+
+    Returns:
+        Markdown: a heading of the first level, then headings of the third.
+    """
+    return write_card(load_checkpoint(bundled_checkpoint()), _stored(assets() / "results"))
+
+
+def write_card(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
+    """Write a card.
+
+    Args:
+        checkpoint: the weights; their tensors are not needed.
+        results: what `evaluate --json` printed, by the name that its section shows.
+
+    Returns:
+        As `model_card`.
+    """
+    finding = checkpoint.class_names[-1]
+    sections = [
+        _PURPOSE.format(finding=finding, classes=" and ".join(checkpoint.class_names)),
+        _decision(checkpoint),
+        *(_result(name, result) for name, result in results.items()),
+        _training(checkpoint.training),
+        _LIMITS,
+    ]
+    return "\n".join(sections)
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lay out rows that have the same keys; a figure with an interval shows it."""
+    header = list(rows[0])
+    lines = [header, ["---"] * len(header), *([_cell(row[key]) for key in header] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    """Read the results in the order of their files' names: 1-children.json is "children"."""
+    return {
+        path.stem.split("-", 1)[1].replace("-", " "): json.loads(path.read_text("utf-8"))
+        for path in sorted(folder.glob("*.json"))
+    }
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _decision(checkpoint: Checkpoint) -> str:
+    point = checkpoint.calibration.operating_point
+    if point is None:
+        return "### From the probability to a word\n\nThe probabilities are not calibrated.\n"
+    return (
+        "### From the probability to a word\n\n"
+        "Temperature and bounds were chosen on validation pictures alone. The temperature is "
+        f"{checkpoint.calibration.temperature:.2f}. {point.class_name} is called from a "
+        f"probability of {point.threshold:.1%}; below {point.unlikely_below:.1%} it is "
+        f'"unlikely", from {point.likely_from:.1%} "likely", between them "uncertain".\n'
+    )
+
+
+def _result(name: str, result: Mapping[str, Any]) -> str:
+    """Show a result: an evaluation by finding, or a table with what it is about."""
+    if "findings" not in result:
+        return f"### {result['title']}\n\n{result['about']}\n\n{markdown_table(result['rows'])}"
+    return "\n".join(
+        _evaluation(f"{finding} on X-rays of {name}", figures)
+        for finding, figures in result["findings"].items()
+    )
+
+
+def _evaluation(title: str, finding: Mapping[str, Any]) -> str:
+    groups = finding["groups"]
+    rows = [
+        {"": name} | {group: figures.get(key, "") for group, figures in groups.items()}
+        for key, name in (
+            {"images": "X-rays", "patients": "patients", "with_finding": "with the finding"}
+            | _FIGURES
+        ).items()
+    ]
+    parts = [f"### {title}\n", "In brackets: 95 % interval over patients.\n", markdown_table(rows)]
+    if finding["verdicts"]:
+        verdicts = [{"said": said} | counts for said, counts in finding["verdicts"].items()]
+        parts.append(markdown_table([_spoken(row) for row in verdicts]))
+    if finding["source_auc"]:
+        sources = [{"source": name, "AUC": auc} for name, auc in finding["source_auc"].items()]
+        parts.append(
+            "How well the probability tells X-rays of one source without the finding from the "
+            "others; 0.5 is not at all:\n"
+        )
+        parts.append(markdown_table(sources))
+    return "\n".join(parts)
+
+
+def _spoken(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"said": row["said"], "X-rays": row["images"], "with the finding": row["with_finding"]}
+
+
+def _training(training: Mapping[str, Any]) -> str:
+    counts = [
+        {
+            "": side,
+            "X-rays": training.get(f"{side}_images", ""),
+            "synthetic": training.get(f"{side}_phantoms", ""),
+        }
+        for side in ("training", "validation")
+    ]
+    recipe = [{"setting": key.replace("_", " "), "": value} for key, value in _recipe(training)]
+    return "\n".join(
+        [
+            "### How it was trained\n",
+            f"On {training.get('source', 'unknown pictures')}. No patient stands on both sides.\n",
+            markdown_table(counts),
+            markdown_table(recipe),
+        ]
+    )
+
+
+def _recipe(training: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    recipe = {"began with": training.get("initial_weights", "")} | training.get("recipe", {})
+    return list(recipe.items())
