@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from cxr_gradcam import trust
 from cxr_gradcam.batch import explain_files
 from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation import predict, summarise
 from cxr_gradcam.fitting import calibrate
 from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.methods import METHODS
+from cxr_gradcam.modelcard import model_card
 from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.render import COLORMAPS
 from cxr_gradcam.report import write_report
@@ -28,6 +30,13 @@ from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
 from cxr_gradcam.training import Recipe, train
 
 FAILED_SOME, FAILED = 1, 2
+
+_MEASURES = {
+    "localisation": "how well the maps find a lesion whose place is known",
+    "faithfulness": "deletion and insertion: whether the answer rests on what the maps show",
+    "sanity": "whether the maps change when what the model learnt is destroyed",
+    "outliers": "how many pictures that are no frontal chest X-rays are noticed",
+}
 
 _METHOD_HELP = "; ".join(f"{name}: {method.summary}" for name, method in METHODS.items())
 
@@ -60,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a model on folders of radiographs"))
     _add_calibrate(commands.add_parser("calibrate", help="fit probabilities to validation images"))
     _add_evaluate(commands.add_parser("evaluate", help="measure a model on folders of radiographs"))
+    _add_model_card(commands.add_parser("model-card", help="write the bundled weights' card"))
     _add_demo(commands.add_parser("demo", help="show what the package does, on an example"))
     return parser
 
@@ -144,15 +154,34 @@ def _add_patient_pattern(parser: argparse.ArgumentParser) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
-        nargs="+",
+        nargs="*",
         metavar="DATA",
         help="a source's folder, with one per class; in front of them the weights, if not given",
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="write figures and curves")
+    measure = parser.add_mutually_exclusive_group()
+    for name, text in _MEASURES.items():
+        measure.add_argument(
+            f"--{name}", dest="measure", action="store_const", const=name, help=text
+        )
+    parser.add_argument(
+        "--count", type=int, default=100, help="X-rays for these measures; default: %(default)s"
+    )
+    parser.add_argument(
+        "--boxes", type=Path, metavar="CSV", help="of --localisation: image,finding,x,y,w,h"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="of --boxes; default: the folder of the CSV"
+    )
     _add_patient_pattern(parser)
     _add_weights(parser)
     _add_json(parser)
     parser.set_defaults(run=_evaluate)
+
+
+def _add_model_card(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, default=Path("docs/model-card.md"), metavar="FILE")
+    parser.set_defaults(run=_model_card)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
@@ -258,6 +287,10 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     model, data = _weights_and_folders(options)
+    if options.measure is not None:
+        return _show(_measure(model, data, options), as_json=options.json)
+    if not data:
+        raise ValueError("no folder of radiographs is named: give one with a folder per class")
     predictions = predict(model, data, options.patient_pattern)
     summary = summarise(predictions)
     if options.report is not None:
@@ -273,11 +306,37 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _weights_and_folders(options: argparse.Namespace) -> tuple[ResNet50FineTuned, list[Path]]:
     """Take a first argument that names weights for them."""
     weights, data = options.weights, options.data
-    if weights is None and data[0].startswith("hf://") | data[0].endswith(".safetensors"):
+    if weights is None and data and data[0].startswith("hf://") | data[0].endswith(".safetensors"):
         weights, *data = data
-    if not data:
-        raise ValueError("no folder of radiographs is named: give one with a folder per class")
     return ResNet50FineTuned.from_checkpoint(weights), [Path(folder) for folder in data]
+
+
+def _measure(
+    model: ResNet50FineTuned, data: list[Path], options: argparse.Namespace
+) -> dict[str, Any]:
+    if options.count < 1:
+        raise ValueError(f"--count {options.count}: one X-ray at least is needed")
+    if options.measure == "localisation":
+        return trust.localisation(model, options.count, options.boxes, options.images)
+    if options.measure == "outliers" and not data:
+        raise ValueError("--outliers compares with X-rays: name a folder with a folder per class")
+    measure = getattr(trust, options.measure)
+    return measure(model, data, options.count)  # type: ignore[no-any-return]
+
+
+def _show(result: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(result))
+        return 0
+    table = Table(*result["rows"][0], title=result["title"], caption=result["about"])
+    for row in result["rows"]:
+        table.add_row(*(_cell(value) for value in row.values()))
+    Console().print(table)
+    return 0
+
+
+def _cell(value: object) -> str:
+    return _with_interval(value) if isinstance(value, dict) else str(value)
 
 
 def _table(name: str, finding: dict[str, Any]) -> Table:
@@ -295,6 +354,12 @@ def _with_interval(figure: dict[str, float] | None) -> str:
     if figure is None:
         return "-"
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
+def _model_card(options: argparse.Namespace) -> int:
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(model_card(), encoding="utf-8")
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

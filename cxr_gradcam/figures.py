@@ -6,7 +6,7 @@ two witnesses (Efron & Tibshirani 1993, section 13.3: percentile interval).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +92,16 @@ def with_intervals(
             low, high = np.nanpercentile([each[name] for each in drawn], (2.5, 97.5))
             figures[name] = {"value": value, "low": float(low), "high": float(high)}
     return figures
+
+
+def mean_intervals(rows: NDArray[np.floating], names: Sequence[str]) -> dict[str, Figure]:
+    """Give the mean of each column of (N, len(names)), with its interval over the rows."""
+
+    def means(weights: Floats) -> dict[str, float]:
+        averages = np.average(rows, axis=0, weights=weights)
+        return dict(zip(names, averages.tolist(), strict=True))
+
+    return with_intervals(means, np.arange(len(rows)).astype(str))
 
 
 def calibration_error(actual: Bools, probability: Floats, weights: Floats) -> float:

@@ -32,24 +32,26 @@ For research and teaching. The model must not guide the care of a patient.
 ### What it does
 
 It says how probable {finding} is on a frontal chest X-ray, and a heat map shows which places of the
-picture its answer rests on. It knows the classes {classes} and no other: a fracture, a tumour or a
-pneumothorax goes unseen.
+picture its answer rests on. It knows the classes {classes} and no other: a fracture, a tumour
+or a pneumothorax goes unseen.
 
 ### What a heat map means, and what it does not
 
-It shows where the model looked, not where the disease is. A map can be right beside a wrong answer, and
-wrong beside a right one. How often its hottest place lies in a lesion whose place is known stands below;
-where that share is not far above that of a fixed guess, do not read a place from the map.
+It shows where the model looked, not where the disease is. A map can be right beside a wrong
+answer, and wrong beside a right one. How often its hottest place lies in a lesion whose place is
+known stands below; where that share is not far above that of a fixed guess, do not read a place
+from the map.
 """
 
 _LIMITS = """### Limits
 
-- Most of the training pictures come from one hospital and show children aged 1 to 5. The adults are few,
-  and their labels were mined from reports: many are wrong.
+- Most of the training pictures come from one hospital and show children aged 1 to 5. The adults
+  are few, and their labels were mined from reports: many are wrong.
 - Training began from random weights, without any other medical picture.
 - The pictures of children had been squeezed to 224 x 224 pixels: fine signs are lost.
-- Nothing is known of other machines, portable pictures of the bedridden, or pneumonia of a rare kind.
-- Synthetic X-rays are no patients: what is measured on them tells of the maps' working, not of a clinic.
+- Nothing is known of other machines, portable pictures of the bedridden, or rare pneumonias.
+- Synthetic X-rays are no patients: what is measured on them tells of the maps' working, not of a
+  clinic.
 - The test of familiarity passes pictures that it should not; the table says how many.
 
 ### Data and licences

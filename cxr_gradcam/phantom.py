@@ -89,7 +89,7 @@ def draw_phantom(seed: int, *, size: int = 512, opacity: bool = False) -> Phanto
     if opacity:
         added = _posed(_opacity(canvas, lesion, lung), maps)
     mask = added > MASK_FRACTION * added.max()
-    return Phantom(_expose(healthy, added, FIELD_CM / size, exposure), mask)
+    return Phantom(expose(healthy, added, FIELD_CM / size, exposure), mask)
 
 
 class Canvas:
@@ -485,7 +485,7 @@ def _posed(upright: Image, maps: tuple[Image, Image]) -> Image:
     return _image(cv2.remap(upright, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _expose(healthy: Image, added: Image, step: float, rng: Generator) -> Image:
+def expose(healthy: Image, added: Image, step: float, rng: Generator) -> Image:
     """Detect the photons and display them as a processed radiograph."""
     thickness, dose = rng.uniform(0.85, 1.15), rng.uniform(0.13, 0.6)
     dark, bright = rng.uniform(0.12, 0.32), rng.uniform(0.8, 0.93)

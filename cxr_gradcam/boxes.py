@@ -1,0 +1,75 @@
+"""Boxes: a CSV that says where findings lie on the radiographs of a folder."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_gradcam.folders import read_listed
+from cxr_gradcam.localisation import Case
+
+COLUMNS = ("image", "finding", "x", "y", "w", "h")
+
+
+def read_boxes(table: Path, images: Path, finding: str) -> list[Case]:
+    """Read the radiographs that have boxes of a finding.
+
+    Args:
+        table: CSV with the columns `image,finding,x,y,w,h`: a file name in the folder, the
+            finding's name in any case, and a box's left, top, width and height in pixels of the
+            image. An image with several boxes has several rows.
+        images: the folder.
+        finding: rows of other findings are left out.
+
+    Returns:
+        One case per image; its mask is the union of the boxes.
+
+    Raises:
+        ValueError: a column is missing, a number is none, a box lies outside its image, or no row
+            is of the finding.
+        RadiographError: an image that cannot be read.
+    """
+    boxes: dict[str, list[tuple[float, ...]]] = {}
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+        if missing:
+            raise ValueError(f"{table} lacks the columns {', '.join(missing)}")
+        for row in rows:
+            if row["finding"].casefold() == finding.casefold():
+                boxes.setdefault(row["image"], []).append(_box(row, rows.line_num, table))
+    if not boxes:
+        raise ValueError(f"{table} has no row of the finding {finding!r}")
+    return [_case(images / name, found) for name, found in boxes.items()]
+
+
+def _box(row: dict[str, str], line: int, table: Path) -> tuple[float, ...]:
+    try:
+        box = tuple(float(row[name]) for name in ("x", "y", "w", "h"))
+    except (TypeError, ValueError):
+        raise ValueError(f"line {line} of {table}: x, y, w and h must be numbers") from None
+    if not all(map(np.isfinite, box)) or box[2] <= 0 or box[3] <= 0:
+        raise ValueError(f"line {line} of {table}: a box has a width and a height above 0")
+    return box
+
+
+def _case(image: Path, boxes: list[tuple[float, ...]]) -> Case:
+    radiograph = read_listed(str(image))
+    mask = np.zeros(radiograph.pixels.shape, dtype=bool)
+    for box in boxes:
+        _mark(mask, box, image.name)
+    return Case(radiograph, mask)
+
+
+def _mark(mask: NDArray[np.bool_], box: tuple[float, ...], name: str) -> None:
+    x, y, w, h = box
+    height, width = mask.shape
+    if x < 0 or y < 0 or round(x + w) > width or round(y + h) > height:
+        raise ValueError(
+            f"the box {x:g}, {y:g}, {w:g}, {h:g} leaves the image {name} of {width} x {height} "
+            "pixels: are its numbers those of another resolution?"
+        )
+    mask[round(y) : round(y + h), round(x) : round(x + w)] = True

@@ -1,0 +1,168 @@
+"""Pictures that are no frontal chest radiographs: drawn, or found in packages that are installed.
+
+None comes over a network. All are grey values (H, W), float32 in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+import pydicom
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from sklearn.datasets import load_sample_images
+
+from cxr_gradcam.phantom import FIELD_CM, MU_LUNG, MU_SOFT, Canvas, Tubes, expose
+
+Grey = NDArray[np.float32]
+
+DRAWN = 24
+"""Pictures of each drawn group."""
+SIDE = 256
+_WORDS = [
+    "the",
+    "report",
+    "of",
+    "an",
+    "earlier",
+    "visit",
+    "was",
+    "sent",
+    "to",
+    "this",
+    "ward",
+    "for",
+    "a",
+    "second",
+    "reading",
+    "today",
+]
+_CT_AND_MR = ("CT_small.dcm", "MR_small.dcm", "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm")
+
+
+def foreign_pictures() -> dict[str, list[Grey]]:
+    """Give the pictures by group: the same ones at every call."""
+    return {
+        "photograph": photographs(),
+        "text": drawn(text_page),
+        "white noise": drawn(white_noise),
+        "smooth noise": drawn(smooth_noise),
+        "CT or MR": slices(),
+        "limb": drawn(limb),
+        "lateral chest": drawn(lateral_chest),
+    }
+
+
+def drawn(draw: Callable[[Generator], Grey]) -> list[Grey]:
+    """Draw `DRAWN` pictures of a kind, each from its own seed."""
+    return [draw(np.random.default_rng(seed)) for seed in range(DRAWN)]
+
+
+def photographs() -> list[Grey]:
+    """Give parts of the photographs that come with scikit-learn and matplotlib."""
+    whole = [*load_sample_images().images]
+    with Image.open(
+        Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    ) as hopper:
+        whole.append(np.asarray(hopper.convert("RGB")))
+    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) for picture in whole]
+    return [part for picture in grey for part in parts(picture / 255)]
+
+
+def slices() -> list[Grey]:
+    """Give parts of the CT and MR slices that pydicom is tested with, where they are installed."""
+    # pydicom's own search for them would download those that are not.
+    folder = Path(pydicom.__file__).parent / "data" / "test_files"
+    files = [folder / name for name in _CT_AND_MR if (folder / name).exists()]
+    whole = [cv2.normalize(_slice(file), None, 0, 1, cv2.NORM_MINMAX) for file in files]
+    return [part for picture in whole for part in parts(np.asarray(picture))]
+
+
+def _slice(file: Path) -> Grey:
+    return pydicom.dcmread(file).pixel_array.astype(np.float32)
+
+
+def parts(picture: Grey) -> list[Grey]:
+    """Give a picture's whole and seven parts of it, each of two thirds of its sides or more."""
+    height, width = (side // 3 for side in picture.shape)
+    corners = list(product((0, height), (0, width)))
+    squares = [picture[y : y + 2 * height, x : x + 2 * width] for y, x in corners]
+    bands = [picture[:, : 2 * width], picture[:, width:], picture[: 2 * height]]
+    return [picture, *squares, *bands]
+
+
+def text_page(rng: Generator) -> Grey:
+    """Write dark words on light paper, or the other way round."""
+    paper = Image.new("L", (SIDE, SIDE), 255)
+    size = int(rng.integers(9, 22))
+    font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)
+    for y in range(size, SIDE - size, int(1.4 * size)):
+        line = " ".join(rng.choice(_WORDS, 14))
+        ImageDraw.Draw(paper).text((size, y), line, fill=0, font=font)
+    page = np.asarray(paper, np.float32) / 255
+    return page if rng.random() < 0.5 else 1 - page
+
+
+def white_noise(rng: Generator) -> Grey:
+    """Draw every pixel by itself."""
+    return rng.random((SIDE, SIDE), np.float32)
+
+
+def smooth_noise(rng: Generator) -> Grey:
+    """Draw clouds of one scale."""
+    nodes = rng.random((int(rng.integers(3, 24)),) * 2, np.float32)
+    return np.clip(cv2.resize(nodes, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), 0, 1)
+
+
+def limb(rng: Generator) -> Grey:
+    """Draw a forearm or lower leg: two long bones in soft tissue, a joint at either end."""
+    canvas = Canvas(FIELD_CM / SIDE)
+    flesh, bones = Tubes(canvas), Tubes(canvas)
+    top, bottom = rng.uniform(-13, -7), rng.uniform(7, 13)
+    lean, gap = rng.uniform(-5, 5), rng.uniform(1.2, 2.2)
+    axis = np.array([(-1.3 * lean, -20), (-lean / 2, top), (lean / 2, bottom), (1.3 * lean, 20)])
+    flesh.add(axis, rng.uniform(4, 6) * np.array([1.2, 1.1, 0.8, 0.9]))
+    thick = rng.uniform(0.7, 1.2)
+    for side, width in ((-1, thick), (1, 0.6 * thick)):
+        ends = axis[1:3] + (side * gap, 0)
+        shaft = ends[0] + np.array([[0], [0.1], [0.9], [1]]) * (ends[1] - ends[0])
+        bones.add(shaft, width * np.array([1.9, 1, 1, 1.7]))
+    for near, far in ((axis[1], axis[0]), (axis[2], axis[3])):
+        start = near + 0.28 * (far - near)
+        bones.add([start, far], thick * np.array([2.6, 1.8]))
+    return _shown(MU_SOFT * flesh.chord() + bones.bone(), canvas, rng)
+
+
+def lateral_chest(rng: Generator) -> Grey:
+    """Draw a chest from its side: the spine behind, the heart in front, one lung over the other."""
+    canvas = Canvas(FIELD_CM / SIDE)
+    body, lungs, heart, spine = (Tubes(canvas) for _ in range(4))
+    front = int(rng.choice((-1, 1)))
+    turned = np.array([front, 1])
+    body.add(np.array([(-1, -20), (0, -8), (0, 20)]) * turned, (6, 11, 12), (8, 15, 15))
+    outline = np.array([(0, -9), (0, 0), (0, rng.uniform(5, 8))])
+    lungs.add(outline * turned, (4.5, 7.5, 7.8), (7, 12, 12))
+    place = np.array([(3.5, rng.uniform(1, 3)), (4.5, 6)])
+    heart.add(place * turned, rng.uniform(3, 4.5), 5)
+    for y in np.arange(-16 + rng.uniform(0, 2), 20, rng.uniform(2.2, 2.7)):
+        x = -7.5 - 1.5 * np.cos(y / 9)
+        spine.add(np.array([(x - 0.9, y), (x + 0.9, y)]) * turned, 0.95, 1.6)
+    ribs = Tubes(canvas)
+    for y in np.arange(-9, 9, 2.3):
+        ribs.add(np.array([(-7, y), (0, y + 3), (6.5, y + 6)]) * turned, 0.35, 0.9)
+    air = np.maximum(lungs.chord() - heart.chord(), 0)
+    tissue = MU_SOFT * (body.chord() - air) + MU_LUNG * air
+    return _shown(canvas.blur(tissue, 0.3) + spine.bone() + ribs.bone(), canvas, rng)
+
+
+def _shown(path: Grey, canvas: Canvas, rng: Generator) -> Grey:
+    """Expose the middle of a drawing."""
+    edge = (canvas.n - SIDE) // 2
+    middle = np.ascontiguousarray(path[edge : edge + SIDE, edge : edge + SIDE], np.float32)
+    return expose(middle, np.zeros_like(middle), canvas.step, rng)

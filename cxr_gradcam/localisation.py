@@ -1,0 +1,130 @@
+"""Localisation: how well the maps find a lesion whose place is known.
+
+The measures are those of CheXlocalize (Saporta et al., Nature Machine Intelligence 2022): hit rate
+and intersection over union; and the share of the map inside the lesion (energy-based pointing
+game, Wang et al., CVPR Workshops 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from cxr_gradcam.explanation import examine
+from cxr_gradcam.figures import mean_intervals
+from cxr_gradcam.methods import METHODS, QUICK_METHODS
+from cxr_gradcam.phantom import draw_phantom
+from cxr_gradcam.radiograph import Radiograph
+from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
+
+THRESHOLD = 0.5
+"""Of the map's maximum: above it a pixel counts as found."""
+FIRST_PHANTOM = 2_000_000
+"""Seeds from here on are kept out of every training."""
+SLOW_CASES = 3
+"""On so many cases a slow method is measured."""
+
+Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A radiograph with a finding, and bool (H, W) where it lies."""
+
+    radiograph: Radiograph
+    mask: Mask
+
+
+def phantom_cases(count: int, size: int = 224) -> list[Case]:
+    """Draw synthetic radiographs with an opacity that no training has seen."""
+    phantoms = [
+        draw_phantom(FIRST_PHANTOM + number, size=size, opacity=True) for number in range(count)
+    ]
+    return [Case(Radiograph(phantom.pixels), phantom.lesion_mask) for phantom in phantoms]
+
+
+def measure_localisation(
+    model: ResNet50FineTuned, finding: str, cases: Sequence[Case]
+) -> list[dict[str, Any]]:
+    """Measure every method at every detail, a fixed guess and chance.
+
+    Args:
+        model: with Grad-CAM enabled.
+        finding: the class whose maps are measured.
+        cases: at least one; each has a lesion.
+
+    Returns:
+        Rows {"method", "detail", "cases", "hit rate", "mIoU", "energy"}; the last three are means
+        with their 95 % bootstrap interval over the cases, in [0, 1]. An empty map finds nothing.
+    """
+    found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    console = Console(stderr=True)
+    for number, case in enumerate(track(cases, "localising", console=console, transient=True)):
+        for name, heatmap in _maps(model, finding, case, slow=number < SLOW_CASES):
+            found.setdefault(name, []).append(measure_map(heatmap, case.mask))
+    return [
+        {"method": method, "detail": detail, "cases": len(rows)}
+        | mean_intervals(np.array(rows), ("hit rate", "mIoU", "energy"))
+        for (method, detail), rows in found.items()
+    ]
+
+
+def measure_map(heatmap: Map, mask: Mask) -> tuple[float, float, float]:
+    """Compare a map with a lesion.
+
+    Args:
+        heatmap: (H, W), at least 0.
+        mask: (H, W), True in the lesion.
+
+    Returns:
+        Hit: 1 where the map's first maximum lies in the lesion, else 0. Intersection over union of
+        the lesion and of what exceeds `THRESHOLD` of the maximum. The share of the map's sum
+        inside the lesion. All are 0 for an empty map.
+    """
+    peak = heatmap.max()
+    if peak <= 0:
+        return 0.0, 0.0, 0.0
+    hit = mask[np.unravel_index(heatmap.argmax(), heatmap.shape)]
+    found = heatmap > THRESHOLD * peak
+    overlap = (found & mask).sum() / (found | mask).sum()
+    energy = heatmap[mask].sum(dtype=np.float64) / heatmap.sum(dtype=np.float64)
+    return float(hit), float(overlap), float(energy)
+
+
+def lung_prior(shape: tuple[int, int]) -> Map:
+    """Guess without looking: a Gaussian over the middle of each lung.
+
+    The lungs of an upright frontal radiograph lie at about 30 % and 70 % of its width and 45 % of
+    its height.
+    """
+    y, x = (np.linspace(0, 1, side, dtype=np.float32) for side in shape)
+    sides = [np.exp(-(((x - middle) / 0.12) ** 2) / 2) for middle in (0.3, 0.7)]
+    return np.outer(np.exp(-(((y - 0.45) / 0.18) ** 2) / 2), sum(sides)).astype(np.float32)
+
+
+def random_map(shape: tuple[int, int], seed: int) -> Map:
+    """Draw 7 x 7 random values and stretch them as a map is stretched."""
+    values = np.random.default_rng(seed).random((7, 7), dtype=np.float32)
+    return np.asarray(cv2.resize(values, shape[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def _maps(
+    model: ResNet50FineTuned, finding: str, case: Case, *, slow: bool
+) -> Iterator[tuple[tuple[str, str], Map]]:
+    examination = examine(model, case.radiograph, DETAIL["finest"])
+    for method in METHODS:
+        details = DETAIL if method in QUICK_METHODS else {"standard": DETAIL["standard"]}
+        if method not in QUICK_METHODS and not slow:
+            continue
+        for detail, layers in details.items():
+            yield (method, detail), examination.explain(finding, method, layers=layers).heatmap
+    yield ("middle of the lungs", ""), lung_prior(case.mask.shape)
+    yield ("chance", ""), random_map(case.mask.shape, int(case.mask.sum()))

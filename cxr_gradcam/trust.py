@@ -1,0 +1,106 @@
+"""Trust: the measures of the maps and of the gate as results to print, store and show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cxr_gradcam.boxes import read_boxes
+from cxr_gradcam.faithfulness import CASCADE, STEPS, measure_faithfulness, measure_sanity
+from cxr_gradcam.folders import list_folder, read_listed
+from cxr_gradcam.localisation import (
+    SLOW_CASES,
+    THRESHOLD,
+    measure_localisation,
+    phantom_cases,
+)
+from cxr_gradcam.outliers import measure_outliers
+from cxr_gradcam.radiograph import Radiograph
+from cxr_gradcam.resnet50 import ResNet50FineTuned
+
+Result = dict[str, Any]
+
+_BRACKETS = "In brackets: 95 % bootstrap interval"
+
+
+def localisation(
+    model: ResNet50FineTuned, count: int, boxes: Path | None = None, images: Path | None = None
+) -> Result:
+    """Say how well the maps find a finding: on synthetic radiographs, or in the boxes of a CSV."""
+    finding = _finding(model)
+    if boxes is None:
+        cases, shown = phantom_cases(count), "synthetic X-rays that no training has seen"
+    else:
+        cases = read_boxes(boxes, images or boxes.parent, finding)[:count]
+        shown = "X-rays with boxes"
+    return {
+        "title": "How well the maps find the lesion",
+        "about": (
+            f"{finding} on {len(cases)} {shown}; the slow methods on the first {SLOW_CASES}. Hit "
+            "rate: how often the hottest place lies in the lesion. mIoU: overlap of the lesion and "
+            f"of what exceeds {THRESHOLD:.0%} of the maximum, over their union. Energy: share of "
+            f"the map inside the lesion. {_BRACKETS} over the X-rays. The last two rows look at "
+            "nothing."
+        ),
+        "rows": measure_localisation(model, finding, cases),
+    }
+
+
+def faithfulness(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> Result:
+    """Say whether the pixels that a map marks are those that the answer rests on."""
+    radiographs = some_radiographs(data, count)
+    return {
+        "title": "Whether the answer rests on what the maps show",
+        "about": (
+            f"{len(radiographs)} X-rays. Deletion: the predicted class's mean probability while "
+            f"pixels are taken away in the map's order, in {STEPS} steps (lower is better). "
+            "Insertion: the same while they come back into a blurred picture (higher is better). "
+            f"{_BRACKETS} over the X-rays."
+        ),
+        "rows": measure_faithfulness(model, radiographs),
+    }
+
+
+def sanity(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> Result:
+    """Say whether the maps depend on what the network has learnt."""
+    radiographs = some_radiographs(data, count)
+    return {
+        "title": "Whether the maps depend on what the model has learnt",
+        "about": (
+            f"{len(radiographs)} X-rays. The network is made random from its head ({CASCADE[0]}) "
+            "to its first layer; shown is the rank correlation of the maps with those of the "
+            f"trained network, which must fall. {_BRACKETS} over the X-rays."
+        ),
+        "rows": measure_sanity(model, radiographs),
+    }
+
+
+def outliers(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> Result:
+    """Say how many pictures that are no frontal chest radiographs the model notices."""
+    return {
+        "title": "Whether it notices what is not its business",
+        "about": (
+            "The share of pictures that the app calls unlike those of the training, and the AUROC "
+            f"of the score behind it against the X-rays of the first row. {_BRACKETS} over the "
+            "pictures."
+        ),
+        "rows": measure_outliers(model, some_radiographs(data, count)),
+    }
+
+
+def some_radiographs(data: Sequence[Path], count: int) -> list[Radiograph]:
+    """Read radiographs spread evenly over folders with one folder per class.
+
+    Without a folder: synthetic ones with an opacity, that no training has seen.
+    """
+    if not data:
+        return [case.radiograph for case in phantom_cases(count)]
+    paths = [path for folder in data for path, _ in list_folder(folder).samples]
+    step = max(1, len(paths) // count)
+    return [read_listed(path) for path in paths[::step][:count]]
+
+
+def _finding(model: ResNet50FineTuned) -> str:
+    point = model.calibration.operating_point
+    return model.class_names[-1] if point is None else point.class_name
