@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from cxr_gradcam.modelcard import model_card
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 
 model = ResNet50FineTuned.from_checkpoint()
 model.see(torch.zeros(1, 3, model.preprocessing.size, model.preprocessing.size))  # warm up
-page = build_interface(model)
+page = build_interface(model, model_card())
 
 if __name__ == "__main__":
     page.launch(**LAUNCH)

@@ -34,9 +34,9 @@ def explain_files(
         question: as in `explain`; by default, Grad-CAM for each file's predicted class.
 
     Yields:
-        Per file, in order: {"file", "predicted_class", "probabilities", "class_name", "method",
-        "contrast_with", "against", "layers", "outputs"}, or {"file", "error"} where it cannot be
-        read.
+        Per file, in order: {"file", "predicted_class", "probabilities", "finding", "verdict",
+        "is_familiar", "class_name", "method", "contrast_with", "against", "layers", "outputs"}, or
+        {"file", "error"} where it cannot be read.
 
     Raises:
         ValueError: no such class, method or colour map, or `alpha` outside [0, 1].
@@ -60,6 +60,9 @@ def explain_files(
             "file": str(file),
             "predicted_class": explanation.predicted_class,
             "probabilities": explanation.probabilities,
+            "finding": explanation.finding,
+            "verdict": explanation.verdict,
+            "is_familiar": explanation.is_familiar,
             "class_name": explanation.class_name,
             "method": explanation.method,
             "contrast_with": explanation.contrast_with,

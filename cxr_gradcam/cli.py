@@ -249,8 +249,14 @@ def _report(record: dict[str, Any], *, as_json: bool) -> bool:
         print(json.dumps(record), flush=True)
     elif not failed:
         share = record["probabilities"][record["predicted_class"]]
-        print(f"{record['file']}: {record['predicted_class']} {share:.1%}")
+        print(f"{record['file']}: {record['predicted_class']} {share:.1%}{_remark(record)}")
     return failed
+
+
+def _remark(record: dict[str, Any]) -> str:
+    if record["is_familiar"] is False:
+        return " (unlike the X-rays that the model was trained on: do not rely on it)"
+    return "" if record["verdict"] is None else f" ({record['finding']} {record['verdict']})"
 
 
 def _train(options: argparse.Namespace) -> int:

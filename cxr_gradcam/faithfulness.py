@@ -151,10 +151,10 @@ def _areas(
 def _heatmaps(
     model: ResNet50FineTuned, x: Tensor, method: str, class_idx: Tensor
 ) -> NDArray[np.float32]:
-    return model.see(x).maps(class_idx, method)[0].numpy()  # type: ignore[no-any-return]
+    return model.see(x).maps(class_idx, method)[0].numpy()
 
 
 def _randomise(layer: torch.nn.Module) -> None:
     for module in layer.modules():
         if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+            module.reset_parameters()  # type: ignore[operator]

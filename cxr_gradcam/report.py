@@ -14,6 +14,7 @@ from sklearn.metrics import (
     ConfusionMatrixDisplay,
     PrecisionRecallDisplay,
     RocCurveDisplay,
+    confusion_matrix,
 )
 
 from cxr_gradcam.evaluation import Predictions
@@ -100,10 +101,9 @@ def _reliability(axes: Axes, cases: Cases, figures: dict[str, Any]) -> None:
 
 
 def _confusion(axes: Axes, cases: Cases, _figures: dict[str, Any]) -> None:
-    names = ("without", "with")
-    ConfusionMatrixDisplay.from_predictions(
-        cases.actual, cases.called, display_labels=names, cmap="Blues", colorbar=False, ax=axes
-    )
+    matrix = confusion_matrix(cases.actual, cases.called, labels=[False, True])
+    display = ConfusionMatrixDisplay(matrix, display_labels=("without", "with"))
+    display.plot(cmap="Blues", colorbar=False, ax=axes)
     axes.set(xlabel="called", ylabel="known")
 
 

@@ -1,69 +1,165 @@
-"""The figures of an evaluation, worked out by hand."""
+"""Evaluation: who is measured against whom, and what the report holds."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.evaluation import evaluate, figures, mean_auc
+from cxr_gradcam import ResNet50FineTuned, figures
+from cxr_gradcam.calibration import Calibration, OperatingPoint
+from cxr_gradcam.evaluation import Predictions, evaluate, mean_auc, summarise
+from cxr_gradcam.report import write_report
 
-LABELS = np.array([0, 0, 0, 1, 1])
-SICK = np.array([0.1, 0.2, 0.7, 0.6, 0.9])
-PROBABILITIES = np.stack([1 - SICK, SICK], axis=1)
-
-
-def test_figures_by_hand() -> None:
-    result = figures(LABELS, PROBABILITIES, ("Normal", "Pneumonia"))
-    # called sick: 0.7 (wrong), 0.6, 0.9 -> 4 of 5 right
-    assert result["images"] == 5
-    assert result["accuracy"] == pytest.approx(4 / 5)
-    sick = result["classes"]["Pneumonia"]
-    assert sick["images"] == 2
-    assert sick["sensitivity"] == pytest.approx(1.0)
-    assert sick["specificity"] == pytest.approx(2 / 3)
-    # of the 6 pairs of a sick and a healthy one, only (0.6, 0.7) is in the wrong order
-    assert sick["auc"] == pytest.approx(5 / 6)
-    assert result["classes"]["Normal"]["sensitivity"] == pytest.approx(2 / 3)
-    assert result["auc"] == pytest.approx(5 / 6)
+POINT = OperatingPoint("Pneumonia", threshold=0.4, unlikely_below=0.2, likely_from=0.8)
 
 
-def test_a_class_without_images_has_no_figures() -> None:
-    three = np.concatenate([PROBABILITIES, np.zeros((5, 1))], axis=1)
-    assert set(figures(LABELS, three, ("Normal", "Pneumonia", "Other"))["classes"]) == {
-        "Normal",
-        "Pneumonia",
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures are looked at here, not their intervals."""
+    monkeypatch.setattr(figures, "RESAMPLES", 20)
+
+
+def predictions(
+    sick: list[float], labels: list[int], sources: str, kinds: list[str], point: bool = True
+) -> Predictions:
+    said = torch.tensor(sick)
+    logits = torch.stack([(1 - said).log(), said.log()], dim=1) * 2  # at temperature 2, as said
+    return Predictions(
+        ("Normal", "Pneumonia"),
+        np.array(labels),
+        logits,
+        np.array([f"patient {index}" for index in range(len(labels))]),
+        np.array(list(sources)),
+        np.array(kinds),
+        Calibration(2.0, POINT if point else None),
+    )
+
+
+@pytest.fixture
+def six() -> Predictions:
+    return predictions(
+        [0.1, 0.5, 0.3, 0.45, 0.9, 0.15],
+        [0, 0, 0, 1, 1, 1],
+        "ababab",
+        ["", "", "", "virus", "bacteria", "bacteria"],
+    )
+
+
+def test_the_finding_is_called_from_the_operating_point_on(six: Predictions) -> None:
+    everybody = summarise(six)["findings"]["Pneumonia"]["groups"]["all"]
+    # called: 0.5 (wrong), 0.45, 0.9; missed: 0.15
+    assert everybody["sensitivity"]["value"] == pytest.approx(2 / 3)
+    assert everybody["specificity"]["value"] == pytest.approx(2 / 3)
+
+
+def test_without_an_operating_point_it_is_called_from_one_half() -> None:
+    plain = predictions([0.45, 0.6], [1, 1], "aa", ["", ""], point=False)
+    finding = summarise(plain)["findings"]["Pneumonia"]
+    assert finding["threshold"] == 0.5
+    assert finding["groups"]["all"]["sensitivity"]["value"] == pytest.approx(0.5)
+    assert finding["verdicts"] == {}
+
+
+def test_groups_are_sources_and_kinds_against_the_healthy(six: Predictions) -> None:
+    groups = summarise(six)["findings"]["Pneumonia"]["groups"]
+    assert list(groups) == ["all", "source a", "source b", "bacteria", "virus"]
+    assert groups["source a"]["images"] == 3
+    assert (groups["bacteria"]["images"], groups["bacteria"]["with_finding"]) == (5, 2)
+    assert groups["bacteria"]["auc"]["value"] == pytest.approx((3 + 1) / 6)
+
+
+def test_verdicts_are_counted(six: Predictions) -> None:
+    assert summarise(six)["findings"]["Pneumonia"]["verdicts"] == {
+        "likely": {"images": 1, "with_finding": 1},
+        "uncertain": {"images": 3, "with_finding": 1},
+        "unlikely": {"images": 2, "with_finding": 1},
     }
 
 
-def test_one_class_alone_has_no_curve() -> None:
+def test_the_source_can_be_read_from_healthy_images_that_differ(six: Predictions) -> None:
+    # healthy: a says 0.1 and 0.3, b says 0.5
+    sources = summarise(six)["findings"]["Pneumonia"]["source_auc"]
+    assert sources["a"]["value"] == 0
+    assert sources["b"]["value"] == 1
+
+
+def test_the_error_before_temperature_scaling_is_another(six: Predictions) -> None:
+    everybody = summarise(six)["findings"]["Pneumonia"]["groups"]["all"]
+    assert everybody["ece"]["value"] != pytest.approx(everybody["ece_uncalibrated"]["value"])
+
+
+def test_three_classes_are_each_measured_against_the_rest() -> None:
+    logits = torch.eye(3)[[0, 1, 2, 0]] * 3
+    three = Predictions(
+        ("A", "B", "C"),
+        np.array([0, 1, 2, 2]),
+        logits,
+        np.array(list("abcd")),
+        np.array(["x"] * 4),
+        np.array([""] * 4),
+        Calibration(),
+    )
+    findings = summarise(three)["findings"]
+    assert list(findings) == ["A", "B", "C"]
+    assert findings["C"]["threshold"] is None
+    assert findings["C"]["groups"]["all"]["sensitivity"]["value"] == pytest.approx(0.5)
+
+
+def test_the_report_names_no_patient(six: Predictions, tmp_path: Path) -> None:
+    summary = summarise(six)
+    written = write_report(tmp_path / "report", six, summary)
+    assert {path.name for path in written} == {
+        "figures.json",
+        "pneumonia-roc.png",
+        "pneumonia-precision-recall.png",
+        "pneumonia-reliability.png",
+        "pneumonia-confusion.png",
+    }
+    assert json.loads(written[0].read_text()) == summary
+    assert "patient 0" not in written[0].read_text()
+    for path in written[1:]:
+        with Image.open(path) as picture:
+            assert min(picture.size) > 500
+
+
+def test_a_report_of_one_class_has_no_curve_and_does_not_fail(tmp_path: Path) -> None:
+    healthy = predictions([0.1, 0.3], [0, 0], "aa", ["", ""])
+    assert len(write_report(tmp_path, healthy, summarise(healthy))) == 5
+
+
+def test_one_class_alone_has_no_mean_auc() -> None:
     with pytest.raises(ValueError, match="one class"):
         mean_auc(np.zeros(3, dtype=np.int64), np.full((3, 2), 0.5))
 
 
-def test_evaluate_reads_a_folder_by_the_model_s_class_names(
+def test_evaluate_reads_folders_by_the_model_s_class_names(
     model: ResNet50FineTuned, tmp_path: Path
 ) -> None:
-    for name in ("class_1", "CLASS_0"):
-        (tmp_path / name).mkdir()
-        for index in range(9):
-            pixels = np.full((40, 30), 20 * index, dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
-    result = evaluate(model, tmp_path)
-    assert result["images"] == 18
-    assert {name: row["images"] for name, row in result["classes"].items()} == {
-        "class 0": 9,
-        "class 1": 9,
-    }
+    for source in ("first", "second"):
+        for name in ("class_1", "CLASS_0"):
+            (tmp_path / source / name).mkdir(parents=True)
+            for index in range(3):
+                pixels = np.full((40, 30), 20 * index, dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / source / name / f"{index}.png")
+    result = evaluate(model, [tmp_path / "first", tmp_path / "second"])
+    groups = result["findings"]["class 1"]["groups"]
+    assert [(group, row["images"]) for group, row in groups.items()] == [
+        ("all", 12),
+        ("source first", 6),
+        ("source second", 6),
+    ]
+    assert groups["all"]["patients"] == 3
     # the same pictures in both classes: no better than a coin
-    assert result["auc"] == pytest.approx(0.5)
+    assert groups["all"]["auc"]["value"] == pytest.approx(0.5)
 
 
 def test_a_folder_that_is_no_class_is_refused(model: ResNet50FineTuned, tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     Image.new("L", (8, 8)).save(tmp_path / "cats" / "1.png")
     with pytest.raises(ValueError, match="class 0, class 1"):
-        evaluate(model, tmp_path)
+        evaluate(model, [tmp_path])

@@ -1,4 +1,4 @@
-"""The model's answer in words and bars: the probability of each class."""
+"""The model's answer in words and bars: a verdict, and the probability of each class."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ from html import escape
 
 from cxr_gradcam.explanation import Explanation
 
+_SIGNS = {"likely": "●", "uncertain": "◐", "unlikely": "○"}
+_UNFAMILIAR = (
+    '<p class="unfamiliar" role="alert"><strong>This does not look like the frontal chest X-rays '
+    "the model was trained on.</strong> Do not rely on the percentages. Is it a frontal chest "
+    "X-ray, upright, with bones white on black?</p>"
+)
+
 EMPTY = '<p class="hint">The model\'s answer will stand here.</p>'
 
 
 def answer_html(explanation: Explanation) -> str:
-    """Write the probabilities as a list with bars, the most probable class first."""
+    """Write the verdict, and the probabilities as a list with bars, the most probable first.
+
+    Where the image is unlike those of the training, a warning takes the verdict's place.
+    """
     rows = (
         _row(name, explanation.probabilities[name])
         for name in by_probability(explanation.probabilities)
     )
-    return f'<h2>The model\'s answer</h2><dl class="answer">{"".join(rows)}</dl>'
+    dimmed = " dimmed" if explanation.is_familiar is False else ""
+    return (
+        f"<h2>The model's answer</h2>{_summary(explanation)}"
+        f'<dl class="answer{dimmed}">{"".join(rows)}</dl>'
+    )
 
 
 def by_probability(probabilities: Mapping[str, float]) -> list[str]:
@@ -31,6 +45,15 @@ def percentage(probability: float) -> str:
     if 0.99 < probability < 1:
         return "> 99 %"
     return f"{probability:.0%}".replace("%", " %")
+
+
+def _summary(explanation: Explanation) -> str:
+    if explanation.is_familiar is False:
+        return _UNFAMILIAR
+    if explanation.finding is None or explanation.verdict is None:
+        return ""
+    sign = f'<span aria-hidden="true">{_SIGNS[explanation.verdict]}</span>'
+    return f'<p class="verdict">{sign} {escape(explanation.finding)}: {explanation.verdict}</p>'
 
 
 def _row(name: str, probability: float) -> str:

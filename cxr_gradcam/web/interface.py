@@ -54,11 +54,12 @@ _ANALYSE: dict[str, Any] = {
 _QUESTION: dict[str, Any] = _ANALYSE | {"concurrency_id": "question", "concurrency_limit": 4}
 
 
-def build_interface(model: ResNet50FineTuned) -> gr.Blocks:
+def build_interface(model: ResNet50FineTuned, card: str = "") -> gr.Blocks:
     """Build the page around a model.
 
     Args:
         model: with Grad-CAM enabled; it is shared by all users and never changed.
+        card: the model card in Markdown; left out where empty.
 
     Returns:
         The page, to be launched with `LAUNCH`.
@@ -80,6 +81,9 @@ def build_interface(model: ResNet50FineTuned) -> gr.Blocks:
                 gr.Markdown(scope(model), elem_id="scope")
             with gr.Column(scale=4, min_width=320, elem_id="view"):
                 panels = viewer()
+                if card:
+                    with gr.Accordion("About this model", open=False, elem_id="card"):
+                        gr.Markdown(card)
         _connect(model, upload, gallery, answer, asked, panels)
     return page
 
@@ -89,7 +93,17 @@ def scope(model: ResNet50FineTuned) -> str:
     trained = f" It was trained on {model.trained_on}." if model.trained_on else ""
     return (
         f"The model knows {' and '.join(model.class_names)} on a frontal chest X-ray: other "
-        f"findings go unseen.{trained} Its percentages are not calibrated."
+        f"findings go unseen.{trained} {_meaning(model)}"
+    )
+
+
+def _meaning(model: ResNet50FineTuned) -> str:
+    """Say what the percentages and the verdict rest on."""
+    if model.calibration.operating_point is None:
+        return "Its percentages are not calibrated."
+    return (
+        "Percentages and *likely*, *uncertain*, *unlikely* were set on X-rays of the same origin "
+        "that it was not trained on; elsewhere they may mislead."
     )
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.modelcard import model_card
 from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 
@@ -50,7 +51,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(bundled: ResNet50FineTuned, cache: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(cache))
-        app = build_interface(bundled)
+        app = build_interface(bundled, model_card())
         _, address, _ = app.launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
         yield address
         app.close()

@@ -1,0 +1,45 @@
+"""The answer in words: a verdict, or a warning in its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.web.answer import answer_html
+
+
+def answer(**said: Any) -> str:
+    explanation = Explanation(
+        probabilities={"Normal": 0.2, "Pneumonia": 0.8},
+        class_name="Pneumonia",
+        heatmap=np.zeros((2, 2), np.float32),
+        peak=0.0,
+        method="gradcam",
+        layers=("x",),
+        **said,
+    )
+    return answer_html(explanation)
+
+
+@pytest.mark.parametrize("verdict", ["likely", "uncertain", "unlikely"])
+def test_the_verdict_stands_in_words(verdict: str) -> None:
+    html = answer(finding="Pneumonia", verdict=verdict, unfamiliarity=0.9)
+    assert f"Pneumonia: {verdict}<" in html
+    assert "dimmed" not in html
+
+
+def test_an_unfamiliar_image_gets_a_warning_and_no_verdict() -> None:
+    html = answer(finding="Pneumonia", verdict="likely", unfamiliarity=1.01)
+    assert 'role="alert"' in html
+    assert "does not look like" in html
+    assert "Pneumonia: likely" not in html
+    assert "dimmed" in html
+
+
+def test_without_calibration_there_is_neither() -> None:
+    html = answer()
+    assert "verdict" not in html
+    assert "alert" not in html
