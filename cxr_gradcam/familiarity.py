@@ -67,11 +67,19 @@ def fit_gate(features: Tensor) -> Gate:
     """Fit the Gaussian to training features (Tipping & Bishop 1999, equations 7 and 8).
 
     Args:
-        features: (N, K) with N and K above `DIRECTIONS`.
+        features: (N, K) with N and K above `DIRECTIONS` + 1.
 
     Returns:
         A gate that everything passes; see `Gate.with_threshold`.
+
+    Raises:
+        ValueError: fewer images or features.
     """
+    if min(features.shape) <= DIRECTIONS + 1:
+        raise ValueError(
+            f"features {tuple(features.shape)} of too few images: a gate needs more than "
+            f"{DIRECTIONS + 1}"
+        )
     x = features.double()
     mean = x.mean(dim=0)
     variances, axes = torch.linalg.eigh(torch.cov(x.T, correction=0))

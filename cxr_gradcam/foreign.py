@@ -25,24 +25,7 @@ Grey = NDArray[np.float32]
 DRAWN = 24
 """Pictures of each drawn group."""
 SIDE = 256
-_WORDS = [
-    "the",
-    "report",
-    "of",
-    "an",
-    "earlier",
-    "visit",
-    "was",
-    "sent",
-    "to",
-    "this",
-    "ward",
-    "for",
-    "a",
-    "second",
-    "reading",
-    "today",
-]
+_WORDS = ("report", "of", "an", "earlier", "visit", "was", "sent", "for", "a", "second", "reading")
 _CT_AND_MR = ("CT_small.dcm", "MR_small.dcm", "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm")
 
 
@@ -67,9 +50,8 @@ def drawn(draw: Callable[[Generator], Grey]) -> list[Grey]:
 def photographs() -> list[Grey]:
     """Give parts of the photographs that come with scikit-learn and matplotlib."""
     whole = [*load_sample_images().images]
-    with Image.open(
-        Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    ) as hopper:
+    samples = Path(matplotlib.get_data_path()) / "sample_data"
+    with Image.open(samples / "grace_hopper.jpg") as hopper:
         whole.append(np.asarray(hopper.convert("RGB")))
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) for picture in whole]
     return [part for picture in grey for part in parts(picture / 255)]
@@ -80,12 +62,12 @@ def slices() -> list[Grey]:
     # pydicom's own search for them would download those that are not.
     folder = Path(pydicom.__file__).parent / "data" / "test_files"
     files = [folder / name for name in _CT_AND_MR if (folder / name).exists()]
-    whole = [cv2.normalize(_slice(file), None, 0, 1, cv2.NORM_MINMAX) for file in files]
-    return [part for picture in whole for part in parts(np.asarray(picture))]
+    return [part for file in files for part in parts(_slice(file))]
 
 
 def _slice(file: Path) -> Grey:
-    return pydicom.dcmread(file).pixel_array.astype(np.float32)
+    values = pydicom.dcmread(file).pixel_array.astype(np.float32)
+    return np.asarray((values - values.min()) / np.ptp(values))
 
 
 def parts(picture: Grey) -> list[Grey]:
@@ -105,7 +87,7 @@ def text_page(rng: Generator) -> Grey:
     for y in range(size, SIDE - size, int(1.4 * size)):
         line = " ".join(rng.choice(_WORDS, 14))
         ImageDraw.Draw(paper).text((size, y), line, fill=0, font=font)
-    page = np.asarray(paper, np.float32) / 255
+    page = np.asarray(paper, np.float32) / np.float32(255)
     return page if rng.random() < 0.5 else 1 - page
 
 
@@ -117,7 +99,8 @@ def white_noise(rng: Generator) -> Grey:
 def smooth_noise(rng: Generator) -> Grey:
     """Draw clouds of one scale."""
     nodes = rng.random((int(rng.integers(3, 24)),) * 2, np.float32)
-    return np.clip(cv2.resize(nodes, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), 0, 1)
+    stretched = cv2.resize(nodes, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(stretched, np.float32).clip(0, 1)
 
 
 def limb(rng: Generator) -> Grey:
@@ -130,7 +113,7 @@ def limb(rng: Generator) -> Grey:
     flesh.add(axis, rng.uniform(4, 6) * np.array([1.2, 1.1, 0.8, 0.9]))
     thick = rng.uniform(0.7, 1.2)
     for side, width in ((-1, thick), (1, 0.6 * thick)):
-        ends = axis[1:3] + (side * gap, 0)
+        ends = axis[1:3] + np.array((side * gap, 0))
         shaft = ends[0] + np.array([[0], [0.1], [0.9], [1]]) * (ends[1] - ends[0])
         bones.add(shaft, width * np.array([1.9, 1, 1, 1.7]))
     for near, far in ((axis[1], axis[0]), (axis[2], axis[3])):

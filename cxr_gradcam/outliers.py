@@ -1,3 +1,92 @@
 """Outliers: how well a model's gate tells radiographs from what is none of its business."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from sklearn.metrics import roc_auc_score
+
+from cxr_gradcam.figures import with_intervals
+from cxr_gradcam.foreign import Grey, foreign_pictures
+from cxr_gradcam.radiograph import Radiograph
+from cxr_gradcam.resnet50 import ResNet50FineTuned
+
+CHANGED = 40
+"""Radiographs that are turned and inverted, at most."""
+BATCH_SIZE = 16
+
+
+def measure_outliers(
+    model: ResNet50FineTuned,
+    radiographs: Sequence[Radiograph],
+    foreign: Mapping[str, Sequence[Grey]] | None = None,
+) -> list[dict[str, Any]]:
+    """Measure how well the model's gate tells other pictures from radiographs.
+
+    Args:
+        model: with a gate.
+        radiographs: frontal chest radiographs, at least one, that it should know.
+        foreign: other pictures by group; None for those of `foreign_pictures`.
+
+    Returns:
+        Rows {"pictures", "images", "noticed", "AUROC"}: the radiographs, then some of them
+        changed, then each foreign group. "noticed" is the share beyond the gate's threshold,
+        "AUROC" the area under the ROC curve of its score against the radiographs ("" in their own
+        row), both with a 95 % bootstrap interval over the pictures.
+
+    Raises:
+        ValueError: the model has no gate.
+    """
+    if model.gate is None:
+        raise ValueError("these weights have no gate: fit one with the command calibrate")
+    pictures = [radiograph.pixels for radiograph in radiographs]
+    groups = changed(pictures) | dict(foreign_pictures() if foreign is None else foreign)
+    known = _scores(model, pictures)
+    rows = [_row("frontal chest X-ray", known, known[:0], model.gate.threshold)]
+    console = Console(stderr=True)
+    for name, others in track(groups.items(), "outliers", console=console, transient=True):
+        rows.append(_row(name, _scores(model, others), known, model.gate.threshold))
+    return rows
+
+
+def changed(radiographs: Sequence[Grey]) -> dict[str, list[Grey]]:
+    """Invert and turn some of the radiographs (H, W): what a wrong setting or export does."""
+    some = radiographs[:: max(1, len(radiographs) // CHANGED)]
+    return {
+        "chest X-ray, black for white": [1 - picture for picture in some],
+        "chest X-ray, turned by 90 degrees": [np.rot90(picture) for picture in some],
+        "chest X-ray, upside down": [np.flipud(picture) for picture in some],
+    }
+
+
+def _scores(model: ResNet50FineTuned, pictures: Sequence[Grey]) -> NDArray[np.float32]:
+    assert model.gate is not None  # measure_outliers has looked  # noqa: S101
+    inputs = torch.cat([model.preprocessing.prepare(Radiograph(each)) for each in pictures])
+    scores = [model.gate.score(model.features(batch)[0]) for batch in inputs.split(BATCH_SIZE)]
+    return torch.cat(scores).numpy()
+
+
+def _row(
+    name: str, scores: NDArray[np.float32], known: NDArray[np.float32], threshold: float
+) -> dict[str, Any]:
+    everything = np.concatenate([known, scores])
+    is_other = np.arange(len(everything)) >= len(known)
+
+    def figures(weights: NDArray[np.floating]) -> dict[str, float]:
+        if not (weights * is_other).any():
+            return {"noticed": float("nan"), "AUROC": float("nan")}
+        noticed = np.average(everything > threshold, weights=weights * is_other)
+        if not (weights * ~is_other).any():
+            return {"noticed": float(noticed), "AUROC": float("nan")}
+        auroc = roc_auc_score(is_other, everything, sample_weight=weights)
+        return {"noticed": float(noticed), "AUROC": float(auroc)}
+
+    found = with_intervals(figures, np.arange(len(everything)).astype(str))
+    row = {"pictures": name, "images": len(scores), "noticed": found["noticed"]}
+    return row | {"AUROC": found.get("AUROC", "")}

@@ -36,6 +36,7 @@ ORDER = (
     "cxr_gradcam.localisation",
     "cxr_gradcam.boxes",
     "cxr_gradcam.faithfulness",
+    "cxr_gradcam.foreign",
     "cxr_gradcam.outliers",
     "cxr_gradcam.trust",
     "cxr_gradcam.modelcard",

@@ -11,6 +11,7 @@ from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.batch import unique_stems
+from cxr_gradcam.checkpoint import load_checkpoint
 from cxr_gradcam.cli import main
 from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.render import as_rgb, colorize, overlay
@@ -107,24 +108,70 @@ def test_files_of_one_name_do_not_overwrite_each_other() -> None:
     assert stems == ["x", "x-2", "x-2-2", "x-3"]
 
 
-def test_train_then_evaluate(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Small noisy pictures of 60 patients a class, and weights that train and calibrate made."""
+    folder = tmp_path_factory.mktemp("trained")
     rng = np.random.default_rng(0)
-    for name in ("a", "b"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-        for index in range(6):
-            pixels = rng.integers(0, 255, (32, 32), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{name}{index}.png")
-    weights = tmp_path / "weights.safetensors"
-    small = {"epochs": 1, "size": 32, "batch-size": 4, "phantoms": 0, "validation-share": 0.4}
+    for name, level in (("normal", 90), ("pneumonia", 150)):
+        (folder / "data" / name).mkdir(parents=True)
+        for index in range(60):
+            pixels = rng.normal(level, 40, (32, 32)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / "data" / name / f"{name}{index}.png")
+    weights = folder / "weights.safetensors"
+    small = {"epochs": 1, "size": 32, "batch-size": 8, "phantoms": 0, "validation-share": 0.3}
     recipe = [f"--{name}={value}" for name, value in small.items()]
-    status, lines, _ = run(capsys, "train", tmp_path / "data", "--output", weights, *recipe)
-    assert status == 0
-    assert "validation AUC" in lines[-1]
-    status, lines, _ = run(capsys, "evaluate", tmp_path / "data", "--weights", weights, "--json")
+    assert main(["train", str(folder / "data"), "--output", str(weights), *recipe]) == 0
+    assert main(["calibrate", str(weights), str(folder / "data")]) == 0
+    return weights, folder / "data"
+
+
+def test_calibrated_weights_carry_what_was_learnt(trained: tuple[Path, Path]) -> None:
+    checkpoint = load_checkpoint(trained[0])
+    assert checkpoint.calibration.temperature != 1
+    assert checkpoint.calibration.operating_point is not None
+    assert checkpoint.calibration.operating_point.class_name == "Pneumonia"
+    assert checkpoint.gate is not None
+    assert np.isfinite(checkpoint.gate.threshold)
+    # older readers load every tensor of the file as a weight
+    assert set(checkpoint.state_dict) == set(ResNet50FineTuned(2, weights=None).state_dict())
+
+
+def test_evaluate_prints_figures_and_writes_a_report(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    weights, data = trained
+    report = tmp_path / "report"
+    status, lines, _ = run(capsys, "evaluate", weights, data, "--json", "--report", report)
     assert (status, len(lines)) == (0, 1)
     figures = json.loads(lines[0])
-    assert figures["images"] == 12
-    assert set(figures["classes"]) == {"A", "B"}
+    assert figures["findings"]["Pneumonia"]["groups"]["all"]["images"] == 120
+    assert figures == json.loads((report / "figures.json").read_text())
+    assert len(list(report.glob("*.png"))) == 4
+    status, lines, _ = run(capsys, "evaluate", data, "--weights", weights)
+    assert status == 0
+    assert any("sensitivity" in line for line in lines)
+
+
+@pytest.mark.parametrize("measure", ["faithfulness", "sanity", "outliers"])
+def test_evaluate_measures_maps_and_gate(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str], measure: str
+) -> None:
+    weights, data = trained
+    arguments = ("evaluate", weights, data, f"--{measure}", "--count", 2)
+    status, lines, _ = run(capsys, *arguments, "--json")
+    assert status == 0
+    result = json.loads(lines[-1])
+    assert set(result) == {"title", "about", "rows"}
+    assert len({tuple(row) for row in result["rows"]}) == 1
+
+
+def test_evaluate_wants_a_folder(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, errors = run(capsys, "evaluate", trained[0])
+    assert status == 2
+    assert "no folder" in errors
 
 
 def test_demo_shows_four_things_and_saves_a_figure(

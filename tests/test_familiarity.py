@@ -57,6 +57,11 @@ def test_without_a_threshold_everything_passes(features: torch.Tensor) -> None:
     assert fit_gate(features).is_familiar(features * 1000).all()
 
 
+def test_too_few_images_are_refused(features: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="needs more than"):
+        fit_gate(features[: DIRECTIONS + 1])
+
+
 def test_the_header_keeps_the_gate(features: torch.Tensor, gate: Gate) -> None:
     again = from_header(json.loads(json.dumps(to_header(gate))))
     assert again.threshold == gate.threshold

@@ -1,0 +1,66 @@
+"""Outliers: pictures that stay the same, and a gate whose figures are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.familiarity import Gate
+from cxr_gradcam.foreign import foreign_pictures
+from cxr_gradcam.outliers import changed, measure_outliers
+from cxr_gradcam.phantom import draw_phantom
+from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.radiograph import Radiograph
+
+
+@pytest.fixture(scope="module")
+def foreign() -> dict[str, list[np.ndarray]]:
+    return foreign_pictures()
+
+
+def test_every_group_has_pictures_that_can_be_looked_at(
+    foreign: dict[str, list[np.ndarray]],
+) -> None:
+    assert len(foreign) == 7
+    for name, pictures in foreign.items():
+        assert len(pictures) >= 20, name
+        for picture in pictures:
+            assert Radiograph(picture).pixels.std() > 0.02, name
+
+
+def test_they_are_the_same_at_every_call(foreign: dict[str, list[np.ndarray]]) -> None:
+    for name, pictures in foreign_pictures().items():
+        np.testing.assert_array_equal(pictures[0], foreign[name][0])
+
+
+def test_changes_by_hand() -> None:
+    picture = np.array([[0.0, 0.25], [0.5, 1.0]], np.float32)
+    inverted, turned, flipped = (group[0].tolist() for group in changed([picture]).values())
+    assert inverted == [[1.0, 0.75], [0.5, 0.0]]
+    assert turned == [[0.25, 1.0], [0.0, 0.5]]
+    assert flipped == [[0.5, 1.0], [0.0, 0.25]]
+
+
+def gate(threshold: float) -> Gate:
+    """The square of the features' length."""
+    mean, directions = np.zeros(2048, np.float32), np.zeros((1, 2048), np.float32)
+    return Gate(mean, directions, np.ones(1, np.float32), 1.0, threshold)
+
+
+def test_a_gate_that_nothing_passes_notices_everything(model: ResNet50FineTuned) -> None:
+    model.preprocessing, model.gate = Preprocessing(32), gate(-1.0)
+    radiographs = [Radiograph(draw_phantom(seed, size=64).pixels) for seed in (1, 2, 3)]
+    same = {"same": [each.pixels for each in radiographs]}
+    rows = measure_outliers(model, radiographs, same)
+    assert [row["noticed"]["value"] for row in rows] == [1] * 5
+    assert rows[0]["AUROC"] == ""
+    assert rows[-1]["AUROC"]["value"] == pytest.approx(0.5)
+    model.gate = gate(np.inf)
+    assert measure_outliers(model, radiographs, same)[-1]["noticed"]["value"] == 0
+
+
+def test_without_a_gate_there_is_nothing_to_measure(model: ResNet50FineTuned) -> None:
+    model.gate = None
+    with pytest.raises(ValueError, match="calibrate"):
+        measure_outliers(model, [Radiograph(np.zeros((8, 8), np.float32))])
