@@ -36,6 +36,7 @@ class Split:
         labels: (N,) class of each.
         source_of: (N,) index of each one's folder.
         held_out: (N,) True where a picture is for validation.
+        noisy_from: index of the first source whose labels are often wrong; they come last.
     """
 
     class_names: tuple[str, ...]
@@ -44,12 +45,17 @@ class Split:
     labels: Tensor
     source_of: Tensor
     held_out: Tensor
+    noisy_from: int
 
     def digest(self) -> str:
         """Name the split, so that a run is never resumed with another one."""
-        sides = zip(self.paths, self.held_out.tolist(), strict=True)
-        lines = sorted(f"{Path(path).parent.name}/{Path(path).name} {side}" for path, side in sides)
-        return sha256("\n".join(lines).encode()).hexdigest()
+        pictures = zip(
+            self.source_of.tolist(), map(Path, self.paths), self.held_out.tolist(), strict=True
+        )
+        lines = sorted(
+            f"{source} {path.parent.name}/{path.name} {side}" for source, path, side in pictures
+        )
+        return sha256("\n".join([str(self.noisy_from), *lines]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,17 @@ class LabelledImages:
 
 
 def plan_split(
-    folders: Sequence[Path], validation_share: float, seed: int, pattern: str = PATIENT_PATTERN
+    data: Sequence[Path],
+    noisy: Sequence[Path],
+    validation_share: float,
+    seed: int,
+    pattern: str = PATIENT_PATTERN,
 ) -> Split:
     """Split the radiographs of folders, each with one folder per class, by patient.
 
     Args:
-        folders: the sources; all have the same classes.
+        data: the sources; all have the same classes.
+        noisy: further ones, whose labels are often wrong.
         validation_share: the share of the patients kept for validation, in [0, 1].
         seed: of the choice.
         pattern: as in `patient_of`.
@@ -95,6 +106,7 @@ def plan_split(
         ValueError: folders of different classes, fewer than two classes, a class that lacks
             patients on one side, a pattern that is none.
     """
+    folders = [*data, *noisy]
     listed = [list_folder(folder) for folder in folders]
     class_names = _same_classes([tuple(folder.classes) for folder in listed])
     paths = [path for folder in listed for path, _ in folder.samples]
@@ -106,7 +118,7 @@ def plan_split(
         if len(side.unique()) < len(class_names):
             raise ValueError(f"a class has no patient for {name}: change the share or add pictures")
     sources = tuple(folder.name for folder in folders)
-    return Split(class_names, sources, paths, labels, source_of, held_out)
+    return Split(class_names, sources, paths, labels, source_of, held_out, len(data))
 
 
 def _same_classes(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

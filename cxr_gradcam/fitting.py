@@ -64,10 +64,10 @@ def calibrate(
         raise CheckpointError(
             f"{checkpoint} does not say how it was trained ({error} is missing): train it anew"
         ) from None
-    split = plan_split([*data, *noisy], share, seed, patient_pattern)
+    split = plan_split(data, noisy, share, seed, patient_pattern)
     training, validation = load(split, size, phantoms, share)
     model = ResNet50FineTuned.from_checkpoint(checkpoint)
-    calibration, validation_features = _calibrate(model, validation, len(data))
+    calibration, validation_features = _calibrate(model, validation, split.noisy_from)
     shares = draw_shares(training.labels, training.source_of)
     drawn = torch.multinomial(
         shares, min(DRAWN, len(training)), generator=torch.Generator().manual_seed(seed)

@@ -130,11 +130,11 @@ def train(
     """
     torch.manual_seed(recipe.seed)
     share = recipe.validation_share
-    split = plan_split([*data, *noisy], share, recipe.seed, patient_pattern)
+    split = plan_split(data, noisy, share, recipe.seed, patient_pattern)
     resume = output.with_suffix(".resume.pt")
     state = _read_resume(resume, split, recipe, weights)
     training, validation = load(split, recipe.size, recipe.phantoms, share)
-    run = _Run(split, training, recipe, len(data), weights, resume, state)
+    run = _Run(split, training, recipe, weights, resume, state)
     for epoch in range(run.epoch, recipe.epochs):
         loss = run.train_epoch(training, epoch)
         aucs = run.validate(validation)
@@ -166,7 +166,6 @@ class _Run:
         split: Split,
         training: LabelledImages,
         recipe: Recipe,
-        noisy_from: int,
         weights: str | None,
         resume: Path,
         state: dict[str, Any] | None,
@@ -199,7 +198,7 @@ class _Run:
             self.optimiser, recipe.learning_rate, total_steps=recipe.epochs * self.steps
         )
         self.shares = draw_shares(training.labels, training.source_of)
-        noisy = (training.source_of >= noisy_from) & (training.source_of < len(split.sources))
+        noisy = (training.source_of >= split.noisy_from) & (training.source_of < len(split.sources))
         self.smoothing = torch.where(noisy, recipe.noisy_label_smoothing, recipe.label_smoothing)
         self.epoch, self.aucs = 0, list[dict[str, float]]()
         self.best: dict[str, Tensor] = {}

@@ -40,9 +40,10 @@ def test_no_patient_stands_on_both_sides(patients: list[str], share: float, seed
 
 
 def test_other_pictures_are_no_unfinished_run(data: Path) -> None:
-    first = plan_split([data], 0.5, 0)
-    assert first.digest() == plan_split([data], 0.5, 0).digest()
-    assert first.digest() != plan_split([data], 0.5, 1).digest()
+    first = plan_split([data], [], 0.5, 0)
+    assert first.digest() == plan_split([data], [], 0.5, 0).digest()
+    assert first.digest() != plan_split([data], [], 0.5, 1).digest()
+    assert first.digest() != plan_split([], [data], 0.5, 0).digest()
 
 
 def test_sources_of_different_classes_are_refused(data: Path, tmp_path: Path) -> None:
@@ -50,11 +51,11 @@ def test_sources_of_different_classes_are_refused(data: Path, tmp_path: Path) ->
         (tmp_path / name).mkdir()
         Image.new("L", (8, 8)).save(tmp_path / name / "1.png")
     with pytest.raises(ValueError, match="Cats, Dogs against Normal, Pneumonia"):
-        plan_split([data, tmp_path], 0.5, 0)
+        plan_split([data, tmp_path], [], 0.5, 0)
 
 
 def test_phantoms_come_last_with_their_masks(data: Path) -> None:
-    training, validation = load(plan_split([data], 0.5, 0), 64, 8, 0.25)
+    training, validation = load(plan_split([data], [], 0.5, 0), 64, 8, 0.25)
     assert len(training) == 8 + 6
     assert len(validation) == 8 + 2
     assert training.source_of.tolist() == [0] * 8 + [1] * 6
