@@ -41,8 +41,9 @@ def test_opacity_is_the_only_difference_of_a_pair(seed):
     far = ~surroundings(mask, 8)
     assert far.any()
     assert np.abs(change[far]).max() < 1e-3
-    assert not change[[0, -1]].any()  # the borders keep no trace at all
-    assert not change[:, [0, -1]].any()
+    # at the borders the filters of the display leave less than any picture file can hold
+    assert np.abs(change[[0, -1]]).max() < 1e-5
+    assert np.abs(change[:, [0, -1]]).max() < 1e-5
 
 
 @settings(deadline=None, max_examples=10)

@@ -1,0 +1,68 @@
+"""What the page says of how far to trust the answer: verdict, warning, model card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.calibration import Calibration, OperatingPoint
+from cxr_gradcam.familiarity import Gate
+from cxr_gradcam.web.interface import LAUNCH, build_interface
+
+
+def gate(threshold: float) -> Gate:
+    directions = np.zeros((1, 2048), np.float32)
+    return Gate(np.zeros(2048, np.float32), directions, np.ones(1, np.float32), 1.0, threshold)
+
+
+def opened(browser: Browser, threshold: float) -> Iterator[Page]:
+    """The page of a model whose gate lets everything or nothing pass, with an example shown."""
+    model = ResNet50FineTuned.from_checkpoint()
+    model.calibration = Calibration(1.5, OperatingPoint("Pneumonia", 0.0, 0.0, 0.0))
+    model.gate = gate(threshold)
+    app = build_interface(model, "# The card\n\n| a | b |\n| - | - |\n| 1 | 2 |")
+    _, address, _ = app.launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("#viewer .panels canvas")
+    page.locator("#examples button").first.click()
+    expect(page.locator("#answer dt").first).to_be_visible()
+    yield page
+    context.close()
+    app.close()
+
+
+@pytest.fixture
+def familiar(browser: Browser) -> Iterator[Page]:
+    yield from opened(browser, float("inf"))
+
+
+@pytest.fixture
+def unfamiliar(browser: Browser) -> Iterator[Page]:
+    yield from opened(browser, 1e-9)
+
+
+def test_the_verdict_stands_above_the_percentages(familiar: Page) -> None:
+    expect(familiar.locator("#answer .verdict")).to_have_text("● Pneumonia: likely")
+    expect(familiar.get_by_role("alert")).to_have_count(0)
+    expect(familiar.locator("#scope")).to_contain_text("likely, uncertain, unlikely were set")
+
+
+def test_an_unfamiliar_image_is_said_to_be_one(unfamiliar: Page) -> None:
+    warning = unfamiliar.locator("#answer").get_by_role("alert")
+    expect(warning).to_contain_text("does not look like the frontal chest X-rays")
+    expect(unfamiliar.locator("#answer .verdict")).to_have_count(0)
+    expect(unfamiliar.locator("#answer dl.dimmed")).to_be_visible()
+
+
+def test_the_card_opens_by_keyboard(familiar: Page) -> None:
+    heading = familiar.get_by_role("heading", name="The card")
+    expect(heading).to_be_hidden()
+    familiar.get_by_role("button", name="About this model").focus()
+    familiar.keyboard.press("Enter")
+    expect(heading).to_be_visible()
