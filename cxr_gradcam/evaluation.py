@@ -104,7 +104,7 @@ def predict(
         names = [find_class(model.class_names, name.replace("_", " ")) for name in listed.classes]
         paths += [path for path, _ in listed.samples]
         labels += [names[target] for target in listed.targets]
-        sources += [folder.resolve().name] * len(listed.samples)
+        sources += [folder.absolute().name] * len(listed.samples)
     files = [Path(path).name for path in paths]
     return Predictions(
         model.class_names,

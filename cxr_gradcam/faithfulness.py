@@ -84,7 +84,7 @@ def measure_sanity(
     """
     x = torch.cat([model.preprocessing.prepare(radiograph) for radiograph in radiographs])
     class_idx = model.see(x).logits.argmax(dim=1)
-    before = {method: _heatmaps(model, x, method, class_idx) for method in QUICK_METHODS}
+    before = _heatmaps(model, x, class_idx)
     rows: dict[str, dict[str, Any]] = {
         method: {"method": method, "cases": len(x)} for method in QUICK_METHODS
     }
@@ -94,9 +94,9 @@ def measure_sanity(
         torch.manual_seed(0)
         for layer in CASCADE:
             _randomise(victim.resnet50.get_submodule(layer))
-            for method, maps in before.items():
-                after = _heatmaps(victim, x, method, class_idx)
-                likeness = [rank_correlation(*pair) for pair in zip(maps, after, strict=True)]
+            for method, after in _heatmaps(victim, x, class_idx).items():
+                pairs = zip(before[method], after, strict=True)
+                likeness = [rank_correlation(*pair) for pair in pairs]
                 rows[method] |= mean_intervals(np.array(likeness)[:, None], (layer,))
     return list(rows.values())
 
@@ -149,9 +149,10 @@ def _areas(
 
 
 def _heatmaps(
-    model: ResNet50FineTuned, x: Tensor, method: str, class_idx: Tensor
-) -> NDArray[np.float32]:
-    return model.see(x).maps(class_idx, method)[0].numpy()
+    model: ResNet50FineTuned, x: Tensor, class_idx: Tensor
+) -> dict[str, NDArray[np.float32]]:
+    seen = model.see(x)
+    return {method: seen.maps(class_idx, method)[0].numpy() for method in QUICK_METHODS}
 
 
 def _randomise(layer: torch.nn.Module) -> None:

@@ -52,7 +52,6 @@ _LIMITS = """### Limits
 - Nothing is known of other machines, portable pictures of the bedridden, or rare pneumonias.
 - Synthetic X-rays are no patients: what is measured on them tells of the maps' working, not of a
   clinic.
-- The test of familiarity passes pictures that it should not; the table says how many.
 
 ### Data and licences
 
@@ -173,7 +172,10 @@ def _training(training: Mapping[str, Any]) -> str:
         }
         for side in ("training", "validation")
     ]
-    recipe = [{"setting": key.replace("_", " "), "": value} for key, value in _recipe(training)]
+    recipe = [
+        {"setting": key.replace("_", " "), "": f"{value:g}" if isinstance(value, float) else value}
+        for key, value in _recipe(training)
+    ]
     return "\n".join(
         [
             "### How it was trained\n",

@@ -1,0 +1,65 @@
+"""The model card: every figure comes from the weights or from a stored result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cxr_gradcam.calibration import Calibration, OperatingPoint
+from cxr_gradcam.checkpoint import Checkpoint
+from cxr_gradcam.modelcard import markdown_table, model_card, write_card
+from cxr_gradcam.preprocess import Preprocessing
+
+CARD = Path(__file__).parent.parent / "docs" / "model-card.md"
+FIGURE = {"value": 0.9, "low": 0.85, "high": 0.951}
+
+
+def checkpoint(calibration: Calibration) -> Checkpoint:
+    training = {"source": "drawn noise", "recipe": {"learning_rate": 3e-4}, "training_images": 8}
+    return Checkpoint({}, ("Normal", "Pneumonia"), Preprocessing(), training, calibration)
+
+
+def test_the_card_in_the_documents_is_up_to_date() -> None:
+    assert CARD.read_text("utf-8") == model_card(), "run `python -m cxr_gradcam model-card`"
+
+
+def test_a_table_shows_figures_with_their_intervals() -> None:
+    table = markdown_table([{"method": "Grad-CAM", "hit rate": FIGURE, "cases": 40}])
+    assert table.splitlines() == [
+        "| method | hit rate | cases |",
+        "| --- | --- | --- |",
+        "| Grad-CAM | 0.900 (0.850 to 0.951) | 40 |",
+    ]
+
+
+def test_the_decision_is_that_of_the_weights() -> None:
+    point = OperatingPoint("Pneumonia", threshold=0.421, unlikely_below=0.1, likely_from=0.8)
+    card = write_card(checkpoint(Calibration(1.25, point)), {})
+    for said in ("1.25", "42.1%", "10.0%", "80.0%", "drawn noise", "0.0003"):
+        assert said in card
+    assert "not calibrated" in write_card(checkpoint(Calibration()), {})
+
+
+def test_results_become_sections() -> None:
+    evaluation = {
+        "findings": {
+            "Pneumonia": {
+                "groups": {"all": {"images": 12, "auc": FIGURE}, "virus": {"images": 5}},
+                "verdicts": {"likely": {"images": 3, "with_finding": 2}},
+                "source_auc": {"here": FIGURE},
+            }
+        }
+    }
+    maps = {"title": "The maps", "about": "On noise.", "rows": [{"method": "chance", "n": 1}]}
+    card = write_card(checkpoint(Calibration()), {"children": evaluation, "maps": maps})
+    assert "### Pneumonia on X-rays of children" in card
+    assert "| X-rays | 12 | 5 |" in card
+    assert "| AUC | 0.900 (0.850 to 0.951) |  |" in card
+    assert "| likely | 3 | 2 |" in card
+    assert "### The maps\n\nOn noise.\n\n| method | n |" in card
+
+
+@pytest.mark.parametrize("word", ["learning_rate", "None"])
+def test_no_word_of_the_code_is_on_the_card(word: str) -> None:
+    assert word not in model_card()
