@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
+from cxr_gradcam import ResNet50FineTuned, explain, localisation, read_radiograph
 from cxr_gradcam.batch import unique_stems
 from cxr_gradcam.checkpoint import load_checkpoint
 from cxr_gradcam.cli import main
+from cxr_gradcam.methods import QUICK_METHODS
 from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.render import as_rgb, colorize, overlay
+from cxr_gradcam.resnet50 import DETAIL
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +166,27 @@ def test_evaluate_measures_maps_and_gate(
     result = json.loads(lines[-1])
     assert set(result) == {"title", "about", "rows"}
     assert len({tuple(row) for row in result["rows"]}) == 1
+
+
+def test_evaluate_localises_in_boxes(
+    trained: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(localisation, "SLOW_CASES", 0)
+    weights, data = trained
+    table = tmp_path / "boxes.csv"
+    table.write_text("image,finding,x,y,w,h\npneumonia0.png,Pneumonia,0,0,32,32\n")
+    words = ("--localisation", "--boxes", table, "--images", data / "pneumonia", "--json")
+    status, lines, _ = run(capsys, "evaluate", weights, *words)
+    assert status == 0
+    rows = json.loads(lines[-1])["rows"]
+    measured = {(row["method"], row["detail"]) for row in rows}
+    assert {(method, detail) for method in QUICK_METHODS for detail in DETAIL} < measured
+    assert rows[-1]["method"] == "chance"
+    # the box is the whole image: a map that is not empty lies inside
+    assert rows[-1]["hit rate"]["value"] == rows[-1]["energy"]["value"] == 1
 
 
 def test_evaluate_wants_a_folder(
