@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cxr_gradcam.exchange import exchange
 from cxr_gradcam.preprocess import resize
 
 MAX_ROTATION = math.radians(10)
 MAX_SHIFT = 0.07  # of half the side
-MAX_STRETCH = 0.15
+MAX_STRETCH = 0.2
 MAX_LOG_GAMMA = 0.4
 MAX_CONTRAST = 0.25
 MAX_BRIGHTNESS = 0.12
@@ -23,7 +24,10 @@ MAX_SHARPENING = 0.5
 
 
 def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Vary position, exposure, sharpness, noise, collimation and cover of each image on its own.
+    """Vary position, exposure, sharpness, noise, collimation and cover of each image.
+
+    Tone curve and sharpness come in part from another image of the batch, see `exchange`; all
+    else is varied for each on its own.
 
     Args:
         images: (N, 1 or 2, H, W) in [0, 1]: the grey image and, if there, its lesion's mask,
@@ -39,7 +43,8 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     moved = torch.cat([grey, moved[:, 1:]], dim=1)
     if moved.shape[-1] != size:
         moved = resize(moved, (size, size))
-    grey = _expose(_focus(moved[:, :1], generator), generator)
+    exchanged = exchange(moved[:, :1], generator)
+    grey = _expose(_focus(exchanged, generator), generator)
     return torch.cat([grey, moved[:, 1:]], dim=1)
 
 

@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from sklearn.metrics import roc_curve
 from torch import Tensor
 
 Verdict = Literal["likely", "uncertain", "unlikely"]
 
-SENSITIVITY = 0.98
-"""Share of the finding's validation images at or above the threshold."""
 RULED_OUT = 0.995
 """Share of them at or above the bound of "unlikely"."""
 RULED_IN = 0.98
@@ -103,8 +102,8 @@ def choose_operating_point(
 ) -> OperatingPoint:
     """Choose threshold and bounds on validation images.
 
-    The threshold is the highest at which `SENSITIVITY` of the findings are called; `RULED_OUT` of
-    them are not "unlikely", and `RULED_IN` of the other images are not "likely".
+    At the threshold the sum of sensitivity and specificity is greatest (Youden 1950); `RULED_OUT`
+    of the findings are not "unlikely", and `RULED_IN` of the other images are not "likely".
 
     Args:
         class_name: the finding.
@@ -120,7 +119,8 @@ def choose_operating_point(
     sick, healthy = probabilities[is_finding], probabilities[~is_finding]
     if not len(sick) or not len(healthy):
         raise ValueError("an operating point needs images with the finding and without")
-    threshold = float(np.quantile(sick, 1 - SENSITIVITY, method="lower"))
+    false_positives, true_positives, thresholds = roc_curve(is_finding, probabilities)
+    threshold = min(1.0, float(thresholds[np.argmax(true_positives - false_positives)]))
     unlikely = float(np.quantile(sick, 1 - RULED_OUT, method="lower"))
     likely = float(np.quantile(healthy, RULED_IN, method="higher"))
-    return OperatingPoint(class_name, threshold, unlikely, max(likely, threshold))
+    return OperatingPoint(class_name, threshold, min(unlikely, threshold), max(likely, threshold))

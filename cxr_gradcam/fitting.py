@@ -19,12 +19,14 @@ from cxr_gradcam.dataset import (
     load,
     plan_split,
 )
+from cxr_gradcam.exchange import exchange
 from cxr_gradcam.familiarity import Gate, fit_gate
 from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 DRAWN = 3000
 """Training images that the gate is fitted to."""
+VIEWS = 2
 BATCH_SIZE = 16
 
 
@@ -38,8 +40,9 @@ def calibrate(
     """Fit temperature, operating point and gate of trained weights, and store them in their file.
 
     The split is made again from the recipe in the file. The temperature comes from all validation
-    radiographs, the operating point from those whose labels are not noisy; the finding is the
-    last class. The gate is fitted to training images, drawn as in training.
+    radiographs, as they are and `VIEWS` times with another's tone and sharpness, so that it holds
+    for other machines too; the operating point from those of them whose labels are not noisy. The
+    finding is the last class. The gate is fitted to training images, drawn as in training.
 
     Args:
         checkpoint: the file that `train` wrote.
@@ -82,14 +85,28 @@ def _calibrate(
 ) -> tuple[Calibration, Tensor]:
     """Fit temperature and operating point; give the radiographs' features (N, K) too."""
     real = len(validation) - len(validation.masks)
-    features, logits = _look(model, validation.images[:real])
-    labels = validation.labels[:real]
+    images = validation.images[:real]
+    features, as_is = _look(model, images)
+    shifted = [_look(model, _exchanged(images, seed))[1] for seed in range(VIEWS)]
+    logits = torch.cat([as_is, *shifted])
+    labels = validation.labels[:real].repeat(1 + VIEWS)
     calibration = Calibration(fit_temperature(logits, labels))
-    clean = validation.source_of[:real] < noisy_from
+    clean = (validation.source_of[:real] < noisy_from).repeat(1 + VIEWS)
     finding = calibration.probabilities(logits[clean])[:, -1].numpy()
     is_finding = (labels[clean] == logits.shape[1] - 1).numpy()
     point = choose_operating_point(model.class_names[-1], finding, is_finding)
     return replace(calibration, operating_point=point), features
+
+
+def _exchanged(images: Tensor, seed: int) -> Tensor:
+    """Give 8-bit pictures (N, 1, H, W) tone and sharpness of others, drawn from all of them."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(images), generator=generator)
+    changed = torch.empty_like(images)
+    for chosen in order.split(BATCH_SIZE):
+        exchanged = exchange(images[chosen].float() / 255, generator)
+        changed[chosen] = (exchanged * 255).round().to(torch.uint8)
+    return changed
 
 
 def _look(model: ResNet50FineTuned, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,17 +2,30 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 # A busy machine may take its time for any one example.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session")
+def xray(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture with an opacity; it is not square, so that a swapped axis shows."""
+    path = tmp_path_factory.mktemp("xrays") / "DOE_JANE.png"
+    pixels = draw_phantom(7, size=320, opacity=True).pixels[:260]
+    Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ ORDER = (
     "cxr_gradcam.classifier",
     "cxr_gradcam.explanation",
     "cxr_gradcam",
+    "cxr_gradcam.exchange",
     "cxr_gradcam.augment",
     "cxr_gradcam.folders",
     "cxr_gradcam.figures",

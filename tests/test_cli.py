@@ -14,17 +14,8 @@ from cxr_gradcam.batch import unique_stems
 from cxr_gradcam.checkpoint import load_checkpoint
 from cxr_gradcam.cli import main
 from cxr_gradcam.methods import QUICK_METHODS
-from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.render import as_rgb, colorize, overlay
 from cxr_gradcam.resnet50 import DETAIL
-
-
-@pytest.fixture(scope="module")
-def xray(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("xrays") / "chest.png"
-    pixels = draw_phantom(1, size=128, opacity=True).pixels[:100]
-    Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
-    return path
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, list[str], str]:

@@ -7,14 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.modelcard import model_card
-from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 
 # A busy machine with two cores may take its time.
@@ -65,12 +62,3 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
     opened.wait_for_selector("#viewer .panels canvas")
     yield opened
     context.close()
-
-
-@pytest.fixture(scope="session")
-def xray(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture that is not square, so that a swapped axis shows."""
-    path = tmp_path_factory.mktemp("uploads") / "DOE_JANE.png"
-    pixels = draw_phantom(7, size=320, opacity=True).pixels[:260]
-    Image.fromarray((pixels * 255).astype(np.uint8)).save(path)
-    return path

@@ -1,0 +1,69 @@
+"""What is learnt from validation pictures: on which of them it rests."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cxr_gradcam.dataset import LabelledImages
+from cxr_gradcam.fitting import BATCH_SIZE, VIEWS, _calibrate, _exchanged
+from cxr_gradcam.preprocess import Preprocessing
+
+COUNT = 2 * BATCH_SIZE + 3
+
+
+class Brightness:
+    """A model whose evidence for the finding is the mean grey of the picture."""
+
+    class_names = ("Normal", "Pneumonia")
+    preprocessing = Preprocessing(8, (0.0,), (1.0,))
+
+    def __init__(self) -> None:
+        self.seen: list[Tensor] = []
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        self.seen.append(x)
+        evidence = (x.mean((1, 2, 3)) - 0.5) * 8
+        return x.flatten(1), torch.stack([torch.zeros_like(evidence), evidence], dim=1)
+
+
+def _validation(noisy: int, phantoms: int) -> LabelledImages:
+    """Draw pictures whose class is their brightness; the noisy ones' labels are inside out."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (COUNT, 1, 8, 8), generator=generator)
+    bright = torch.arange(COUNT) % 2
+    images = (images // 4 + bright.view(-1, 1, 1, 1) * 150).to(torch.uint8)
+    source_of = torch.zeros(COUNT, dtype=torch.long)
+    source_of[COUNT - phantoms - noisy :] = 1
+    source_of[COUNT - phantoms :] = 2
+    labels = torch.where(source_of == 1, 1 - bright, bright)
+    return LabelledImages(images, labels, source_of, images[COUNT - phantoms :])
+
+
+def test_each_picture_stays_at_its_place_when_exchanged() -> None:
+    grey = torch.randint(0, 256, (COUNT, 1, 16, 16), generator=torch.Generator().manual_seed(1))
+    images = grey.to(torch.uint8)
+    changed = _exchanged(images, seed=0)
+    alike = np.corrcoef(images.flatten(1).numpy(), changed.flatten(1).numpy())[:COUNT, COUNT:]
+    assert alike.argmax(axis=1).tolist() == list(range(COUNT))
+    assert not torch.equal(images, changed)
+    assert torch.equal(changed, _exchanged(images, seed=0))
+    assert not torch.equal(changed, _exchanged(images, seed=1))
+
+
+def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
+    model = Brightness()
+    calibration, features = _calibrate(model, _validation(noisy=9, phantoms=5), noisy_from=1)  # type: ignore[arg-type]
+    assert len(features) == COUNT - 5
+    assert sum(map(len, model.seen)) == (1 + VIEWS) * (COUNT - 5)
+    point = calibration.operating_point
+    assert point is not None
+    assert point.class_name == "Pneumonia"
+    seen = model.seen[0][: COUNT - 14]
+    evidence = calibration.probabilities(model.features(seen)[1])[:, 1]
+    called = evidence >= point.threshold
+    assert called.tolist() == [index % 2 == 1 for index in range(len(seen))]
+
+
+def test_wrong_labels_make_the_temperature_higher() -> None:
+    few, many = (_calibrate(Brightness(), _validation(n, 0), 1)[0].temperature for n in (2, 12))  # type: ignore[arg-type]
+    assert few < many
