@@ -61,14 +61,13 @@ def calibrate(
     stored = load_checkpoint(checkpoint)
     try:
         recipe = stored.training["recipe"]
-        size, share, seed = recipe["size"], recipe["validation_share"], recipe["seed"]
-        phantoms = recipe["phantoms"]
+        share, seed, phantoms = recipe["validation_share"], recipe["seed"], recipe["phantoms"]
     except KeyError as error:
         raise CheckpointError(
             f"{checkpoint} does not say how it was trained ({error} is missing): train it anew"
         ) from None
     split = plan_split(data, noisy, share, seed, patient_pattern)
-    training, validation = load(split, size, phantoms, share)
+    training, validation = load(split, stored.preprocessing.size, phantoms, share)
     model = ResNet50FineTuned.from_checkpoint(checkpoint)
     calibration, validation_features = _calibrate(model, validation, split.noisy_from)
     shares = draw_shares(training.labels, training.source_of)
