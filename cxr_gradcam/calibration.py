@@ -10,14 +10,15 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import roc_curve
+from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
 Verdict = Literal["likely", "uncertain", "unlikely"]
 
 RULED_OUT = 0.995
-"""Share of them at or above the bound of "unlikely"."""
+"""Share of the validation images with the finding at or above the bound of "unlikely"."""
 RULED_IN = 0.98
-"""Share of the other validation images below the bound of "likely"."""
+"""Share of the other validation images at or below the bound of "likely"."""
 
 
 @dataclass(frozen=True)
@@ -98,29 +99,42 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 def choose_operating_point(
-    class_name: str, probabilities: NDArray[np.floating], is_finding: NDArray[np.bool_]
+    class_name: str,
+    probabilities: NDArray[np.floating],
+    is_finding: NDArray[np.bool_],
+    source_of: NDArray[np.integer],
+    noisy: NDArray[np.bool_],
 ) -> OperatingPoint:
-    """Choose threshold and bounds on validation images.
+    """Choose threshold and bounds on validation images; every source counts the same.
 
-    At the threshold the sum of sensitivity and specificity is greatest (Youden 1950); `RULED_OUT`
-    of the findings are not "unlikely", and `RULED_IN` of the other images are not "likely".
+    At the threshold the sum of sensitivity and specificity, both means over the sources, is
+    greatest (Youden 1950). `RULED_OUT` of the findings are not "unlikely", `RULED_IN` of the other
+    images are not "likely". Labels that are wrong equally often on both sides do not move the
+    threshold; the bound of "unlikely" hangs on the few findings furthest down, where a wrong label
+    is most likely, and so rests on the other labels alone.
 
     Args:
         class_name: the finding.
         probabilities: (N,) calibrated, of the finding.
         is_finding: (N,) whether the image shows it.
+        source_of: (N,) which source each image is of.
+        noisy: (N,) whether its label is often wrong.
 
     Returns:
         The operating point.
 
     Raises:
-        ValueError: no image shows the finding, or all do.
+        ValueError: no image with a label to rely on shows the finding, or all images do.
     """
-    sick, healthy = probabilities[is_finding], probabilities[~is_finding]
-    if not len(sick) or not len(healthy):
+    sure = probabilities[is_finding & ~noisy]
+    if not len(sure) or is_finding.all():
         raise ValueError("an operating point needs images with the finding and without")
-    false_positives, true_positives, thresholds = roc_curve(is_finding, probabilities)
+    weights = compute_sample_weight("balanced", 2 * source_of + is_finding)
+    false_positives, true_positives, thresholds = roc_curve(
+        is_finding, probabilities, sample_weight=weights
+    )
     threshold = min(1.0, float(thresholds[np.argmax(true_positives - false_positives)]))
-    unlikely = float(np.quantile(sick, 1 - RULED_OUT, method="lower"))
-    likely = float(np.quantile(healthy, RULED_IN, method="higher"))
+    unlikely = float(np.quantile(sure, 1 - RULED_OUT, method="lower"))
+    healthy, weights = probabilities[~is_finding], weights[~is_finding]
+    likely = float(np.quantile(healthy, RULED_IN, method="inverted_cdf", weights=weights))
     return OperatingPoint(class_name, threshold, min(unlikely, threshold), max(likely, threshold))

@@ -39,10 +39,10 @@ def calibrate(
 ) -> tuple[Calibration, Gate]:
     """Fit temperature, operating point and gate of trained weights, and store them in their file.
 
-    The split is made again from the recipe in the file. The temperature comes from all validation
-    radiographs, as they are and `VIEWS` times with another's tone and sharpness, so that it holds
-    for other machines too; the operating point from those of them whose labels are not noisy. The
-    finding is the last class. The gate is fitted to training images, drawn as in training.
+    The split is made again from the recipe in the file. Temperature and operating point come from
+    the validation radiographs, as they are and `VIEWS` times with another's tone and sharpness, so
+    that they hold for other machines too. The finding is the last class. The gate is fitted to
+    training images, drawn as in training.
 
     Args:
         checkpoint: the file that `train` wrote.
@@ -90,10 +90,14 @@ def _calibrate(
     logits = torch.cat([as_is, *shifted])
     labels = validation.labels[:real].repeat(1 + VIEWS)
     calibration = Calibration(fit_temperature(logits, labels))
-    clean = (validation.source_of[:real] < noisy_from).repeat(1 + VIEWS)
-    finding = calibration.probabilities(logits[clean])[:, -1].numpy()
-    is_finding = (labels[clean] == logits.shape[1] - 1).numpy()
-    point = choose_operating_point(model.class_names[-1], finding, is_finding)
+    source_of = validation.source_of[:real].repeat(1 + VIEWS)
+    point = choose_operating_point(
+        model.class_names[-1],
+        calibration.probabilities(logits)[:, -1].numpy(),
+        (labels == logits.shape[1] - 1).numpy(),
+        source_of.numpy(),
+        (source_of >= noisy_from).numpy(),
+    )
     return replace(calibration, operating_point=point), features
 
 

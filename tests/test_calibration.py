@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from cxr_gradcam.calibration import (
     Calibration,
@@ -33,21 +34,51 @@ def test_probabilities_by_hand() -> None:
     )
 
 
+def _source(
+    sick: list[float], healthy: list[float], source: int = 0, noisy: bool = False
+) -> tuple[NDArray[np.floating], NDArray[np.bool_], NDArray[np.int_], NDArray[np.bool_]]:
+    """Give the arguments that say what one source's images are."""
+    count = len(sick) + len(healthy)
+    is_finding = np.arange(count) < len(sick)
+    return np.array(sick + healthy), is_finding, np.full(count, source), np.full(count, noisy)
+
+
 def test_threshold_by_hand() -> None:
     sick, healthy = [0.2, 0.6, 0.62, 0.7, 0.9], [0.1, 0.3, 0.4, 0.65]
-    point = choose_operating_point("Pneumonia", np.array(sick + healthy), np.arange(9) < 5)
+    point = choose_operating_point("Pneumonia", *_source(sick, healthy))
     assert point.threshold == 0.6  # 4 of 5 found, 3 of 4 let go
 
 
 def test_bounds_by_hand() -> None:
-    sick = np.arange(1, 1001) / 1001  # 99.5 % lie from the 5th on
-    healthy = np.append(np.arange(100) / 400, 0.9)  # 98 % lie below the 99th
-    point = choose_operating_point(
-        "Pneumonia", np.concatenate([sick, healthy]), np.arange(1101) < 1000
-    )
+    sick = [i / 1001 for i in range(1, 1001)]  # 99.5 % lie from the 5th on
+    healthy = [*(i / 400 for i in range(98)), 0.85, 0.9]  # 98 % lie up to the 98th
+    point = choose_operating_point("Pneumonia", *_source(sick, healthy))
     assert point.unlikely_below == pytest.approx(5 / 1001)
-    assert point.threshold == pytest.approx(248 / 1001)  # the first above 99/400
-    assert point.likely_from == pytest.approx(98 / 400, abs=1 / 300)
+    assert point.threshold == point.likely_from == pytest.approx(243 / 1001)  # first above 97/400
+
+
+def _together(*sources: tuple[NDArray, ...]) -> list[NDArray]:
+    return [np.concatenate(parts) for parts in zip(*sources, strict=True)]
+
+
+def test_a_small_source_moves_the_threshold_as_much_as_a_large_one() -> None:
+    large = _source([0.5] * 50 + [0.9] * 50, [0.1] * 100)
+    small = _source([0.9], [0.6], source=1)
+    assert choose_operating_point("Pneumonia", *large).threshold == 0.5
+    assert choose_operating_point("Pneumonia", *_together(large, small)).threshold == 0.9
+
+
+def test_a_small_source_moves_the_bound_of_likely_as_much_as_a_large_one() -> None:
+    large = _source([0.5], [0.1] * 100)
+    small = _source([0.5], [0.1, 0.1, 0.1, 0.9], source=1)
+    assert choose_operating_point("Pneumonia", *large).likely_from == 0.5
+    assert choose_operating_point("Pneumonia", *_together(large, small)).likely_from == 0.9
+
+
+def test_noisy_labels_do_not_make_an_image_unlikely() -> None:
+    sure = _source([0.5, 0.7], [0.1, 0.2])
+    noisy = _source([0.01, 0.6], [0.1], source=1, noisy=True)
+    assert choose_operating_point("Pneumonia", *_together(sure, noisy)).unlikely_below == 0.5
 
 
 @given(
@@ -55,22 +86,22 @@ def test_bounds_by_hand() -> None:
     st.lists(st.floats(0, 1), min_size=1, max_size=50),
 )
 def test_no_other_threshold_tells_them_better(sick: list[float], healthy: list[float]) -> None:
-    probabilities = np.array(sick + healthy)
-    is_finding = np.arange(len(probabilities)) < len(sick)
-    point = choose_operating_point("Pneumonia", probabilities, is_finding)
+    point = choose_operating_point("Pneumonia", *_source(sick, healthy))
 
     def sum_of_rates(threshold: float) -> float:
         found = (np.array(sick) >= threshold).mean()
         return float(found + (np.array(healthy) < threshold).mean())
 
     assert point.unlikely_below <= point.threshold <= point.likely_from
-    best = max(map(sum_of_rates, probabilities))
-    assert sum_of_rates(point.threshold) >= best - 1e-9
+    assert sum_of_rates(point.threshold) >= max(map(sum_of_rates, sick + healthy)) - 1e-9
 
 
-def test_one_side_alone_gives_no_operating_point() -> None:
+@pytest.mark.parametrize(("sick", "healthy", "noisy"), [([0.5], [], False), ([0.5], [0.4], True)])
+def test_one_side_alone_gives_no_operating_point(
+    sick: list[float], healthy: list[float], noisy: bool
+) -> None:
     with pytest.raises(ValueError, match="with the finding and without"):
-        choose_operating_point("Pneumonia", np.array([0.5]), np.array([True]))
+        choose_operating_point("Pneumonia", *_source(sick, healthy, noisy=noisy))
 
 
 def test_verdicts_at_the_bounds() -> None:

@@ -27,7 +27,7 @@ class Brightness:
 
 
 def _validation(noisy: int, phantoms: int) -> LabelledImages:
-    """Draw pictures whose class is their brightness; the noisy ones' labels are inside out."""
+    """Draw pictures whose class is their brightness; every second noisy one's label is wrong."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (COUNT, 1, 8, 8), generator=generator)
     bright = torch.arange(COUNT) % 2
@@ -35,7 +35,8 @@ def _validation(noisy: int, phantoms: int) -> LabelledImages:
     source_of = torch.zeros(COUNT, dtype=torch.long)
     source_of[COUNT - phantoms - noisy :] = 1
     source_of[COUNT - phantoms :] = 2
-    labels = torch.where(source_of == 1, 1 - bright, bright)
+    wrong = (source_of == 1) & (torch.arange(COUNT) % 4 < 2)
+    labels = torch.where(wrong, 1 - bright, bright)
     return LabelledImages(images, labels, source_of, images[COUNT - phantoms :])
 
 
