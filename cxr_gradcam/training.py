@@ -104,11 +104,12 @@ def train(
     source: str = "",
     patient_pattern: str = PATIENT_PATTERN,
 ) -> dict[str, Any]:
-    """Train a ResNet50 and write the best epoch's averaged weights.
+    """Train a ResNet50 and write its averaged weights as they are at the end.
 
-    Within each source every class is drawn equally often. The best epoch is the one with the
-    highest area under the ROC curve on the validation patients, a mean over the sources. An
-    unfinished run with the same recipe goes on after its last whole epoch.
+    Within each source every class is drawn equally often. The area under the ROC curve on the
+    validation patients is measured after each epoch and stored; it chooses none, because the early
+    epochs see smaller images and the learning rate falls to the end. An unfinished run with the
+    same recipe goes on after its last whole epoch.
 
     Args:
         data: folders of one source each, with one folder of radiographs per class.
@@ -159,7 +160,7 @@ def _read_resume(
 
 
 class _Run:
-    """A training run between two epochs: the model, its average, the optimiser, the best so far."""
+    """A training run between two epochs: the model, its average, the optimiser."""
 
     def __init__(
         self,
@@ -201,7 +202,6 @@ class _Run:
         noisy = (training.source_of >= split.noisy_from) & (training.source_of < len(split.sources))
         self.smoothing = torch.where(noisy, recipe.noisy_label_smoothing, recipe.label_smoothing)
         self.epoch, self.aucs = 0, list[dict[str, float]]()
-        self.best: dict[str, Tensor] = {}
         if state is not None:
             self._restore(state)
 
@@ -275,11 +275,6 @@ class _Run:
         return torch.cat(probabilities).numpy()
 
     def finish_epoch(self, epoch: int, aucs: dict[str, float]) -> None:
-        if not self.aucs or _mean(aucs) > max(map(_mean, self.aucs)):
-            self.best = {
-                name: tensor.detach().cpu().clone()
-                for name, tensor in self.average.module.state_dict().items()
-            }
         self.aucs.append(aucs)
         self.epoch = epoch + 1
         partial = self.resume.with_suffix(".part")
@@ -296,7 +291,6 @@ class _Run:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "best": self.best,
             "epoch": self.epoch,
             "aucs": self.aucs,
         }
@@ -306,7 +300,7 @@ class _Run:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.best, self.epoch, self.aucs = state["best"], state["epoch"], state["aucs"]
+        self.epoch, self.aucs = state["epoch"], state["aucs"]
         self.console.print(f"resuming after epoch {self.epoch}")
 
     def write(
@@ -320,11 +314,17 @@ class _Run:
             "training_phantoms": len(training.masks),
             "validation_images": len(validation) - len(validation.masks),
             "validation_phantoms": len(validation.masks),
-            "validation_auc": max(map(_mean, self.aucs)),
+            "validation_auc": float(np.mean(list(self.aucs[-1].values()))),
             "validation_auc_by_epoch": self.aucs,
         }
         save_checkpoint(
-            output, Checkpoint(self.best, self.split.class_names, self.preprocessing, figures)
+            output,
+            Checkpoint(
+                self.average.module.state_dict(),
+                self.split.class_names,
+                self.preprocessing,
+                figures,
+            ),
         )
         self.resume.unlink(missing_ok=True)
         return figures
@@ -404,10 +404,6 @@ def _outputs_of(*modules: nn.Module) -> Iterator[list[Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _mean(aucs: dict[str, float]) -> float:
-    return float(np.mean(list(aucs.values())))
 
 
 def _silence_residuals(model: ResNet50FineTuned) -> None:

@@ -94,6 +94,18 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         torch.testing.assert_close(tensor, whole.state_dict[name], rtol=0, atol=0, msg=name)
 
 
+def test_the_weights_are_those_of_the_end_whatever_validation_says(
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling = iter([0.9, 0.1])
+    monkeypatch.setattr(training_module, "mean_auc", lambda *_: next(falling))
+    output = tmp_path / "falling.safetensors"
+    assert train([data], output, TINY)["validation_auc"] == 0.1
+    at_the_end = load_checkpoint(weights).state_dict  # same run, other figures
+    for name, tensor in load_checkpoint(output).state_dict.items():
+        assert torch.equal(tensor, at_the_end[name]), name
+
+
 def stop(*_: object) -> None:
     raise KeyboardInterrupt
 
