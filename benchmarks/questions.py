@@ -54,8 +54,8 @@ def look(model: ResNet50FineTuned, x: torch.Tensor) -> Seen:
 
 def _questions(seen: Seen, where: str) -> dict[str, Callable[[], object]]:
     ask = partial(seen.maps, CLASS_IDX)
-    standard: dict[str, Callable[[], object]] = {
-        f"{METHODS[name].label}{where}": partial(ask, name, layers=DETAIL["standard"])
+    coarse: dict[str, Callable[[], object]] = {
+        f"{METHODS[name].label}{where}": partial(ask, name, layers=DETAIL["coarse"])
         for name in QUICK_METHODS
     }
     finer: dict[str, Callable[[], object]] = {
@@ -63,8 +63,8 @@ def _questions(seen: Seen, where: str) -> dict[str, Callable[[], object]]:
         for detail in ("fine", "finest")
     }
     if not where:
-        finer["Ablation-CAM"] = partial(ask, "ablationcam", layers=DETAIL["standard"])
-    return standard | finer
+        finer["Ablation-CAM"] = partial(ask, "ablationcam", layers=DETAIL["coarse"])
+    return coarse | finer
 
 
 if __name__ == "__main__":

@@ -133,7 +133,9 @@ def choose_operating_point(
     false_positives, true_positives, thresholds = roc_curve(
         is_finding, probabilities, sample_weight=weights
     )
-    threshold = min(1.0, float(thresholds[np.argmax(true_positives - false_positives)]))
+    # the first threshold is infinite and calls nobody, which is no better than calling everybody
+    best = 1 + np.argmax((true_positives - false_positives)[1:])
+    threshold = float(thresholds[best])
     unlikely = float(np.quantile(sure, 1 - RULED_OUT, method="lower"))
     healthy, weights = probabilities[~is_finding], weights[~is_finding]
     likely = float(np.quantile(healthy, RULED_IN, method="inverted_cdf", weights=weights))

@@ -86,7 +86,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
         "--method", choices=METHODS, default="gradcam", metavar="NAME", help=_METHOD_HELP
     )
     parser.add_argument(
-        "--detail", choices=DETAIL, default="standard", help="finer details are less sure"
+        "--detail", choices=DETAIL, default="fine", help="default: %(default)s"
     )
     parser.add_argument(
         "--fusion", choices=("mean", "max"), default="mean", help="of the layers of a finer detail"

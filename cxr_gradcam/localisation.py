@@ -121,7 +121,7 @@ def _maps(
 ) -> Iterator[tuple[tuple[str, str], Map]]:
     examination = examine(model, case.radiograph, DETAIL["finest"])
     for method in METHODS:
-        details = DETAIL if method in QUICK_METHODS else {"standard": DETAIL["standard"]}
+        details = DETAIL if method in QUICK_METHODS else {"coarse": DETAIL["coarse"]}
         if method not in QUICK_METHODS and not slow:
             continue
         for detail, layers in details.items():

@@ -33,7 +33,8 @@ For research and teaching. The model must not guide the care of a patient.
 
 It says how probable {finding} is on a frontal chest X-ray, and a heat map shows which places of the
 picture its answer rests on. It knows the classes {classes} and no other: a fracture, a tumour
-or a pneumothorax goes unseen.
+or a pneumothorax goes unseen. It looks at the picture with {size} x {size} pixels: fine signs go
+unseen too.
 
 ### What a heat map means, and what it does not
 
@@ -48,7 +49,6 @@ _LIMITS = """### Limits
 - Most of the training pictures come from one hospital and show children aged 1 to 5. The adults
   are few, and their labels were mined from reports: many are wrong.
 - Training began from random weights, without any other medical picture.
-- The pictures of children had been squeezed to 224 x 224 pixels: fine signs are lost.
 - Nothing is known of other machines, portable pictures of the bedridden, or rare pneumonias.
 - Synthetic X-rays are no patients: what is measured on them tells of the maps' working, not of a
   clinic.
@@ -83,7 +83,11 @@ def write_card(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
     """
     finding = checkpoint.class_names[-1]
     sections = [
-        _PURPOSE.format(finding=finding, classes=" and ".join(checkpoint.class_names)),
+        _PURPOSE.format(
+            finding=finding,
+            classes=" and ".join(checkpoint.class_names),
+            size=checkpoint.preprocessing.size,
+        ),
         _decision(checkpoint),
         *(_result(name, result) for name, result in results.items()),
         _training(checkpoint.training),
@@ -153,7 +157,8 @@ def _evaluation(title: str, finding: Mapping[str, Any]) -> str:
         sources = [{"source": name, "AUC": auc} for name, auc in finding["source_auc"].items()]
         parts.append(
             "How well the probability tells X-rays of one source without the finding from the "
-            "others; 0.5 is not at all:\n"
+            "others; 0.5 is not at all, and above it those of this source are called ill more "
+            "easily:\n"
         )
         parts.append(markdown_table(sources))
     return "\n".join(parts)

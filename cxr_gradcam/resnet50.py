@@ -42,11 +42,11 @@ from cxr_gradcam.trunk import CONV3, LAYER2, LAYER3, STAGES, FastTrunk, RunTrunk
 BUNDLED = "bundled"
 
 DETAIL = {
-    "standard": (CONV3,),
+    "coarse": (CONV3,),
     "fine": (LAYER3, CONV3),
     "finest": (LAYER2, LAYER3, CONV3),
 }
-"""The layers of a map by the detail that they show: places of 1/7, 1/14 and 1/28 of the side."""
+"""The layers of a map by the detail that they show: places of 32, 16 and 8 pixels of the input."""
 
 
 class ResNet50FineTuned(nn.Module):
@@ -251,7 +251,7 @@ class ResNet50FineTuned(nn.Module):
             ValueError: `x` has not four dimensions, or a layer is none of this model.
         """
         self._require_gradcam(x)
-        found = named_layers(self, DETAIL["standard"] if layers is None else layers)
+        found = named_layers(self, DETAIL["coarse"] if layers is None else layers)
         run_trunk = self._trunk_for(x) if set(found) <= {*STAGES} else None
         if run_trunk is None:
             return HookedPass(self, found, x, self.resnet50.fc)

@@ -32,7 +32,8 @@ def test_explain_prints_json_and_saves_what_python_renders(
     assert (status, errors, len(lines)) == (0, "", 1)
     record = json.loads(lines[0])
     radiograph = read_radiograph(xray)
-    expected = explain(ResNet50FineTuned.from_checkpoint(), radiograph, "Normal")
+    model = ResNet50FineTuned.from_checkpoint()
+    expected = explain(model, radiograph, "Normal", layers=DETAIL["fine"])
     assert record["file"] == str(xray)
     assert record["class_name"] == "Normal"
     assert record["method"] == "gradcam"

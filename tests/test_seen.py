@@ -90,7 +90,7 @@ def passes(shared_model, images):
 
 
 @pytest.mark.parametrize(
-    "layers", [DETAIL["standard"], DETAIL["finest"], (LAYER3,), (LAYER2, CONV3)]
+    "layers", [DETAIL["coarse"], DETAIL["finest"], (LAYER3,), (LAYER2, CONV3)]
 )
 @pytest.mark.parametrize("method", QUICK_METHODS)
 def test_stages_give_the_maps_of_the_hooks(passes, method, layers, monkeypatch):

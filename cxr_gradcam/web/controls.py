@@ -12,7 +12,7 @@ from cxr_gradcam.methods import METHODS
 from cxr_gradcam.resnet50 import DETAIL
 
 FOR, AGAINST, RATHER_THAN = "for", "against", "rather than "
-_DETAIL_LABELS = {"standard": "Standard", "fine": "Finer", "finest": "Finest"}
+_DETAIL_LABELS = {"coarse": "Coarse", "fine": "Fine", "finest": "Finest"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def controls(class_names: Sequence[str]) -> Controls:
         )
         detail = gr.Radio(
             [(label, name) for name, label in _DETAIL_LABELS.items()],
-            value="standard",
+            value="fine",
             label="Detail",
-            info="Finer maps add earlier layers: sharper, but less sure of the class. "
+            info="Fine and finest maps add earlier layers: sharper, but less sure of the class. "
             "A grid of dots is the network's own, and not of the image.",
             interactive=True,
         )

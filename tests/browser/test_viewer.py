@@ -20,7 +20,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
+from cxr_gradcam import Explanation, ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.render import COLORMAPS, as_rgb, color_table, colorize, overlay
 from cxr_gradcam.resnet50 import DETAIL
@@ -83,11 +83,16 @@ def requests_during(page: Page) -> list[Request]:
     return seen
 
 
+def answer(model: ResNet50FineTuned, path: Path, **question: Any) -> Explanation:
+    """Ask in Python what the page asks; its map is the fine one where the question names none."""
+    return explain(model, read_radiograph(path), **{"layers": DETAIL["fine"], **question})
+
+
 def assert_shows(
     page: Page, model: ResNet50FineTuned, path: Path, alpha: float = 0.5, colormap: str = "jet"
 ) -> None:
     radiograph = read_radiograph(path)
-    explanation = explain(model, radiograph)
+    explanation = answer(model, path)
     original = as_rgb(radiograph.pixels)
     expected = {
         "original": original,
@@ -201,15 +206,19 @@ def test_another_class_shows_its_own_map_on_the_same_image(
     page: Page, bundled: ResNet50FineTuned, xray: Path
 ) -> None:
     upload(page, xray)
-    radiograph = read_radiograph(xray)
-    predicted = explain(bundled, radiograph).predicted_class
-    other = next(name for name in bundled.class_names if name != predicted)
+    other = not_predicted(bundled, xray)
     with next_image(page):
         page.get_by_role("radio", name=other).check()
     expect(page.locator("#viewer .note")).to_contain_text(other)
-    expected = explain(bundled, radiograph, other).heatmap
+    expected = answer(bundled, xray, class_name=other).heatmap
     np.testing.assert_array_equal(pixels_of(page, "heat-map"), colorize(expected))
-    np.testing.assert_array_equal(pixels_of(page, "original"), as_rgb(radiograph.pixels))
+    original = as_rgb(read_radiograph(xray).pixels)
+    np.testing.assert_array_equal(pixels_of(page, "original"), original)
+
+
+def not_predicted(model: ResNet50FineTuned, path: Path) -> str:
+    predicted = answer(model, path).predicted_class
+    return next(name for name in model.class_names if name != predicted)
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -229,7 +238,7 @@ def open_settings(page: Page) -> None:
         ("Method", "LayerCAM", {"method": "layercam"}),
         ("Method", "EigenCAM", {"method": "eigencam"}),
         ("Method", "Ablation-CAM", {"method": "ablationcam"}),
-        ("Detail", "Finer", {"layers": DETAIL["fine"]}),
+        ("Detail", "Coarse", {"layers": DETAIL["coarse"]}),
         ("Detail", "Finest", {"layers": DETAIL["finest"]}),
     ],
 )
@@ -248,12 +257,9 @@ def test_another_question_shows_what_python_renders(
             page.get_by_role("radio", name=option).check()
         else:
             choose(page, label, option)
-    radiograph = read_radiograph(xray)
     if "contrast_with" in question:
-        predicted = explain(bundled, radiograph).predicted_class
-        other = next(name for name in bundled.class_names if name != predicted)
-        question = {"contrast_with": other}
-    expected = explain(bundled, radiograph, **question)
+        question = {"contrast_with": not_predicted(bundled, xray)}
+    expected = answer(bundled, xray, **question)
     np.testing.assert_array_equal(pixels_of(page, "heat-map"), colorize(expected.heatmap))
     spoken = page.locator("[data-panel=heat-map] canvas").get_attribute("aria-label")
     assert what_is_shown(expected) in str(spoken)
@@ -263,8 +269,7 @@ def test_the_questions_follow_the_class(page: Page, bundled: ResNet50FineTuned, 
     upload(page, xray)
     with next_image(page):
         choose(page, "Question", "rather than")
-    predicted = explain(bundled, read_radiograph(xray)).predicted_class
-    other = next(name for name in bundled.class_names if name != predicted)
+    other = not_predicted(bundled, xray)
     with next_image(page):
         page.get_by_role("radio", name=other).check()
     expect(page.get_by_label("Question", exact=True)).to_have_value(f"What speaks for {other}?")
@@ -281,7 +286,7 @@ def test_a_slow_map_tells_how_far_it_is_and_gives_way_to_a_quick_one(
     expect(progress).to_be_visible()
     with next_image(page):
         choose(page, "Method", "HiResCAM")
-    expected = colorize(explain(bundled, read_radiograph(xray), method="hirescam").heatmap)
+    expected = colorize(answer(bundled, xray, method="hirescam").heatmap)
     np.testing.assert_array_equal(pixels_of(page, "heat-map"), expected)
     expect(progress).to_be_hidden()
     np.testing.assert_array_equal(pixels_of(page, "heat-map"), expected)
@@ -376,7 +381,7 @@ def test_of_two_quick_clicks_the_last_one_counts_everywhere(
     expected = as_rgb(read_radiograph(last).pixels)
     wait_until(lambda: np.array_equal(pixels_of(page, "original"), expected))
     assert_shows(page, bundled, last)
-    predicted = explain(bundled, read_radiograph(last)).predicted_class
+    predicted = answer(bundled, last).predicted_class
     expect(page.locator("#answer dt").first).to_have_text(predicted)
 
 
