@@ -41,6 +41,11 @@ def test_the_decision_is_that_of_the_weights() -> None:
     assert "not calibrated" in write_card(checkpoint(Calibration()), {})
 
 
+def test_the_card_says_how_finely_the_model_looks() -> None:
+    looks = Checkpoint({}, ("Normal", "Pneumonia"), Preprocessing(size=96), {}, Calibration())
+    assert "96 x 96 pixels" in write_card(looks, {})
+
+
 def test_results_become_sections() -> None:
     evaluation = {
         "findings": {
