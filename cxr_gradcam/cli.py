@@ -85,9 +85,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", choices=METHODS, default="gradcam", metavar="NAME", help=_METHOD_HELP
     )
-    parser.add_argument(
-        "--detail", choices=DETAIL, default="fine", help="default: %(default)s"
-    )
+    parser.add_argument("--detail", choices=DETAIL, default="fine", help="default: %(default)s")
     parser.add_argument(
         "--fusion", choices=("mean", "max"), default="mean", help="of the layers of a finer detail"
     )

@@ -89,9 +89,7 @@ def passes(shared_model, images):
     return hooks, StagedPass(network, run_in_full_precision(network), STAGES, images)
 
 
-@pytest.mark.parametrize(
-    "layers", [DETAIL["coarse"], DETAIL["finest"], (LAYER3,), (LAYER2, CONV3)]
-)
+@pytest.mark.parametrize("layers", [DETAIL["coarse"], DETAIL["finest"], (LAYER3,), (LAYER2, CONV3)])
 @pytest.mark.parametrize("method", QUICK_METHODS)
 def test_stages_give_the_maps_of_the_hooks(passes, method, layers, monkeypatch):
     monkeypatch.setattr(staged, "WEAK", 0)  # else a weak map is made by hooks in both
