@@ -41,7 +41,8 @@ unseen too.
 It shows where the model looked, not where the disease is. A map can be right beside a wrong
 answer, and wrong beside a right one. How often its hottest place lies in a lesion whose place is
 known stands below; where that share is not far above that of a fixed guess, do not read a place
-from the map.
+from the map. What is absent has no place: a map for {others} may be hottest anywhere, often at the
+edge of the picture.
 """
 
 _LIMITS = """### Limits
@@ -85,6 +86,7 @@ def write_card(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
     sections = [
         _PURPOSE.format(
             finding=finding,
+            others=" or ".join(checkpoint.class_names[:-1]),
             classes=" and ".join(checkpoint.class_names),
             size=checkpoint.preprocessing.size,
         ),
