@@ -137,8 +137,13 @@ def eigencam(activations: Tensor) -> Tensor:
 
     Source: Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020, equation 3; nothing is centred there.
     """
+    return strongest_pattern(activations).relu()
+
+
+def strongest_pattern(activations: Tensor) -> Tensor:
+    """Project the activations (N, K, h, w) on EigenCAM's vector; below 0 where `eigencam` is 0."""
     activations = activations.float()
-    return _first_component(activations, torch.ones_like(activations[:, 0])).relu()
+    return _first_component(activations, torch.ones_like(activations[:, 0]))
 
 
 def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -107,7 +108,7 @@ def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
     Raises:
         CheckpointError: no such file, no safetensors file, or one without our header.
     """
-    path = _download(source) if str(source).startswith(_HUB) else Path(source)
+    path = _locate(source)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -123,6 +124,23 @@ def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
             f"{path} does not name its classes and preprocessing: write it with save_checkpoint, "
             "or load its tensors with load_state_dict"
         ) from None
+
+
+def checksum(source: str | os.PathLike[str]) -> str:
+    """Give the SHA-256 of a checkpoint's file: figures say by it which weights they are of.
+
+    Args:
+        source: as of `load_checkpoint`.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        CheckpointError: the file cannot be fetched.
+        OSError: it cannot be read.
+    """
+    with _locate(source).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> Checkpoint:
@@ -149,6 +167,10 @@ def _calibration(header: Mapping[str, Any]) -> Calibration:
 
 def _full_precision(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+
+
+def _locate(source: str | os.PathLike[str]) -> Path:
+    return _download(source) if str(source).startswith(_HUB) else Path(source)
 
 
 def _download(source: str | os.PathLike[str]) -> Path:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from cxr_gradcam import trust
 from cxr_gradcam.batch import explain_files
+from cxr_gradcam.checkpoint import bundled_checkpoint, checksum
 from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation import predict, summarise
 from cxr_gradcam.fitting import calibrate
@@ -290,13 +291,17 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    model, data = _weights_and_folders(options)
+    weights, data = _weights_and_folders(options)
+    model, origin = (
+        ResNet50FineTuned.from_checkpoint(weights),
+        {"weights_sha256": checksum(weights)},
+    )
     if options.measure is not None:
-        return _show(_measure(model, data, options), as_json=options.json)
+        return _show(origin | _measure(model, data, options), as_json=options.json)
     if not data:
         raise ValueError("no folder of radiographs is named: give one with a folder per class")
     predictions = predict(model, data, options.patient_pattern)
-    summary = summarise(predictions)
+    summary = origin | summarise(predictions)
     if options.report is not None:
         write_report(options.report, predictions, summary)
     if options.json:
@@ -307,12 +312,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _weights_and_folders(options: argparse.Namespace) -> tuple[ResNet50FineTuned, list[Path]]:
+def _weights_and_folders(options: argparse.Namespace) -> tuple[str | Path, list[Path]]:
     """Take a first argument that names weights for them."""
     weights, data = options.weights, options.data
     if weights is None and data and data[0].startswith("hf://") | data[0].endswith(".safetensors"):
         weights, *data = data
-    return ResNet50FineTuned.from_checkpoint(weights), [Path(folder) for folder in data]
+    return weights or bundled_checkpoint(), [Path(folder) for folder in data]
 
 
 def _measure(

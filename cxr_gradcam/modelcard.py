@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxr_gradcam.checkpoint import Checkpoint, assets, bundled_checkpoint, load_checkpoint
+from cxr_gradcam.checkpoint import Checkpoint, assets, bundled_checkpoint, checksum, load_checkpoint
 
 _FIGURES = {
     "auc": "AUC",
@@ -69,7 +69,11 @@ def model_card() -> str:
     Returns:
         Markdown: a heading of the first level, then headings of the third.
     """
-    return write_card(load_checkpoint(bundled_checkpoint()), _stored(assets() / "results"))
+    weights = bundled_checkpoint()
+    card = write_card(load_checkpoint(weights), _stored(assets() / "results"))
+    return (
+        f"{card}\n### The file\n\nAll figures are of the weights `{checksum(weights)}` (SHA-256).\n"
+    )
 
 
 def write_card(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:

@@ -124,7 +124,7 @@ class ResNet50FineTuned(nn.Module):
         Args:
             source: a .safetensors path or "hf://owner/name"; None for the bundled weights.
             enable_gradcam: start with `enable_gradcam_mode()`.
-            fast: as the attribute; probabilities then differ by up to 0.005.
+            fast: as the attribute; probabilities then differ by up to 0.011.
 
         Returns:
             The model with the checkpoint's classes, head and preprocessing.

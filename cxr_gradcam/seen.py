@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from cxr_gradcam.cam import GRADIENT_METHODS, Fusion, GradientMethod, eigencam, fuse
+from cxr_gradcam.cam import GRADIENT_METHODS, Fusion, GradientMethod, fuse, strongest_pattern
 from cxr_gradcam.capture import Capture, capturing, evaluating, hooked, score_gradients
 from cxr_gradcam.layers import Grid
 from cxr_gradcam.methods import METHODS
@@ -108,7 +108,7 @@ class Seen(ABC):
         if method in GRADIENT_METHODS:
             return self._from_gradients(GRADIENT_METHODS[method], weights, layers)
         if method == "eigencam":
-            return [eigencam(self.activations(layer)) for layer in layers]
+            return [pattern.relu() for pattern in self._strongest_patterns(layers)]
         perturb = self._scorecam if method == "scorecam" else self._ablationcam
         return self._one_by_one(perturb, weights, layers, progress)
 
@@ -120,6 +120,9 @@ class Seen(ABC):
             compute(self.activations(layer), gradient)
             for layer, gradient in zip(layers, gradients, strict=True)
         ]
+
+    def _strongest_patterns(self, layers: Sequence[str]) -> list[Tensor]:
+        return [strongest_pattern(self.activations(layer)) for layer in layers]
 
     def _check(self, method: str, layers: Sequence[str]) -> None:
         if method not in METHODS:

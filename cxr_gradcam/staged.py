@@ -26,6 +26,10 @@ WEAK = 0.4
 """A map whose peak is below this share of the opposite question's is what large numbers leave when
 they cancel out, and the trunk's rounding shows in it."""
 
+BALANCED = 0.03
+"""A pattern whose sum is below this share of its magnitudes' sum is as much negative as positive:
+the trunk's rounding, which moves that share by up to 0.017, may choose its sign."""
+
 
 class StagedPass(Seen):
     """What a trunk left of a batch, and the network whose tail leads on from there.
@@ -93,9 +97,17 @@ class StagedPass(Seen):
         for sample in weak.nonzero()[:, 0].tolist():
             exact = self._in_full_precision(sample)
             again = exact._from_gradients(compute, weights[sample : sample + 1], layers)
-            for each, better in zip(maps, again, strict=True):
-                each[sample] = better[0]
+            _replace(maps, sample, again)
         return maps
+
+    def _strongest_patterns(self, layers: Sequence[str]) -> list[Tensor]:
+        """Find them; look again in full precision at the samples where rounding chose a sign."""
+        patterns = super()._strongest_patterns(layers)
+        sums = torch.stack([each.sum(dim=(1, 2)).abs() for each in patterns])
+        sizes = torch.stack([each.abs().sum(dim=(1, 2)) for each in patterns])
+        for sample in (sums < BALANCED * sizes).any(dim=0).nonzero()[:, 0].tolist():
+            _replace(patterns, sample, self._in_full_precision(sample)._strongest_patterns(layers))
+        return patterns
 
     def _in_full_precision(self, sample: int) -> HookedPass:
         """Look again at a sample; the last one is remembered for the next question."""
@@ -118,3 +130,8 @@ class StagedPass(Seen):
             if first != CONV3:
                 outputs[CONV3], shortcut = last_convolution(self._network, outputs[LAYER3])
             return *head(self._network, outputs[CONV3], shortcut), outputs
+
+
+def _replace(maps: Sequence[Tensor], sample: int, better: Sequence[Tensor]) -> None:
+    for each, other in zip(maps, better, strict=True):
+        each[sample] = other[0]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned, explain, localisation, read_radiograph
 from cxr_gradcam.batch import unique_stems
-from cxr_gradcam.checkpoint import load_checkpoint
+from cxr_gradcam.checkpoint import checksum, load_checkpoint
 from cxr_gradcam.cli import main
 from cxr_gradcam.methods import QUICK_METHODS
 from cxr_gradcam.render import as_rgb, colorize, overlay
@@ -140,6 +140,7 @@ def test_evaluate_prints_figures_and_writes_a_report(
     assert (status, len(lines)) == (0, 1)
     figures = json.loads(lines[0])
     assert figures["findings"]["Pneumonia"]["groups"]["all"]["images"] == 120
+    assert figures["weights_sha256"] == checksum(weights)
     assert figures == json.loads((report / "figures.json").read_text())
     assert len(list(report.glob("*.png"))) == 4
     status, lines, _ = run(capsys, "evaluate", data, "--weights", weights)
@@ -156,7 +157,7 @@ def test_evaluate_measures_maps_and_gate(
     status, lines, _ = run(capsys, *arguments, "--json")
     assert status == 0
     result = json.loads(lines[-1])
-    assert set(result) == {"title", "about", "rows"}
+    assert set(result) == {"weights_sha256", "title", "about", "rows"}
     assert len({tuple(row) for row in result["rows"]}) == 1
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from cxr_gradcam.calibration import Calibration, OperatingPoint
-from cxr_gradcam.checkpoint import Checkpoint
+from cxr_gradcam.checkpoint import Checkpoint, assets, bundled_checkpoint
 from cxr_gradcam.modelcard import markdown_table, model_card, write_card
 from cxr_gradcam.preprocess import Preprocessing
 
@@ -22,6 +24,15 @@ def checkpoint(calibration: Calibration) -> Checkpoint:
 
 def test_the_card_in_the_documents_is_up_to_date() -> None:
     assert CARD.read_text("utf-8") == model_card(), "run `python -m cxr_gradcam model-card`"
+
+
+def test_the_stored_results_are_of_the_bundled_weights() -> None:
+    weights = sha256(bundled_checkpoint().read_bytes()).hexdigest()
+    results = sorted((assets() / "results").glob("*.json"))
+    assert len(results) == 5
+    for path in results:
+        assert json.loads(path.read_text("utf-8"))["weights_sha256"] == weights, path.name
+    assert f"`{weights}`" in CARD.read_text("utf-8")
 
 
 def test_a_table_shows_figures_with_their_intervals() -> None:

@@ -155,6 +155,31 @@ def test_a_weak_map_is_made_in_full_precision(shared_model, images, monkeypatch)
     assert seen_strong
 
 
+def test_a_pattern_whose_sign_is_a_matter_of_rounding_is_made_in_full_precision(
+    shared_model, images
+):
+    network = shared_model.resnet50
+    run = run_in_full_precision(network)
+    shares = torch.tensor([0.5, -0.01, 0.5, -0.04])[: len(images)]
+
+    def run_roughly(x, stages):
+        """Give each image one pattern, whose sum is this share of its magnitudes' sum."""
+        outputs = run(x, stages)
+        n, _, height, width = outputs[CONV3].shape
+        pattern = torch.ones(height * width)
+        pattern[: height * width // 2] = -1
+        pattern -= pattern.mean()
+        rough = torch.stack([(pattern + share)[:, None] @ torch.ones(1, 2048) for share in shares])
+        return outputs | {CONV3: rough.transpose(1, 2).reshape(n, 2048, height, width)}
+
+    rough = StagedPass(network, run_roughly, [CONV3], images)
+    exact = StagedPass(network, run, [CONV3], images)
+    weights = score_weights(exact.logits, 0)
+    given, expected = (each.raw_maps(weights, "eigencam", [CONV3])[0] for each in (rough, exact))
+    same = torch.isclose(given, expected, rtol=1e-3, atol=1e-3).all(dim=2).all(dim=1)
+    assert same.tolist() == (shares.abs() < staged.BALANCED).tolist()
+
+
 @pytest.mark.parametrize("method", QUICK_METHODS)
 def test_a_batch_has_the_maps_of_its_single_images(shared_model, images, method):
     together = shared_model.see(images).maps([2, 1, 0, 2], method)[0]
