@@ -28,8 +28,8 @@ def read_boxes(table: Path, images: Path, finding: str) -> list[Case]:
         One case per image; its mask is the union of the boxes.
 
     Raises:
-        ValueError: a column is missing, a number is none, a box lies outside its image, or no row
-            is of the finding.
+        ValueError: a column or a part of a row is missing, a number is none, a box lies outside its
+            image, or no row is of the finding.
         RadiographError: an image that cannot be read.
     """
     boxes: dict[str, list[tuple[float, ...]]] = {}
@@ -39,6 +39,8 @@ def read_boxes(table: Path, images: Path, finding: str) -> list[Case]:
         if missing:
             raise ValueError(f"{table} lacks the columns {', '.join(missing)}")
         for row in rows:
+            if None in row.values():
+                raise ValueError(f"line {rows.line_num} of {table} has too few columns")
             if row["finding"].casefold() == finding.casefold():
                 boxes.setdefault(row["image"], []).append(_box(row, rows.line_num, table))
     if not boxes:

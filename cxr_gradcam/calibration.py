@@ -108,10 +108,10 @@ def choose_operating_point(
     """Choose threshold and bounds on validation images; every source counts the same.
 
     At the threshold the sum of sensitivity and specificity, both means over the sources, is
-    greatest (Youden 1950). `RULED_OUT` of the findings are not "unlikely", `RULED_IN` of the other
-    images are not "likely". Labels that are wrong equally often on both sides do not move the
-    threshold; the bound of "unlikely" hangs on the few findings furthest down, where a wrong label
-    is most likely, and so rests on the other labels alone.
+    greatest (Youden 1950). `RULED_OUT` of the findings lie at or above the bound of "unlikely",
+    `RULED_IN` of the other images at or below that of "likely". Labels that are wrong equally often
+    on both sides do not move the threshold; the bound of "unlikely" hangs on the few findings
+    furthest down, where a wrong label is most likely, and so rests on the other labels alone.
 
     Args:
         class_name: the finding.

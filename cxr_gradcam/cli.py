@@ -20,6 +20,7 @@ from cxr_gradcam.batch import explain_files
 from cxr_gradcam.checkpoint import bundled_checkpoint, checksum
 from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation import predict, summarise
+from cxr_gradcam.figures import as_text
 from cxr_gradcam.fitting import calibrate
 from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.methods import METHODS
@@ -345,7 +346,7 @@ def _show(result: dict[str, Any], *, as_json: bool) -> int:
 
 
 def _cell(value: object) -> str:
-    return _with_interval(value) if isinstance(value, dict) else str(value)
+    return as_text(value) if isinstance(value, dict) else str(value)
 
 
 def _table(name: str, finding: dict[str, Any]) -> Table:
@@ -355,14 +356,9 @@ def _table(name: str, finding: dict[str, Any]) -> Table:
     for count in ("images", "patients"):
         table.add_row(count, *(str(group[count]) for group in groups.values()))
     for figure in figures:
-        table.add_row(figure, *(_with_interval(group.get(figure)) for group in groups.values()))
+        shown = (as_text(group[figure]) if figure in group else "-" for group in groups.values())
+        table.add_row(figure, *shown)
     return table
-
-
-def _with_interval(figure: dict[str, float] | None) -> str:
-    if figure is None:
-        return "-"
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def _model_card(options: argparse.Namespace) -> int:

@@ -16,7 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cxr_gradcam.folders import PATIENT_PATTERN, list_folder, patient_of, read_listed
+from cxr_gradcam.folders import (
+    PATIENT_PATTERN,
+    list_folder,
+    patient_of,
+    read_listed,
+    source_names,
+)
 from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.preprocess import resize
 
@@ -103,10 +109,11 @@ def plan_split(
         pattern: as in `patient_of`.
 
     Raises:
-        ValueError: folders of different classes, fewer than two classes, a class that lacks
-            patients on one side, a pattern that is none.
+        ValueError: folders of different classes or one name, fewer than two classes, a class that
+            lacks patients on one side, a pattern that is none.
     """
     folders = [*data, *noisy]
+    sources = source_names(folders)
     listed = [list_folder(folder) for folder in folders]
     class_names = _same_classes([tuple(folder.classes) for folder in listed])
     paths = [path for folder in listed for path, _ in folder.samples]
@@ -117,7 +124,6 @@ def plan_split(
     for side, name in ((labels[held_out], "validation"), (labels[~held_out], "training")):
         if len(side.unique()) < len(class_names):
             raise ValueError(f"a class has no patient for {name}: change the share or add pictures")
-    sources = tuple(folder.name for folder in folders)
     return Split(class_names, sources, paths, labels, source_of, held_out, len(data))
 
 
@@ -137,17 +143,24 @@ def _same_classes(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 def split_by_patient(patients: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
     """Choose whole patients for validation.
 
+    A patient's name and the seed alone decide, so that no other picture or source moves a patient
+    to the other side: whoever validates one stage of a training validates them all.
+
     Args:
         patients: one name per image.
-        share: of the patients, in [0, 1].
+        share: of the patients, in [0, 1]; of a few patients, the share chosen may differ.
         seed: of the choice.
 
     Returns:
         (N,), True where an image is for validation; no patient stands on both sides.
     """
-    names = np.unique(np.asarray(patients))
-    chosen = np.random.default_rng(seed).permutation(names)[: round(share * len(names))]
-    return np.isin(np.asarray(patients), chosen)
+    return np.array([_lot(patient, seed) < share for patient in patients], dtype=bool)
+
+
+def _lot(patient: str, seed: int) -> float:
+    """Draw a number in [0, 1) that is always the same."""
+    digits = sha256(f"{seed} {patient}".encode()).digest()[:6]
+    return int.from_bytes(digits) / 2**48
 
 
 def load(split: Split, size: int, phantoms: int, validation_share: float) -> list[LabelledImages]:

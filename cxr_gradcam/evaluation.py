@@ -15,11 +15,18 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from cxr_gradcam.calibration import Calibration
+from cxr_gradcam.calibration import Calibration, OperatingPoint
 from cxr_gradcam.capture import evaluating
 from cxr_gradcam.explanation import find_class
 from cxr_gradcam.figures import Cases, measure, with_intervals
-from cxr_gradcam.folders import PATIENT_PATTERN, kind_of, list_folder, patient_of, read_listed
+from cxr_gradcam.folders import (
+    PATIENT_PATTERN,
+    kind_of,
+    list_folder,
+    patient_of,
+    read_listed,
+    source_names,
+)
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 BATCH_SIZE = 16
@@ -88,7 +95,8 @@ def evaluate(
         As `summarise`.
 
     Raises:
-        ValueError: a folder that is no class of the model, or a pattern that is none.
+        ValueError: a folder that is no class of the model, two folders of one name, or a pattern
+            that is none.
         RadiographError: a picture that cannot be read.
     """
     return summarise(predict(model, data, patient_pattern))
@@ -99,12 +107,12 @@ def predict(
 ) -> Predictions:
     """Let a model classify what `evaluate` describes, in full precision."""
     paths, labels, sources = [], [], []
-    for folder in data:
+    for folder, source in zip(data, source_names(data), strict=True):
         listed = list_folder(folder)
         names = [find_class(model.class_names, name.replace("_", " ")) for name in listed.classes]
         paths += [path for path, _ in listed.samples]
         labels += [names[target] for target in listed.targets]
-        sources += [folder.absolute().name] * len(listed.samples)
+        sources += [source] * len(listed.samples)
     files = [Path(path).name for path in paths]
     return Predictions(
         model.class_names,
@@ -127,9 +135,9 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
         {"temperature", "findings": {name: {"threshold", "groups": {group: figures}, "verdicts",
         "source_auc"}}}. The groups are "all", "source NAME" where there are several, and "bacteria"
         and "virus" (against all images without the finding); figures as in `measure`. "verdicts":
-        {verdict: {"images", "with_finding"}}, where there is an operating point. "source_auc":
-        {source: figure}, how well the probability tells images of one source without the finding
-        from those of the others: 0.5 is not at all.
+        {group: {verdict: {"images", "with_finding"}}}, where there is an operating point.
+        "source_auc": {source: figure}, how well the probability tells images of one source without
+        the finding from those of the others: 0.5 is not at all.
     """
     return {
         "temperature": predictions.calibration.temperature,
@@ -145,7 +153,11 @@ def _finding(predictions: Predictions, name: str) -> dict[str, Any]:
     return {
         "threshold": predictions.threshold(name),
         "groups": groups,
-        "verdicts": _verdicts(predictions, cases),
+        "verdicts": {
+            group: _verdicts(predictions.calibration.operating_point, cases.only(chosen))
+            for group, chosen in _groups(predictions, cases.actual)
+            if predictions.calibration.operating_point is not None
+        },
         "source_auc": _source_auc(predictions, cases),
     }
 
@@ -162,10 +174,7 @@ def _groups(
         yield str(kind), (predictions.kinds == kind) | ~actual
 
 
-def _verdicts(predictions: Predictions, cases: Cases) -> dict[str, dict[str, int]]:
-    point = predictions.calibration.operating_point
-    if point is None:
-        return {}
+def _verdicts(point: OperatingPoint, cases: Cases) -> dict[str, dict[str, int]]:
     said = np.array([point.verdict(float(each)) for each in cases.probability])
     return {
         verdict: {

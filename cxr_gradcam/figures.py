@@ -1,7 +1,8 @@
 """Figures of a classifier on one finding, each with its 95 % bootstrap interval over patients.
 
 An interval comes from drawing whole patients with replacement: two pictures of one patient are no
-two witnesses (Efron & Tibshirani 1993, section 13.3: percentile interval).
+two witnesses (Efron & Tibshirani 1993, section 13.3: percentile interval). A share of 0 or 1 does
+not move then, and has its exact interval (Clopper & Pearson 1934).
 """
 
 from __future__ import annotations
@@ -89,9 +90,31 @@ def with_intervals(
     figures = {}
     for name, value in values.items():
         if not np.isnan(value):
-            low, high = np.nanpercentile([each[name] for each in drawn], (2.5, 97.5))
-            figures[name] = {"value": value, "low": float(low), "high": float(high)}
+            low, high = np.nanpercentile([each[name] for each in drawn], (2.5, 97.5)).tolist()
+            if low == high == value and value in (0, 1):
+                low, high = _exact_interval(value, _witnesses(compute, name, patients))
+            figures[name] = {"value": value, "low": low, "high": high}
     return figures
+
+
+def as_text(figure: Figure) -> str:
+    """Write a figure with its interval; where no two resamples differed, there is none."""
+    value, low, high = (f"{figure[key]:.3f}" for key in ("value", "low", "high"))
+    return value if figure["low"] == figure["high"] else f"{value} ({low} to {high})"
+
+
+def _witnesses(
+    compute: Callable[[Floats], dict[str, float]], name: str, patients: NDArray[np.str_]
+) -> int:
+    """Count the patients of whom alone a figure is defined."""
+    alone = (compute((patients == patient).astype(float)) for patient in np.unique(patients))
+    return sum(not np.isnan(figures[name]) for figures in alone)
+
+
+def _exact_interval(share: float, trials: int) -> tuple[float, float]:
+    """Give the 95 % interval of a share of 0 or 1; that of no trial is the share alone."""
+    reach = 1 - 0.025 ** (1 / trials) if trials else 0.0
+    return (1 - reach, 1.0) if share else (0.0, reach)
 
 
 def mean_intervals(rows: NDArray[np.floating], names: Sequence[str]) -> dict[str, Figure]:

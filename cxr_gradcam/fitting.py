@@ -55,7 +55,7 @@ def calibrate(
 
     Raises:
         CheckpointError: the file cannot be read, or does not say how it was trained.
-        ValueError: folders that cannot be split so.
+        ValueError: other folders than those of the training, or another split.
         RadiographError: a picture that cannot be read.
     """
     stored = load_checkpoint(checkpoint)
@@ -67,6 +67,11 @@ def calibrate(
             f"{checkpoint} does not say how it was trained ({error} is missing): train it anew"
         ) from None
     split = plan_split(data, noisy, share, seed, patient_pattern)
+    if split.digest() != stored.training.get("split"):
+        raise ValueError(
+            f"{checkpoint} was not trained on these folders, or not split by patient in this way: "
+            "name the folders of its training, in their order, and the same --patient-pattern"
+        )
     training, validation = load(split, stored.preprocessing.size, phantoms, share)
     model = ResNet50FineTuned.from_checkpoint(checkpoint)
     calibration, validation_features = _calibrate(model, validation, split.noisy_from)

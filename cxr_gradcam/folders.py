@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from torchvision.datasets import ImageFolder
@@ -18,6 +19,22 @@ _KIND = re.compile(r"_(bacteria|virus)_")
 def list_folder(data: Path) -> ImageFolder:
     """List a folder with one folder of radiographs per class; hidden files do not count."""
     return ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
+
+
+def source_names(folders: Sequence[Path]) -> tuple[str, ...]:
+    """Name the sources after their folders.
+
+    Raises:
+        ValueError: two folders have one name.
+    """
+    names = tuple(folder.absolute().name for folder in folders)
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"two folders are called {name!r}: sources are told apart by their folders' names, "
+                "so rename one, or give a link with another name"
+            )
+    return names
 
 
 def read_listed(path: str) -> Radiograph:

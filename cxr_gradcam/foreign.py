@@ -29,40 +29,40 @@ _WORDS = ("report", "of", "an", "earlier", "visit", "was", "sent", "for", "a", "
 _CT_AND_MR = ("CT_small.dcm", "MR_small.dcm", "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm")
 
 
-def foreign_pictures() -> dict[str, list[Grey]]:
-    """Give the pictures by group: the same ones at every call."""
+def foreign_pictures() -> dict[str, list[list[Grey]]]:
+    """Give the pictures by group, those of one origin together: the same ones at every call."""
     return {
-        "photograph": photographs(),
-        "text": drawn(text_page),
+        "parts of photographs": photographs(),
+        "page of text": drawn(text_page),
         "white noise": drawn(white_noise),
         "smooth noise": drawn(smooth_noise),
-        "CT or MR": slices(),
-        "limb": drawn(limb),
-        "lateral chest": drawn(lateral_chest),
+        "parts of CT or MR slices": slices(),
+        "drawing of a limb": drawn(limb),
+        "drawing of a lateral chest": drawn(lateral_chest),
     }
 
 
-def drawn(draw: Callable[[Generator], Grey]) -> list[Grey]:
+def drawn(draw: Callable[[Generator], Grey]) -> list[list[Grey]]:
     """Draw `DRAWN` pictures of a kind, each from its own seed."""
-    return [draw(np.random.default_rng(seed)) for seed in range(DRAWN)]
+    return [[draw(np.random.default_rng(seed))] for seed in range(DRAWN)]
 
 
-def photographs() -> list[Grey]:
+def photographs() -> list[list[Grey]]:
     """Give parts of the photographs that come with scikit-learn and matplotlib."""
     whole = [*load_sample_images().images]
     samples = Path(matplotlib.get_data_path()) / "sample_data"
     with Image.open(samples / "grace_hopper.jpg") as hopper:
         whole.append(np.asarray(hopper.convert("RGB")))
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) for picture in whole]
-    return [part for picture in grey for part in parts(picture / 255)]
+    return [parts(picture / 255) for picture in grey]
 
 
-def slices() -> list[Grey]:
+def slices() -> list[list[Grey]]:
     """Give parts of the CT and MR slices that pydicom is tested with, where they are installed."""
     # pydicom's own search for them would download those that are not.
     folder = Path(pydicom.__file__).parent / "data" / "test_files"
     files = [folder / name for name in _CT_AND_MR if (folder / name).exists()]
-    return [part for file in files for part in parts(_slice(file))]
+    return [parts(_slice(file)) for file in files]
 
 
 def _slice(file: Path) -> Grey:

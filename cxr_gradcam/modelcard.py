@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_gradcam.checkpoint import Checkpoint, assets, bundled_checkpoint, checksum, load_checkpoint
+from cxr_gradcam.figures import as_text
 
 _FIGURES = {
     "auc": "AUC",
@@ -49,7 +50,10 @@ _LIMITS = """### Limits
 
 - Most of the training pictures come from one hospital and show children aged 1 to 5. The adults
   are few, and their labels were mined from reports: many are wrong.
-- Training began from random weights, without any other medical picture.
+- The first stage of the training began from random weights, without any other medical picture.
+- The stages did not keep the same patients for validation: most of those that the temperature, the
+  bounds and the gate were fitted to had trained an earlier stage. The X-rays of the figures above
+  were in none.
 - Nothing is known of other machines, portable pictures of the bedridden, or rare pneumonias.
 - Synthetic X-rays are no patients: what is measured on them tells of the maps' working, not of a
   clinic.
@@ -118,8 +122,8 @@ def _stored(folder: Path) -> dict[str, Any]:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, Mapping):
-        return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+    if isinstance(value, dict):
+        return as_text(value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
@@ -129,7 +133,8 @@ def _decision(checkpoint: Checkpoint) -> str:
         return "### From the probability to a word\n\nThe probabilities are not calibrated.\n"
     return (
         "### From the probability to a word\n\n"
-        "Temperature and bounds were chosen on validation pictures alone. The temperature is "
+        "Temperature and bounds were chosen on pictures that the last stage of the training had "
+        "kept for validation. The temperature is "
         f"{checkpoint.calibration.temperature:.2f}. {point.class_name} is called from a "
         f"probability of {point.threshold:.1%}; below {point.unlikely_below:.1%} it is "
         f'"unlikely", from {point.likely_from:.1%} "likely", between them "uncertain".\n'
@@ -156,9 +161,17 @@ def _evaluation(title: str, finding: Mapping[str, Any]) -> str:
         ).items()
     ]
     parts = [f"### {title}\n", "In brackets: 95 % interval over patients.\n", markdown_table(rows)]
+    everybody = groups["all"]
+    parts.append(
+        "The predictive values are those of X-rays of which "
+        f"{everybody['with_finding'] / everybody['images']:.0%} show the finding; where fewer do, "
+        "more of the calls are false.\n"
+    )
     if finding["verdicts"]:
-        verdicts = [{"said": said} | counts for said, counts in finding["verdicts"].items()]
-        parts.append(markdown_table([_spoken(row) for row in verdicts]))
+        parts.append(
+            "What is said of how many X-rays, and in brackets how many of them have the finding:\n"
+        )
+        parts.append(markdown_table(_spoken(finding["verdicts"])))
     if finding["source_auc"]:
         sources = [{"source": name, "AUC": auc} for name, auc in finding["source_auc"].items()]
         parts.append(
@@ -170,8 +183,15 @@ def _evaluation(title: str, finding: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _spoken(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"said": row["said"], "X-rays": row["images"], "with the finding": row["with_finding"]}
+def _spoken(verdicts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, str]]:
+    return [
+        {"": said}
+        | {
+            group: f"{counts[said]['images']} ({counts[said]['with_finding']})"
+            for group, counts in verdicts.items()
+        }
+        for said in ("likely", "uncertain", "unlikely")
+    ]
 
 
 def _training(training: Mapping[str, Any]) -> str:
@@ -190,7 +210,8 @@ def _training(training: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             "### How it was trained\n",
-            f"On {training.get('source', 'unknown pictures')}. No patient stands on both sides.\n",
+            f"On {training.get('source', 'unknown pictures')}. Below stands the last stage of the "
+            "training, in which no patient stands on both sides.\n",
             markdown_table(counts),
             markdown_table(recipe),
         ]

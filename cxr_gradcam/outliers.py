@@ -25,20 +25,21 @@ BATCH_SIZE = 16
 def measure_outliers(
     model: ResNet50FineTuned,
     radiographs: Sequence[Radiograph],
-    foreign: Mapping[str, Sequence[Grey]] | None = None,
+    foreign: Mapping[str, Sequence[Sequence[Grey]]] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure how well the model's gate tells other pictures from radiographs.
 
     Args:
         model: with a gate.
         radiographs: frontal chest radiographs, at least one, that it should know.
-        foreign: other pictures by group; None for those of `foreign_pictures`.
+        foreign: other pictures by group, those of one origin together; None for those of
+            `foreign_pictures`.
 
     Returns:
-        Rows {"pictures", "images", "noticed", "AUROC"}: the radiographs, then some of them
-        changed, then each foreign group. "noticed" is the share beyond the gate's threshold,
+        Rows {"pictures", "images", "origins", "noticed", "AUROC"}: the radiographs, then some of
+        them changed, then each foreign group. "noticed" is the share beyond the gate's threshold,
         "AUROC" the area under the ROC curve of its score against the radiographs ("" in their own
-        row), both with a 95 % bootstrap interval over the pictures.
+        row), both with a 95 % interval over the origins: parts of one picture are one.
 
     Raises:
         ValueError: the model has no gate.
@@ -46,12 +47,14 @@ def measure_outliers(
     if model.gate is None:
         raise ValueError("these weights have no gate: fit one with the command calibrate")
     pictures = [radiograph.pixels for radiograph in radiographs]
-    groups = changed(pictures) | dict(foreign_pictures() if foreign is None else foreign)
+    groups = {name: _alone(group) for name, group in changed(pictures).items()}
+    groups |= foreign_pictures() if foreign is None else foreign
     known = _scores(model, pictures)
-    rows = [_row("frontal chest X-ray", known, known[:0], model.gate.threshold)]
+    rows = [_row("frontal chest X-ray", known, _alone(pictures), known[:0], model.gate.threshold)]
     console = Console(stderr=True)
-    for name, others in track(groups.items(), "outliers", console=console, transient=True):
-        rows.append(_row(name, _scores(model, others), known, model.gate.threshold))
+    for name, origins in track(groups.items(), "outliers", console=console, transient=True):
+        scores = _scores(model, [picture for origin in origins for picture in origin])
+        rows.append(_row(name, scores, origins, known, model.gate.threshold))
     return rows
 
 
@@ -72,21 +75,30 @@ def _scores(model: ResNet50FineTuned, pictures: Sequence[Grey]) -> NDArray[np.fl
     return torch.cat(scores).numpy()
 
 
+def _alone(pictures: Sequence[Grey]) -> Sequence[Sequence[Grey]]:
+    return [[picture] for picture in pictures]
+
+
 def _row(
-    name: str, scores: NDArray[np.float32], known: NDArray[np.float32], threshold: float
+    name: str,
+    scores: NDArray[np.float32],
+    origins: Sequence[Sequence[Grey]],
+    known: NDArray[np.float32],
+    threshold: float,
 ) -> dict[str, Any]:
+    origin_of = np.repeat(np.arange(len(origins)), [len(origin) for origin in origins]).astype(str)
     everything = np.concatenate([known, scores])
     is_other = np.arange(len(everything)) >= len(known)
 
-    def figures(weights: NDArray[np.floating]) -> dict[str, float]:
-        if not (weights * is_other).any():
-            return {"noticed": float("nan"), "AUROC": float("nan")}
-        noticed = np.average(everything > threshold, weights=weights * is_other)
-        if not (weights * ~is_other).any():
-            return {"noticed": float(noticed), "AUROC": float("nan")}
-        auroc = roc_auc_score(is_other, everything, sample_weight=weights)
-        return {"noticed": float(noticed), "AUROC": float(auroc)}
+    def noticed(weights: NDArray[np.floating]) -> dict[str, float]:
+        return {"noticed": float(np.average(scores > threshold, weights=weights))}
 
-    found = with_intervals(figures, np.arange(len(everything)).astype(str))
-    row = {"pictures": name, "images": len(scores), "noticed": found["noticed"]}
-    return row | {"AUROC": found.get("AUROC", "")}
+    def auroc(weights: NDArray[np.floating]) -> dict[str, float]:
+        if not (weights * is_other).any() or not (weights * ~is_other).any():
+            return {"AUROC": float("nan")}
+        return {"AUROC": float(roc_auc_score(is_other, everything, sample_weight=weights))}
+
+    witnesses = np.concatenate([[f"known {number}" for number in range(len(known))], origin_of])
+    row = {"pictures": name, "images": len(scores), "origins": len(origins)}
+    row |= with_intervals(noticed, origin_of)
+    return row | {"AUROC": with_intervals(auroc, witnesses).get("AUROC", "")}

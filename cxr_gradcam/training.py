@@ -81,6 +81,18 @@ class Recipe:
     validation_share: float = 0.1
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        least = {"epochs": 1, "size": 32, "start_size": 32, "batch_size": 1, "phantoms": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} {getattr(self, name)}: {bound} at least")
+        for name in ("validation_share", "label_smoothing", "noisy_label_smoothing"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} {getattr(self, name)}: a share lies between 0 and 1")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate {self.learning_rate}: it must be above 0")
+
     def size_of_epoch(self, epoch: int) -> int:
         """Give the input size of an epoch, in steps of 32 from the first to the last.
 
@@ -309,6 +321,7 @@ class _Run:
         figures: dict[str, Any] = {
             "source": source,
             "recipe": asdict(self.recipe),
+            "split": self.split.digest(),
             "initial_weights": Path(self.weights).name if self.weights else "random",
             "training_images": len(training) - len(training.masks),
             "training_phantoms": len(training.masks),

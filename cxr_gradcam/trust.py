@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cxr_gradcam.boxes import read_boxes
 from cxr_gradcam.faithfulness import CASCADE, STEPS, measure_faithfulness, measure_sanity
 from cxr_gradcam.folders import list_folder, read_listed
@@ -21,7 +23,7 @@ from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 Result = dict[str, Any]
 
-_BRACKETS = "In brackets: 95 % bootstrap interval"
+_BRACKETS = "In brackets: 95 % interval"
 
 
 def localisation(
@@ -37,11 +39,11 @@ def localisation(
     return {
         "title": "How well the maps find the lesion",
         "about": (
-            f"{finding} on {len(cases)} {shown}; the slow methods on the first {SLOW_CASES}. Hit "
-            "rate: how often the hottest place lies in the lesion. mIoU: overlap of the lesion and "
-            f"of what exceeds {THRESHOLD:.0%} of the maximum, over their union. Energy: share of "
-            f"the map inside the lesion. {_BRACKETS} over the X-rays. The last two rows look at "
-            "nothing."
+            f"{finding} on {len(cases)} {shown}; the slow methods on the first {SLOW_CASES}, and "
+            "not to be compared with the others. Hit rate: how often the hottest place lies in the "
+            "lesion. mIoU: overlap of the lesion and of what exceeds "
+            f"{THRESHOLD:.0%} of the maximum, over their union. Energy: share of the map inside "
+            f"the lesion. {_BRACKETS} over the X-rays. The last two rows look at nothing."
         ),
         "rows": measure_localisation(model, finding, cases),
     }
@@ -83,7 +85,8 @@ def outliers(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> Resu
         "about": (
             "The share of pictures that the app calls unlike those of the training, and the AUROC "
             f"of the score behind it against the X-rays of the first row. {_BRACKETS} over the "
-            "pictures."
+            "origins: parts of one picture are one. Drawings are simple, and real limbs or lateral "
+            "views may be noticed less often."
         ),
         "rows": measure_outliers(model, some_radiographs(data, count)),
     }
@@ -97,8 +100,8 @@ def some_radiographs(data: Sequence[Path], count: int) -> list[Radiograph]:
     if not data:
         return [case.radiograph for case in phantom_cases(count)]
     paths = [path for folder in data for path, _ in list_folder(folder).samples]
-    step = max(1, len(paths) // count)
-    return [read_listed(path) for path in paths[::step][:count]]
+    chosen = np.linspace(0, len(paths) - 1, min(count, len(paths))).round().astype(int)
+    return [read_listed(paths[index]) for index in chosen]
 
 
 def _finding(model: ResNet50FineTuned) -> str:

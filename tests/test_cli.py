@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,20 @@ def test_calibrated_weights_carry_what_was_learnt(trained: tuple[Path, Path]) ->
     assert np.isfinite(checkpoint.gate.threshold)
     # older readers load every tensor of the file as a weight
     assert set(checkpoint.state_dict) == set(ResNet50FineTuned(2, weights=None).state_dict())
+
+
+def test_calibrate_wants_the_folders_of_the_training(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    weights, data = trained
+    before = weights.read_bytes()
+    fewer = tmp_path / data.name
+    shutil.copytree(data, fewer)
+    (fewer / "normal" / "normal0.png").unlink()
+    status, _, errors = run(capsys, "calibrate", weights, fewer)
+    assert status == 2
+    assert "was not trained on these folders" in errors
+    assert weights.read_bytes() == before
 
 
 def test_evaluate_prints_figures_and_writes_a_report(

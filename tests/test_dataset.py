@@ -36,7 +36,25 @@ def test_no_patient_stands_on_both_sides(patients: list[str], share: float, seed
     held_out = split_by_patient(patients, share, seed)
     names = np.asarray(patients)
     assert not set(names[held_out]) & set(names[~held_out])
-    assert len(set(names[held_out])) == round(share * len(set(patients)))
+    assert held_out.all() or share < 1
+    assert not held_out.any() or share > 0
+
+
+@given(st.lists(st.text(max_size=5), min_size=1), st.lists(st.text(max_size=5)), st.integers(0, 99))
+def test_no_other_patient_moves_one_to_the_other_side(
+    patients: list[str], others: list[str], seed: int
+) -> None:
+    alone = split_by_patient(patients, 0.5, seed)
+    together = split_by_patient([*others, *patients], 0.5, seed)
+    assert together[len(others) :].tolist() == alone.tolist()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_about_the_share_is_chosen_and_seeds_differ(share: float) -> None:
+    names = [f"person{number}" for number in range(10_000)]
+    first, second = (split_by_patient(names, share, seed) for seed in (0, 1))
+    assert first.mean() == pytest.approx(share, abs=0.02)
+    assert (first & second).mean() == pytest.approx(share**2, abs=0.02)
 
 
 def test_other_pictures_are_no_unfinished_run(data: Path) -> None:
@@ -54,11 +72,19 @@ def test_sources_of_different_classes_are_refused(data: Path, tmp_path: Path) ->
         plan_split([data, tmp_path], [], 0.5, 0)
 
 
+def test_two_folders_of_one_name_are_refused(data: Path, tmp_path: Path) -> None:
+    (tmp_path / data.name).symlink_to(data)
+    with pytest.raises(ValueError, match=f"two folders are called '{data.name}'"):
+        plan_split([data], [tmp_path / data.name], 0.5, 0)
+
+
 def test_phantoms_come_last_with_their_masks(data: Path) -> None:
-    training, validation = load(plan_split([data], [], 0.5, 0), 64, 8, 0.25)
-    assert len(training) == 8 + 6
-    assert len(validation) == 8 + 2
-    assert training.source_of.tolist() == [0] * 8 + [1] * 6
+    split = plan_split([data], [], 0.5, 0)
+    training, validation = load(split, 64, 8, 0.25)
+    trains = int((~split.held_out).sum())
+    assert len(training) == trains + 6
+    assert len(validation) == 16 - trains + 2
+    assert training.source_of.tolist() == [0] * trains + [1] * 6
     has_lesion = training.masks.flatten(1).any(dim=1).long()
     assert has_lesion.tolist() == training.labels[-6:].tolist()
 

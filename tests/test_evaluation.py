@@ -74,7 +74,14 @@ def test_groups_are_sources_and_kinds_against_the_healthy(six: Predictions) -> N
 
 
 def test_verdicts_are_counted(six: Predictions) -> None:
-    assert summarise(six)["findings"]["Pneumonia"]["verdicts"] == {
+    verdicts = summarise(six)["findings"]["Pneumonia"]["verdicts"]
+    assert list(verdicts) == ["all", "source a", "source b", "bacteria", "virus"]
+    assert verdicts["source b"] == {
+        "likely": {"images": 0, "with_finding": 0},
+        "uncertain": {"images": 2, "with_finding": 1},
+        "unlikely": {"images": 1, "with_finding": 1},
+    }
+    assert verdicts["all"] == {
         "likely": {"images": 1, "with_finding": 1},
         "uncertain": {"images": 3, "with_finding": 1},
         "unlikely": {"images": 2, "with_finding": 1},

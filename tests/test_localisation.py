@@ -95,6 +95,7 @@ def test_boxes_of_an_image_are_united(images: Path) -> None:
         ("a.png,Pneumonia,one,0,10,5\n", "line 2 .* must be numbers"),
         ("a.png,Pneumonia,0,0,0,5\n", "line 2 .* above 0"),
         ("a.png,Pneumonia,0,0,nan,5\n", "line 2 .* above 0"),
+        ("a.png\n", "line 2 .* too few columns"),
         ("a.png,Effusion,0,0,10,5\n", "no row of the finding 'Pneumonia'"),
     ],
 )

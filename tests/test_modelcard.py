@@ -61,8 +61,17 @@ def test_results_become_sections() -> None:
     evaluation = {
         "findings": {
             "Pneumonia": {
-                "groups": {"all": {"images": 12, "auc": FIGURE}, "virus": {"images": 5}},
-                "verdicts": {"likely": {"images": 3, "with_finding": 2}},
+                "groups": {
+                    "all": {"images": 12, "with_finding": 3, "auc": FIGURE},
+                    "virus": {"images": 5},
+                },
+                "verdicts": {
+                    "all": {
+                        "likely": {"images": 3, "with_finding": 2},
+                        "uncertain": {"images": 8, "with_finding": 1},
+                        "unlikely": {"images": 1, "with_finding": 0},
+                    }
+                },
                 "source_auc": {"here": FIGURE},
             }
         }
@@ -72,7 +81,8 @@ def test_results_become_sections() -> None:
     assert "### Pneumonia on X-rays of children" in card
     assert "| X-rays | 12 | 5 |" in card
     assert "| AUC | 0.900 (0.850 to 0.951) |  |" in card
-    assert "| likely | 3 | 2 |" in card
+    assert "| likely | 3 (2) |" in card
+    assert "25% show the finding" in card
     assert "### The maps\n\nOn noise.\n\n| method | n |" in card
 
 

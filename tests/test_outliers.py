@@ -15,23 +15,24 @@ from cxr_gradcam.radiograph import Radiograph
 
 
 @pytest.fixture(scope="module")
-def foreign() -> dict[str, list[np.ndarray]]:
+def foreign() -> dict[str, list[list[np.ndarray]]]:
     return foreign_pictures()
 
 
 def test_every_group_has_pictures_that_can_be_looked_at(
-    foreign: dict[str, list[np.ndarray]],
+    foreign: dict[str, list[list[np.ndarray]]],
 ) -> None:
     assert len(foreign) == 7
-    for name, pictures in foreign.items():
+    for name, origins in foreign.items():
+        pictures = [picture for origin in origins for picture in origin]
         assert len(pictures) >= 20, name
         for picture in pictures:
             assert Radiograph(picture).pixels.std() > 0.02, name
 
 
-def test_they_are_the_same_at_every_call(foreign: dict[str, list[np.ndarray]]) -> None:
-    for name, pictures in foreign_pictures().items():
-        np.testing.assert_array_equal(pictures[0], foreign[name][0])
+def test_they_are_the_same_at_every_call(foreign: dict[str, list[list[np.ndarray]]]) -> None:
+    for name, origins in foreign_pictures().items():
+        np.testing.assert_array_equal(origins[0][0], foreign[name][0][0])
 
 
 def test_changes_by_hand() -> None:
@@ -51,9 +52,13 @@ def gate(threshold: float) -> Gate:
 def test_a_gate_that_nothing_passes_notices_everything(model: ResNet50FineTuned) -> None:
     model.preprocessing, model.gate = Preprocessing(32), gate(-1.0)
     radiographs = [Radiograph(draw_phantom(seed, size=64).pixels) for seed in (1, 2, 3)]
-    same = {"same": [each.pixels for each in radiographs]}
+    same = {"same": [[each.pixels for each in radiographs]]}
     rows = measure_outliers(model, radiographs, same)
     assert [row["noticed"]["value"] for row in rows] == [1] * 5
+    assert [(row["images"], row["origins"]) for row in rows] == [(3, 3)] * 4 + [(3, 1)]
+    # the share under which all of 3, or of 1, are noticed with a probability of 2.5 %
+    assert rows[0]["noticed"]["low"] ** 3 == pytest.approx(0.025)
+    assert rows[-1]["noticed"]["low"] == pytest.approx(0.025)
     assert rows[0]["AUROC"] == ""
     assert rows[-1]["AUROC"]["value"] == pytest.approx(0.5)
     model.gate = gate(np.inf)

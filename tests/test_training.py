@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,6 +152,21 @@ def test_phantoms_of_other_classes_are_refused(data: Path, tmp_path: Path) -> No
         (other / new).symlink_to(data / old)
     with pytest.raises(ValueError, match="Cat"):
         train([other], tmp_path / "weights.safetensors", replace(TINY, phantoms=4))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"batch_size": 0}, "batch_size 0: 1 at least"),
+        ({"size": 16}, "size 16: 32 at least"),
+        ({"validation_share": -0.1}, "between 0 and 1"),
+        ({"noisy_label_smoothing": float("nan")}, "between 0 and 1"),
+        ({"learning_rate": 0.0}, "above 0"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Recipe(**wrong)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
