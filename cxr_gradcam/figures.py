@@ -100,7 +100,7 @@ def with_intervals(
 def as_text(figure: Figure) -> str:
     """Write a figure with its interval; where no two resamples differed, there is none."""
     value, low, high = (f"{figure[key]:.3f}" for key in ("value", "low", "high"))
-    return value if figure["low"] == figure["high"] else f"{value} ({low} to {high})"
+    return value if low == high else f"{value} ({low} to {high})"
 
 
 def _witnesses(

@@ -107,7 +107,7 @@ def test_only_patients_of_whom_a_figure_is_defined_count_for_it() -> None:
 
 def test_a_figure_as_text() -> None:
     assert as_text({"value": 0.5, "low": 0.25, "high": 0.75}) == "0.500 (0.250 to 0.750)"
-    assert as_text({"value": 1.0, "low": 1.0, "high": 1.0}) == "1.000"
+    assert as_text({"value": 1.0, "low": 1 - 1e-16, "high": 1.0}) == "1.000"
 
 
 def test_calibration_error_by_hand() -> None:
