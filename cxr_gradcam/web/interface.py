@@ -102,8 +102,8 @@ def _meaning(model: ResNet50FineTuned) -> str:
     if model.calibration.operating_point is None:
         return "Its percentages are not calibrated."
     return (
-        "Percentages and *likely*, *uncertain*, *unlikely* were set on X-rays of the same origin "
-        "that it was not trained on; elsewhere they may mislead."
+        "Percentages and *likely*, *uncertain*, *unlikely* were set on X-rays of the same origin; "
+        "elsewhere they may mislead."
     )
 
 
