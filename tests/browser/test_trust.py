@@ -13,6 +13,13 @@ from cxr_gradcam.calibration import Calibration, OperatingPoint
 from cxr_gradcam.familiarity import Gate
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 
+CARD = f"""# The card
+
+| {" | ".join(["probabilities"] * 6)} |
+| {" | ".join(["-"] * 6)} |
+| {" | ".join(["0.951 (0.934 to 0.966)"] * 6)} |
+"""
+
 
 def gate(threshold: float) -> Gate:
     directions = np.zeros((1, 2048), np.float32)
@@ -24,7 +31,7 @@ def opened(browser: Browser, threshold: float) -> Iterator[Page]:
     model = ResNet50FineTuned.from_checkpoint()
     model.calibration = Calibration(1.5, OperatingPoint("Pneumonia", 0.0, 0.0, 0.0))
     model.gate = gate(threshold)
-    app = build_interface(model, "# The card\n\n| a | b |\n| - | - |\n| 1 | 2 |")
+    app = build_interface(model, CARD)
     _, address, _ = app.launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
@@ -66,3 +73,15 @@ def test_the_card_opens_by_keyboard(familiar: Page) -> None:
     familiar.get_by_role("button", name="About this model").focus()
     familiar.keyboard.press("Enter")
     expect(heading).to_be_visible()
+
+
+def test_on_a_phone_the_tables_of_the_card_scroll_and_no_word_is_broken(familiar: Page) -> None:
+    familiar.set_viewport_size({"width": 390, "height": 800})
+    familiar.get_by_role("button", name="About this model").click()
+    header = familiar.locator("#card th").first
+    height = header.evaluate("cell => cell.getBoundingClientRect().height")
+    line = header.evaluate("cell => parseFloat(getComputedStyle(cell).lineHeight)")
+    assert height < 3 * line
+    assert familiar.evaluate("document.documentElement.scrollWidth") <= 390
+    table = familiar.locator("#card table").first
+    assert table.evaluate("table => table.scrollWidth > table.clientWidth")
