@@ -51,7 +51,7 @@ def read_boxes(table: Path, images: Path, finding: str) -> list[Case]:
 def _box(row: dict[str, str], line: int, table: Path) -> tuple[float, ...]:
     try:
         box = tuple(float(row[name]) for name in ("x", "y", "w", "h"))
-    except (TypeError, ValueError):
+    except ValueError:
         raise ValueError(f"line {line} of {table}: x, y, w and h must be numbers") from None
     if not all(map(np.isfinite, box)) or box[2] <= 0 or box[3] <= 0:
         raise ValueError(f"line {line} of {table}: a box has a width and a height above 0")

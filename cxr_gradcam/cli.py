@@ -28,7 +28,7 @@ from cxr_gradcam.modelcard import model_card
 from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.render import COLORMAPS
 from cxr_gradcam.report import write_report
-from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
+from cxr_gradcam.resnet50 import DETAIL, SHOWN_FIRST, ResNet50FineTuned
 from cxr_gradcam.training import Recipe, train
 
 FAILED_SOME, FAILED = 1, 2
@@ -87,7 +87,9 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", choices=METHODS, default="gradcam", metavar="NAME", help=_METHOD_HELP
     )
-    parser.add_argument("--detail", choices=DETAIL, default="fine", help="default: %(default)s")
+    parser.add_argument(
+        "--detail", choices=DETAIL, default=SHOWN_FIRST, help="default: %(default)s"
+    )
     parser.add_argument(
         "--fusion", choices=("mean", "max"), default="mean", help="of the layers of a finer detail"
     )
@@ -293,10 +295,8 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     weights, data = _weights_and_folders(options)
-    model, origin = (
-        ResNet50FineTuned.from_checkpoint(weights),
-        {"weights_sha256": checksum(weights)},
-    )
+    model = ResNet50FineTuned.from_checkpoint(weights)
+    origin = {"weights_sha256": checksum(weights)}
     if options.measure is not None:
         return _show(origin | _measure(model, data, options), as_json=options.json)
     if not data:

@@ -18,7 +18,7 @@ from torch import Tensor
 from cxr_gradcam.calibration import Calibration, OperatingPoint
 from cxr_gradcam.capture import evaluating
 from cxr_gradcam.explanation import find_class
-from cxr_gradcam.figures import Cases, measure, with_intervals
+from cxr_gradcam.figures import Cases, measure, weighted_auc, with_intervals
 from cxr_gradcam.folders import (
     PATIENT_PATTERN,
     kind_of,
@@ -147,17 +147,14 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
 
 def _finding(predictions: Predictions, name: str) -> dict[str, Any]:
     cases = predictions.cases(name)
-    groups = {
-        group: measure(cases.only(chosen)) for group, chosen in _groups(predictions, cases.actual)
-    }
+    groups = {group: cases.only(chosen) for group, chosen in _groups(predictions, cases.actual)}
+    point = predictions.calibration.operating_point
     return {
         "threshold": predictions.threshold(name),
-        "groups": groups,
-        "verdicts": {
-            group: _verdicts(predictions.calibration.operating_point, cases.only(chosen))
-            for group, chosen in _groups(predictions, cases.actual)
-            if predictions.calibration.operating_point is not None
-        },
+        "groups": {group: measure(members) for group, members in groups.items()},
+        "verdicts": {}
+        if point is None
+        else {group: _verdicts(point, members) for group, members in groups.items()},
         "source_auc": _source_auc(predictions, cases),
     }
 
@@ -191,9 +188,7 @@ def _source_auc(predictions: Predictions, cases: Cases) -> dict[str, dict[str, f
     probability = cases.probability[without]
 
     def auc(weights: NDArray[np.floating], of: NDArray[np.bool_]) -> dict[str, float]:
-        if len(np.unique(of[weights > 0])) < 2:
-            return {"auc": float("nan")}
-        return {"auc": float(roc_auc_score(of, probability, sample_weight=weights))}
+        return {"auc": weighted_auc(of, probability, weights)}
 
     figures: dict[str, dict[str, float]] = {}
     for source in np.unique(sources):

@@ -127,6 +127,13 @@ def mean_intervals(rows: NDArray[np.floating], names: Sequence[str]) -> dict[str
     return with_intervals(means, np.arange(len(rows)).astype(str))
 
 
+def weighted_auc(actual: Bools, scores: Floats, weights: Floats) -> float:
+    """Give the area under the ROC curve; NaN where the images that count are all of one kind."""
+    if len(np.unique(actual[weights > 0])) < 2:
+        return float("nan")
+    return float(roc_auc_score(actual, scores, sample_weight=weights))
+
+
 def calibration_error(actual: Bools, probability: Floats, weights: Floats) -> float:
     """Give the mean distance between what was said and what was, over bins of probability."""
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
@@ -147,7 +154,7 @@ def _figures(cases: Cases, weights: Floats) -> dict[str, float]:
         cases.actual, cases.called, labels=[False, True], sample_weight=weights
     )
     return {
-        "auc": _auc(cases, weights),
+        "auc": weighted_auc(cases.actual, cases.probability, weights),
         "accuracy": _share(tp + tn, fp + fn),
         "sensitivity": _share(tp, fn),
         "specificity": _share(tn, fp),
@@ -157,13 +164,6 @@ def _figures(cases: Cases, weights: Floats) -> dict[str, float]:
         "ece": calibration_error(cases.actual, cases.probability, weights),
         "ece_uncalibrated": calibration_error(cases.actual, cases.uncalibrated, weights),
     }
-
-
-def _auc(cases: Cases, weights: Floats) -> float:
-    drawn = weights > 0
-    if len(np.unique(cases.actual[drawn])) < 2:
-        return float("nan")
-    return float(roc_auc_score(cases.actual, cases.probability, sample_weight=weights))
 
 
 def _share(part: float, rest: float) -> float:

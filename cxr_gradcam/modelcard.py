@@ -190,7 +190,7 @@ def _spoken(verdicts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dic
             group: f"{counts[said]['images']} ({counts[said]['with_finding']})"
             for group, counts in verdicts.items()
         }
-        for said in ("likely", "uncertain", "unlikely")
+        for said in verdicts["all"]
     ]
 
 

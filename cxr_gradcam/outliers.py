@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from sklearn.metrics import roc_auc_score
 
-from cxr_gradcam.figures import with_intervals
+from cxr_gradcam.figures import weighted_auc, with_intervals
 from cxr_gradcam.foreign import Grey, foreign_pictures
 from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
@@ -94,9 +93,7 @@ def _row(
         return {"noticed": float(np.average(scores > threshold, weights=weights))}
 
     def auroc(weights: NDArray[np.floating]) -> dict[str, float]:
-        if not (weights * is_other).any() or not (weights * ~is_other).any():
-            return {"AUROC": float("nan")}
-        return {"AUROC": float(roc_auc_score(is_other, everything, sample_weight=weights))}
+        return {"AUROC": weighted_auc(is_other, everything, weights)}
 
     witnesses = np.concatenate([[f"known {number}" for number in range(len(known))], origin_of])
     row = {"pictures": name, "images": len(scores), "origins": len(origins)}

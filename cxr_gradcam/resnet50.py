@@ -48,6 +48,9 @@ DETAIL = {
 }
 """The layers of a map by the detail that they show: places of 32, 16 and 8 pixels of the input."""
 
+SHOWN_FIRST = "fine"
+"""The detail that app and command line begin with: its maps overlap lesions best."""
+
 
 class ResNet50FineTuned(nn.Module):
     """A ResNet50 classifier that can show where each prediction comes from.

@@ -9,7 +9,7 @@ import gradio as gr
 
 from cxr_gradcam.explanation import Question
 from cxr_gradcam.methods import METHODS
-from cxr_gradcam.resnet50 import DETAIL
+from cxr_gradcam.resnet50 import DETAIL, SHOWN_FIRST
 
 FOR, AGAINST, RATHER_THAN = "for", "against", "rather than "
 _DETAIL_LABELS = {"coarse": "Coarse", "fine": "Fine", "finest": "Finest"}
@@ -46,7 +46,7 @@ def controls(class_names: Sequence[str]) -> Controls:
         )
         detail = gr.Radio(
             [(label, name) for name, label in _DETAIL_LABELS.items()],
-            value="fine",
+            value=SHOWN_FIRST,
             label="Detail",
             info="Fine and finest maps add earlier layers: sharper, but less sure of the class. "
             "A grid of dots is the network's own, and not of the image.",
