@@ -23,9 +23,9 @@ from rich.table import Table
 
 from benchmarks.timing import WARM_UP, interleave, median_ratio, processor
 from cxr_gradcam.explanation import explain
+from cxr_gradcam.imaging.reading import read_radiograph
+from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay, quantize
 from cxr_gradcam.phantom import draw_phantom
-from cxr_gradcam.radiograph import read_radiograph
-from cxr_gradcam.render import as_rgb, colorize, overlay, quantize
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 

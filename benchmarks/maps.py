@@ -23,8 +23,8 @@ from torchvision.models import ResNet
 
 from benchmarks.peers import PEERS, GradCAMWork
 from benchmarks.timing import interleave, median_ratio, milliseconds, processor
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.phantom import draw_phantom
-from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 CLASS_IDX, SIZE = 1, 224

@@ -3,8 +3,8 @@
 from cxr_gradcam.checkpoint import CheckpointError
 from cxr_gradcam.classifier import CAM
 from cxr_gradcam.explanation import Examination, Explanation, examine, explain
+from cxr_gradcam.imaging.reading import Radiograph, RadiographError, read_radiograph
 from cxr_gradcam.methods import METHODS
-from cxr_gradcam.radiograph import Radiograph, RadiographError, read_radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import Any, Unpack
 from PIL import Image
 
 from cxr_gradcam.explanation import Question, explain
-from cxr_gradcam.radiograph import RadiographError, read_radiograph
-from cxr_gradcam.render import as_rgb, colorize, overlay
+from cxr_gradcam.imaging.reading import RadiographError, read_radiograph
+from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 

@@ -23,10 +23,10 @@ from cxr_gradcam.evaluation import predict, summarise
 from cxr_gradcam.figures import as_text
 from cxr_gradcam.fitting import calibrate
 from cxr_gradcam.folders import PATIENT_PATTERN
+from cxr_gradcam.imaging.rendering import COLORMAPS
 from cxr_gradcam.methods import METHODS
 from cxr_gradcam.modelcard import model_card
 from cxr_gradcam.perturbation import Progress
-from cxr_gradcam.render import COLORMAPS
 from cxr_gradcam.report import write_report
 from cxr_gradcam.resnet50 import DETAIL, SHOWN_FIRST, ResNet50FineTuned
 from cxr_gradcam.training import Recipe, train

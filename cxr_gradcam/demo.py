@@ -9,8 +9,8 @@ from rich.console import Console
 
 from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.explanation import explain
-from cxr_gradcam.radiograph import read_radiograph
-from cxr_gradcam.render import as_rgb, three_panels
+from cxr_gradcam.imaging.reading import read_radiograph
+from cxr_gradcam.imaging.rendering import as_rgb, three_panels
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 

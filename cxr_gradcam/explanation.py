@@ -15,8 +15,8 @@ from cxr_gradcam.calibration import Calibration, Verdict
 from cxr_gradcam.cam import Fusion
 from cxr_gradcam.classifier import CAM
 from cxr_gradcam.familiarity import Gate
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.perturbation import Progress
-from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 from cxr_gradcam.seen import Seen
 

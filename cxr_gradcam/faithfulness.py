@@ -22,9 +22,9 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from cxr_gradcam.figures import mean_intervals
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.localisation import random_map
 from cxr_gradcam.methods import QUICK_METHODS
-from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 from cxr_gradcam.seen import Seen
 

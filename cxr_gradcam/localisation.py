@@ -19,9 +19,9 @@ from rich.progress import track
 
 from cxr_gradcam.explanation import examine
 from cxr_gradcam.figures import mean_intervals
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.phantom import draw_phantom
-from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
 
 THRESHOLD = 0.5

@@ -13,7 +13,7 @@ from rich.progress import track
 
 from cxr_gradcam.figures import weighted_auc, with_intervals
 from cxr_gradcam.foreign import Grey, foreign_pictures
-from cxr_gradcam.radiograph import Radiograph
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 CHANGED = 40

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cxr_gradcam.radiograph import Radiograph
+from cxr_gradcam.imaging.reading import Radiograph
 
 
 @dataclass(frozen=True)

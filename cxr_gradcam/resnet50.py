@@ -31,9 +31,9 @@ from cxr_gradcam.checkpoint import (
     load_checkpoint,
 )
 from cxr_gradcam.familiarity import Gate
+from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.layers import named_layers
 from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.render import as_rgb, colorize, overlay
 from cxr_gradcam.score import ClassIdx, class_indices, score_weights
 from cxr_gradcam.seen import HookedPass, Seen
 from cxr_gradcam.staged import StagedPass

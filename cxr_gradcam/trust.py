@@ -11,6 +11,7 @@ import numpy as np
 from cxr_gradcam.boxes import read_boxes
 from cxr_gradcam.faithfulness import CASCADE, STEPS, measure_faithfulness, measure_sanity
 from cxr_gradcam.folders import list_folder, read_listed
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.localisation import (
     SLOW_CASES,
     THRESHOLD,
@@ -18,7 +19,6 @@ from cxr_gradcam.localisation import (
     phantom_cases,
 )
 from cxr_gradcam.outliers import measure_outliers
-from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 Result = dict[str, Any]

@@ -7,8 +7,9 @@ import cxr_gradcam
 
 PACKAGE = Path(cxr_gradcam.__file__).parent
 ORDER = (
-    "cxr_gradcam.dicom",
-    "cxr_gradcam.radiograph",
+    "cxr_gradcam.imaging.dicom",
+    "cxr_gradcam.imaging",
+    "cxr_gradcam.imaging.reading",
     "cxr_gradcam.phantom",
     "cxr_gradcam.preprocess",
     "cxr_gradcam.calibration",
@@ -23,7 +24,7 @@ ORDER = (
     "cxr_gradcam.seen",
     "cxr_gradcam.trunk",
     "cxr_gradcam.staged",
-    "cxr_gradcam.render",
+    "cxr_gradcam.imaging.rendering",
     "cxr_gradcam.resnet50",
     "cxr_gradcam.classifier",
     "cxr_gradcam.explanation",
@@ -102,13 +103,13 @@ def test_no_import_runs_back(module, path):
 @pytest.mark.parametrize(
     "source",
     [
-        "from cxr_gradcam.render import overlay",
-        "import cxr_gradcam.render",
+        "from cxr_gradcam.imaging.rendering import overlay",
+        "import cxr_gradcam.imaging.rendering",
         "from cxr_gradcam import render",
         "from cxr_gradcam import explain",
         "from .render import overlay",
         "from . import render",
-        "def overlay():\n    from cxr_gradcam.render import overlay",
+        "def overlay():\n    from cxr_gradcam.imaging.rendering import overlay",
         "from cxr_gradcam.unknown import overlay",
         "import app",
     ],

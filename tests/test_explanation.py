@@ -6,8 +6,8 @@ import torch
 
 from cxr_gradcam.cam import upsample
 from cxr_gradcam.explanation import Examination, examine, explain, find_class
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.radiograph import Radiograph
 from cxr_gradcam.seen import Seen
 
 NAMES = ("Normal", "Pneumonia", "Effusion")

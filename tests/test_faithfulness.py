@@ -15,10 +15,10 @@ from cxr_gradcam.faithfulness import (
     perturbed,
     rank_correlation,
 )
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.methods import QUICK_METHODS
 from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.radiograph import Radiograph
 
 
 @pytest.fixture(scope="module")

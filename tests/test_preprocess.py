@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.preprocess import Preprocessing, resize
-from cxr_gradcam.radiograph import Radiograph
 
 PLAIN = Preprocessing(size=4, mean=(0.0, 0.25, 0.5), std=(1.0, 0.5, 0.25))
 

@@ -28,8 +28,8 @@ from cxr_gradcam.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from cxr_gradcam.imaging.rendering import as_rgb, color_table, overlay
 from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.render import as_rgb, color_table, overlay
 from cxr_gradcam.resnet50 import ResNet50FineTuned, evaluating
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from cxr_gradcam.explanation import Examination, examine
-from cxr_gradcam.radiograph import Radiograph
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
 
 

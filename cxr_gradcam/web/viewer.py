@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.rendering import COLORMAPS, color_table, quantize
 from cxr_gradcam.methods import METHODS
-from cxr_gradcam.radiograph import Radiograph
-from cxr_gradcam.render import COLORMAPS, color_table, quantize
 from cxr_gradcam.web.answer import percentage
 
 _HERE = Path(__file__).parent

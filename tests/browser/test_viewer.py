@@ -22,7 +22,7 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 
 from cxr_gradcam import Explanation, ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.checkpoint import example_files
-from cxr_gradcam.render import COLORMAPS, as_rgb, color_table, colorize, overlay
+from cxr_gradcam.imaging.rendering import COLORMAPS, as_rgb, color_table, colorize, overlay
 from cxr_gradcam.resnet50 import DETAIL
 from cxr_gradcam.web.viewer import what_is_shown
 

@@ -18,8 +18,8 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from pydicom.data import get_testdata_file
 
-from cxr_gradcam import radiograph
-from cxr_gradcam.radiograph import MAX_PIXELS, Radiograph, RadiographError, read_radiograph
+from cxr_gradcam.imaging import reading as radiograph
+from cxr_gradcam.imaging.reading import MAX_PIXELS, Radiograph, RadiographError, read_radiograph
 
 STEPS = np.array([[0, 51, 102], [153, 204, 255]], dtype=np.uint8)
 EXPECTED = [[0, 0.2, 0.4], [0.6, 0.8, 1]]

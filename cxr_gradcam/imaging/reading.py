@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from cxr_gradcam.dicom import (
+from cxr_gradcam.imaging.dicom import (
     MAX_BYTES,
     MAX_PIXELS,
     RadiographError,
@@ -85,7 +85,7 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
       detectors of 12 bits are commonly saved in 16 and would be nearly black.
     - Other whole numbers, and floats beyond [0, 1]: from the least to the greatest value.
     - EXIF orientation is applied.
-    - DICOM: see `cxr_gradcam.dicom.read_dicom`. "DICM" must stand at byte 128.
+    - DICOM: see `cxr_gradcam.imaging.dicom.read_dicom`. "DICM" must stand at byte 128.
 
     Args:
         source: Path of a file, its bytes, or an open binary file that is read from where it stands.

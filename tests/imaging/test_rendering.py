@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
-from cxr_gradcam.render import (
+from cxr_gradcam.imaging.rendering import (
     COLORMAPS,
     as_rgb,
     color_table,

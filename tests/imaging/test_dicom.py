@@ -33,8 +33,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from cxr_gradcam import dicom
-from cxr_gradcam.dicom import RadiographError, read_dicom
+from cxr_gradcam.imaging import dicom
+from cxr_gradcam.imaging.dicom import RadiographError, read_dicom
 
 NOISE = np.random.default_rng(0).integers(0, 2**12, (40, 33), dtype=np.uint16)
 
