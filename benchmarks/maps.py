@@ -24,8 +24,8 @@ from torchvision.models import ResNet
 from benchmarks.peers import PEERS, GradCAMWork
 from benchmarks.timing import interleave, median_ratio, milliseconds, processor
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.synthetic.chest import draw_phantom
 
 CLASS_IDX, SIZE = 1, 224
 BARE, OURS = "bare forward, no_grad", "cxr-gradcam"

@@ -23,8 +23,8 @@ from cxr_gradcam.folders import (
     read_listed,
     source_names,
 )
-from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.preprocess import resize
+from cxr_gradcam.synthetic.chest import draw_phantom
 
 PHANTOMS = "phantoms"
 PHANTOM_CLASSES = ("Normal", "Pneumonia")

@@ -21,8 +21,8 @@ from cxr_gradcam.explanation import examine
 from cxr_gradcam.figures import mean_intervals
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
+from cxr_gradcam.synthetic.chest import draw_phantom
 
 THRESHOLD = 0.5
 """Of the map's maximum: above it a pixel counts as found."""

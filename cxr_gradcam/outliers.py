@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import track
 
 from cxr_gradcam.figures import weighted_auc, with_intervals
-from cxr_gradcam.foreign import Grey, foreign_pictures
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.synthetic.non_chest import Grey, foreign_pictures
 
 CHANGED = 40
 """Radiographs that are turned and inverted, at most."""

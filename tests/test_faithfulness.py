@@ -17,8 +17,8 @@ from cxr_gradcam.faithfulness import (
 )
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.methods import QUICK_METHODS
-from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.synthetic.chest import draw_phantom
 
 
 @pytest.fixture(scope="module")

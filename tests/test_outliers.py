@@ -7,11 +7,11 @@ import pytest
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.familiarity import Gate
-from cxr_gradcam.foreign import foreign_pictures
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.outliers import changed, measure_outliers
-from cxr_gradcam.phantom import draw_phantom
 from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.synthetic.chest import draw_phantom
+from cxr_gradcam.synthetic.non_chest import foreign_pictures
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_gradcam.phantom import FIELD_CM, Phantom, draw_phantom
+from cxr_gradcam.synthetic.chest import FIELD_CM, Phantom, draw_phantom
 
 seeds = st.integers(0, 2**63)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_sample_images
 
-from cxr_gradcam.phantom import FIELD_CM, MU_LUNG, MU_SOFT, Canvas, Tubes, expose
+from cxr_gradcam.synthetic.chest import FIELD_CM, MU_LUNG, MU_SOFT, Canvas, Tubes, expose
 
 Grey = NDArray[np.float32]
 

@@ -1,0 +1,1 @@
+"""Synthetic radiographs: chests, and pictures that are none."""
