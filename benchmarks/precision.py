@@ -13,10 +13,10 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from cxr_gradcam.cam.forward_pass import Seen
+from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.folders import list_folder, read_listed
-from cxr_gradcam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.resnet50 import ResNet50FineTuned
-from cxr_gradcam.seen import Seen
 
 BATCH_SIZE = 16
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cxr_gradcam.cam import Fusion
-from cxr_gradcam.layers import named_layers, probe
+from cxr_gradcam.cam.forward_pass import HookedPass, Seen
+from cxr_gradcam.cam.gradient_methods import Fusion
+from cxr_gradcam.cam.layers import named_layers, probe
+from cxr_gradcam.cam.targets import ClassIdx
 from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.score import ClassIdx
-from cxr_gradcam.seen import HookedPass, Seen
 
 
 class CAM:

@@ -17,6 +17,8 @@ from rich.table import Table
 
 from cxr_gradcam import trust
 from cxr_gradcam.batch import explain_files
+from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.checkpoint import bundled_checkpoint, checksum
 from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation import predict, summarise
@@ -24,9 +26,7 @@ from cxr_gradcam.figures import as_text
 from cxr_gradcam.fitting import calibrate
 from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.imaging.rendering import COLORMAPS
-from cxr_gradcam.methods import METHODS
 from cxr_gradcam.modelcard import model_card
-from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.report import write_report
 from cxr_gradcam.resnet50 import DETAIL, SHOWN_FIRST, ResNet50FineTuned
 from cxr_gradcam.training import Recipe, train

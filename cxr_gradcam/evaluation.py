@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from cxr_gradcam.calibration import Calibration, OperatingPoint
-from cxr_gradcam.capture import evaluating
+from cxr_gradcam.cam.hooks import evaluating
 from cxr_gradcam.explanation import find_class
 from cxr_gradcam.figures import Cases, measure, weighted_auc, with_intervals
 from cxr_gradcam.folders import (

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cxr_gradcam.calibration import Calibration, Verdict
-from cxr_gradcam.cam import Fusion
+from cxr_gradcam.cam.forward_pass import Seen
+from cxr_gradcam.cam.gradient_methods import Fusion
+from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.classifier import CAM
 from cxr_gradcam.familiarity import Gate
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.perturbation import Progress
 from cxr_gradcam.resnet50 import ResNet50FineTuned
-from cxr_gradcam.seen import Seen
 
 
 class Question(TypedDict, total=False):

@@ -21,12 +21,12 @@ from rich.progress import track
 from scipy.stats import rankdata
 from torch import Tensor
 
+from cxr_gradcam.cam.forward_pass import Seen
+from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.figures import mean_intervals
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.localisation import random_map
-from cxr_gradcam.methods import QUICK_METHODS
 from cxr_gradcam.resnet50 import ResNet50FineTuned
-from cxr_gradcam.seen import Seen
 
 STEPS = 16
 """Of deletion and insertion: each moves as many pixels."""

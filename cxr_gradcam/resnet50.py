@@ -16,14 +16,17 @@ from torch.utils.hooks import RemovableHandle
 from torchvision.models import ResNet50_Weights, resnet50
 
 from cxr_gradcam.calibration import Calibration
-from cxr_gradcam.cam import gradcam, upsample
-from cxr_gradcam.capture import (
+from cxr_gradcam.cam.forward_pass import HookedPass, Seen
+from cxr_gradcam.cam.gradient_methods import gradcam, upsample
+from cxr_gradcam.cam.hooks import (
     capture_activations,
     capturing,
     evaluating,
     hooked,
     score_gradients,
 )
+from cxr_gradcam.cam.layers import named_layers
+from cxr_gradcam.cam.targets import ClassIdx, class_indices, score_weights
 from cxr_gradcam.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -32,10 +35,7 @@ from cxr_gradcam.checkpoint import (
 )
 from cxr_gradcam.familiarity import Gate
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
-from cxr_gradcam.layers import named_layers
 from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.score import ClassIdx, class_indices, score_weights
-from cxr_gradcam.seen import HookedPass, Seen
 from cxr_gradcam.staged import StagedPass
 from cxr_gradcam.trunk import CONV3, LAYER2, LAYER3, STAGES, FastTrunk, RunTrunk
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torchvision.models import ResNet
 
-from cxr_gradcam.cam import GradientMethod
-from cxr_gradcam.capture import evaluating, score_gradients, silence
-from cxr_gradcam.seen import HookedPass, Seen
+from cxr_gradcam.cam.forward_pass import HookedPass, Seen
+from cxr_gradcam.cam.gradient_methods import GradientMethod
+from cxr_gradcam.cam.hooks import evaluating, score_gradients, silence
 from cxr_gradcam.trunk import (
     CONV3,
     LAYER2,

@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet
 from torchvision.models.resnet import Bottleneck
 
-from cxr_gradcam.capture import capture_activations, evaluating
+from cxr_gradcam.cam.hooks import capture_activations, evaluating
 
 LAYER2, LAYER3, CONV3 = "resnet50.layer2", "resnet50.layer3", "resnet50.layer4.2.conv3"
 STAGES = (LAYER2, LAYER3, CONV3)

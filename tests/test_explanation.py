@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_gradcam.cam import upsample
+from cxr_gradcam.cam.forward_pass import Seen
+from cxr_gradcam.cam.gradient_methods import upsample
 from cxr_gradcam.explanation import Examination, examine, explain, find_class
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.seen import Seen
 
 NAMES = ("Normal", "Pneumonia", "Effusion")
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.faithfulness import (
     CASCADE,
     STEPS,
@@ -16,7 +17,6 @@ from cxr_gradcam.faithfulness import (
     rank_correlation,
 )
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.methods import QUICK_METHODS
 from cxr_gradcam.preprocess import Preprocessing
 from cxr_gradcam.synthetic.chest import draw_phantom
 

@@ -20,7 +20,7 @@ from pytorch_grad_cam.utils.image import scale_cam_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from cxr_gradcam.cam import gradcam, upsample
+from cxr_gradcam.cam.gradient_methods import gradcam, upsample
 from cxr_gradcam.checkpoint import (
     Checkpoint,
     CheckpointError,

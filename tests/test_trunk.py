@@ -11,9 +11,9 @@ import torch
 import torchvision
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph, trunk
+from cxr_gradcam.cam.forward_pass import HookedPass
 from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.resnet50 import DETAIL
-from cxr_gradcam.seen import HookedPass
 from cxr_gradcam.staged import StagedPass
 from cxr_gradcam.trunk import (
     CONV3,

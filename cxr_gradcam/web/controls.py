@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Question
-from cxr_gradcam.methods import METHODS
 from cxr_gradcam.resnet50 import DETAIL, SHOWN_FIRST
 
 FOR, AGAINST, RATHER_THAN = "for", "against", "rather than "

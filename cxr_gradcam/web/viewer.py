@@ -11,10 +11,10 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS, color_table, quantize
-from cxr_gradcam.methods import METHODS
 from cxr_gradcam.web.answer import percentage
 
 _HERE = Path(__file__).parent

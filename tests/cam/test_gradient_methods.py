@@ -18,7 +18,7 @@ from pytorch_grad_cam import (
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from cxr_gradcam.cam import (
+from cxr_gradcam.cam.gradient_methods import (
     GRADIENT_METHODS,
     eigencam,
     eigengradcam,

@@ -14,12 +14,18 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from cxr_gradcam.cam import GRADIENT_METHODS, Fusion, GradientMethod, fuse, strongest_pattern
-from cxr_gradcam.capture import Capture, capturing, evaluating, hooked, score_gradients
-from cxr_gradcam.layers import Grid
-from cxr_gradcam.methods import METHODS
-from cxr_gradcam.perturbation import Progress, ablationcam, scorecam
-from cxr_gradcam.score import ClassIdx, score_weights
+from cxr_gradcam.cam.gradient_methods import (
+    GRADIENT_METHODS,
+    Fusion,
+    GradientMethod,
+    fuse,
+    strongest_pattern,
+)
+from cxr_gradcam.cam.hooks import Capture, capturing, evaluating, hooked, score_gradients
+from cxr_gradcam.cam.layers import Grid
+from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.cam.perturbation_methods import Progress, ablationcam, scorecam
+from cxr_gradcam.cam.targets import ClassIdx, score_weights
 
 
 class Seen(ABC):

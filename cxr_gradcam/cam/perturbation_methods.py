@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from cxr_gradcam.cam import weighted_sum
+from cxr_gradcam.cam.gradient_methods import weighted_sum
 from cxr_gradcam.preprocess import resize
 
 BATCH_SIZE = 32

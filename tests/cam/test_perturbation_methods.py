@@ -8,8 +8,8 @@ from pytorch_grad_cam import AblationCAM, ScoreCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from cxr_gradcam import perturbation
-from cxr_gradcam.perturbation import BATCH_SIZE, ablationcam, scorecam
+from cxr_gradcam.cam.gradient_methods import perturbation_methods as perturbation
+from cxr_gradcam.cam.perturbation_methods import BATCH_SIZE, ablationcam, scorecam
 
 
 def total(images):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from cxr_gradcam.layers import Grid, named_layers, probe
+from cxr_gradcam.cam.layers import Grid, named_layers, probe
 
 # --- The grid of an output ---------------------------------------------------------------------
 

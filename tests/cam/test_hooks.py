@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxr_gradcam.capture import capturing, evaluating, hooked, score_gradients, silence
+from cxr_gradcam.cam.hooks import capturing, evaluating, hooked, score_gradients, silence
 
 IMAGE = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
 

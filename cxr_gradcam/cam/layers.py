@@ -11,7 +11,7 @@ from threading import get_ident
 import torch
 from torch import Tensor, nn
 
-from cxr_gradcam.capture import evaluating
+from cxr_gradcam.cam.hooks import evaluating
 
 _MAX_PREFIX_TOKENS = 8
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_gradcam.score import class_indices, explained_classes, score_weights
+from cxr_gradcam.cam.targets import class_indices, explained_classes, score_weights
 
 LOGITS = torch.tensor([[0.5, 2.0, -1.0], [3.0, 1.0, 2.0]])
 
