@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from cxr_gradcam.modelcard import model_card
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 
 model = ResNet50FineTuned.from_checkpoint()

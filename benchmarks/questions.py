@@ -15,7 +15,7 @@ from benchmarks.maps import BARE, CLASS_IDX, bare_forward, setting
 from benchmarks.timing import interleave, median_ratio, milliseconds
 from cxr_gradcam.cam.forward_pass import Seen
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
+from cxr_gradcam.models.resnet50 import DETAIL, ResNet50FineTuned
 
 
 def main() -> None:

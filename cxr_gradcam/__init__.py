@@ -1,11 +1,11 @@
 """What a chest X-ray classifier sees, and where: a ResNet50 with Grad-CAM built in."""
 
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.checkpoint import CheckpointError
-from cxr_gradcam.classifier import CAM
 from cxr_gradcam.explanation import Examination, Explanation, examine, explain
 from cxr_gradcam.imaging.reading import Radiograph, RadiographError, read_radiograph
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.any_classifier import CAM
+from cxr_gradcam.models.checkpoint import CheckpointError
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 __all__ = [
     "CAM",

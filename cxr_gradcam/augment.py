@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cxr_gradcam.exchange import exchange
-from cxr_gradcam.preprocess import resize
+from cxr_gradcam.models.preprocessing import resize
 
 MAX_ROTATION = math.radians(10)
 MAX_SHIFT = 0.07  # of half the side

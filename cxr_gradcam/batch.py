@@ -11,7 +11,7 @@ from PIL import Image
 from cxr_gradcam.explanation import Question, explain
 from cxr_gradcam.imaging.reading import RadiographError, read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 
 def explain_files(

@@ -23,7 +23,7 @@ from cxr_gradcam.folders import (
     read_listed,
     source_names,
 )
-from cxr_gradcam.preprocess import resize
+from cxr_gradcam.models.preprocessing import resize
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 PHANTOMS = "phantoms"

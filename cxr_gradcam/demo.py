@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.explanation import explain
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, three_panels
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.checkpoint import example_files
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 
 def run_demo(output: Path, file: Path | None = None) -> None:

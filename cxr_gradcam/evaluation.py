@@ -15,7 +15,6 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from cxr_gradcam.calibration import Calibration, OperatingPoint
 from cxr_gradcam.cam.hooks import evaluating
 from cxr_gradcam.explanation import find_class
 from cxr_gradcam.figures import Cases, measure, weighted_auc, with_intervals
@@ -27,7 +26,8 @@ from cxr_gradcam.folders import (
     read_listed,
     source_names,
 )
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.calibration import Calibration, OperatingPoint
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 BATCH_SIZE = 16
 

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cxr_gradcam.calibration import Calibration, Verdict
 from cxr_gradcam.cam.forward_pass import Seen
 from cxr_gradcam.cam.gradient_methods import Fusion
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.classifier import CAM
-from cxr_gradcam.familiarity import Gate
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.any_classifier import CAM
+from cxr_gradcam.models.calibration import Calibration, Verdict
+from cxr_gradcam.models.ood import Gate
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 
 class Question(TypedDict, total=False):

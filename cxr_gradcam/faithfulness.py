@@ -26,7 +26,7 @@ from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.figures import mean_intervals
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.localisation import random_map
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 STEPS = 16
 """Of deletion and insertion: each moves as many pixels."""

@@ -11,8 +11,6 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from cxr_gradcam.calibration import Calibration, choose_operating_point, fit_temperature
-from cxr_gradcam.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from cxr_gradcam.dataset import (
     LabelledImages,
     draw_shares,
@@ -20,9 +18,11 @@ from cxr_gradcam.dataset import (
     plan_split,
 )
 from cxr_gradcam.exchange import exchange
-from cxr_gradcam.familiarity import Gate, fit_gate
 from cxr_gradcam.folders import PATIENT_PATTERN
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.calibration import Calibration, choose_operating_point, fit_temperature
+from cxr_gradcam.models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from cxr_gradcam.models.ood import Gate, fit_gate
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 DRAWN = 3000
 """Training images that the gate is fitted to."""

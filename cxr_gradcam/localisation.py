@@ -21,7 +21,7 @@ from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.explanation import examine
 from cxr_gradcam.figures import mean_intervals
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.resnet50 import DETAIL, ResNet50FineTuned
+from cxr_gradcam.models.resnet50 import DETAIL, ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 THRESHOLD = 0.5

@@ -11,8 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxr_gradcam.checkpoint import Checkpoint, assets, bundled_checkpoint, checksum, load_checkpoint
 from cxr_gradcam.figures import as_text
+from cxr_gradcam.models.checkpoint import (
+    Checkpoint,
+    assets,
+    bundled_checkpoint,
+    checksum,
+    load_checkpoint,
+)
 
 _FIGURES = {
     "auc": "AUC",

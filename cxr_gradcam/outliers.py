@@ -13,7 +13,7 @@ from rich.progress import track
 
 from cxr_gradcam.figures import weighted_auc, with_intervals
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.non_chest import Grey, foreign_pictures
 
 CHANGED = 40

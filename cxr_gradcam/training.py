@@ -31,7 +31,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.models.resnet import Bottleneck
 
 from cxr_gradcam.augment import augment
-from cxr_gradcam.checkpoint import Checkpoint, save_checkpoint
 from cxr_gradcam.dataset import (
     PHANTOMS,
     LabelledImages,
@@ -42,9 +41,10 @@ from cxr_gradcam.dataset import (
 )
 from cxr_gradcam.evaluation import mean_auc
 from cxr_gradcam.folders import PATIENT_PATTERN
-from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.resnet50 import ResNet50FineTuned
-from cxr_gradcam.trunk import fast_dtype
+from cxr_gradcam.models.checkpoint import Checkpoint, save_checkpoint
+from cxr_gradcam.models.fast_trunk import fast_dtype
+from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 EMA_DECAY = 0.995
 

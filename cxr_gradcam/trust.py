@@ -18,8 +18,8 @@ from cxr_gradcam.localisation import (
     measure_localisation,
     phantom_cases,
 )
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.outliers import measure_outliers
-from cxr_gradcam.resnet50 import ResNet50FineTuned
 
 Result = dict[str, Any]
 

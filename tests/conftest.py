@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 # A busy machine may take its time for any one example.

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned, figures
-from cxr_gradcam.calibration import Calibration, OperatingPoint
 from cxr_gradcam.evaluation import Predictions, evaluate, mean_auc, summarise
+from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.report import write_report
 
 POINT = OperatingPoint("Pneumonia", threshold=0.4, unlikely_below=0.2, likely_from=0.8)

@@ -8,7 +8,7 @@ from cxr_gradcam.cam.forward_pass import Seen
 from cxr_gradcam.cam.gradient_methods import upsample
 from cxr_gradcam.explanation import Examination, examine, explain, find_class
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.models.preprocessing import Preprocessing
 
 NAMES = ("Normal", "Pneumonia", "Effusion")
 

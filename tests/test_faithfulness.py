@@ -17,7 +17,7 @@ from cxr_gradcam.faithfulness import (
     rank_correlation,
 )
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cxr_gradcam.dataset import LabelledImages
 from cxr_gradcam.fitting import BATCH_SIZE, VIEWS, _calibrate, _exchanged
-from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.models.preprocessing import Preprocessing
 
 COUNT = 2 * BATCH_SIZE + 3
 

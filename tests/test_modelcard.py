@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cxr_gradcam.calibration import Calibration, OperatingPoint
-from cxr_gradcam.checkpoint import Checkpoint, assets, bundled_checkpoint
 from cxr_gradcam.modelcard import markdown_table, model_card, write_card
-from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.models.calibration import Calibration, OperatingPoint
+from cxr_gradcam.models.checkpoint import Checkpoint, assets, bundled_checkpoint
+from cxr_gradcam.models.preprocessing import Preprocessing
 
 CARD = Path(__file__).parent.parent / "docs" / "model-card.md"
 FIGURE = {"value": 0.9, "low": 0.85, "high": 0.951}

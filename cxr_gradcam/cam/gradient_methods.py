@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cxr_gradcam.preprocess import resize
+from cxr_gradcam.models.preprocessing import resize
 
 Fusion = Literal["mean", "max"]
 GradientMethod = Callable[[Tensor, Tensor], Tensor]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cxr_gradcam.cam.gradient_methods import weighted_sum
-from cxr_gradcam.preprocess import resize
+from cxr_gradcam.models.preprocessing import resize
 
 BATCH_SIZE = 32
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Question
-from cxr_gradcam.resnet50 import DETAIL, SHOWN_FIRST
+from cxr_gradcam.models.resnet50 import DETAIL, SHOWN_FIRST
 
 FOR, AGAINST, RATHER_THAN = "for", "against", "rather than "
 _DETAIL_LABELS = {"coarse": "Coarse", "fine": "Fine", "finest": "Finest"}

@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.checkpoint import example_files
 from cxr_gradcam.imaging.reading import RadiographError, read_radiograph
-from cxr_gradcam.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.checkpoint import example_files
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.answer import EMPTY, answer_html, by_probability
 from cxr_gradcam.web.controls import Controls, controls, possible, question_of, questions, quick
 from cxr_gradcam.web.examples import examples

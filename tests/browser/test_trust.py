@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.calibration import Calibration, OperatingPoint
-from cxr_gradcam.familiarity import Gate
+from cxr_gradcam.models.calibration import Calibration, OperatingPoint
+from cxr_gradcam.models.ood import Gate
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 
 CARD = f"""# The card

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from cxr_gradcam import staged
 from cxr_gradcam.cam.forward_pass import HookedPass
 from cxr_gradcam.cam.gradient_methods import gradcam
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.cam.targets import score_weights
-from cxr_gradcam.resnet50 import DETAIL
-from cxr_gradcam.staged import StagedPass
-from cxr_gradcam.trunk import CONV3, LAYER2, LAYER3, SHORTCUT, STAGES, Trunk
+from cxr_gradcam.models import split_pass as staged
+from cxr_gradcam.models.fast_trunk import CONV3, LAYER2, LAYER3, SHORTCUT, STAGES, Trunk
+from cxr_gradcam.models.resnet50 import DETAIL
+from cxr_gradcam.models.split_pass import StagedPass
 from tests.tiny import TinyNetwork
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cxr_gradcam.calibration import (
+from cxr_gradcam.models.calibration import (
     Calibration,
     OperatingPoint,
     choose_operating_point,

@@ -9,8 +9,8 @@ import torchvision
 from torch import nn
 
 from cxr_gradcam import CAM, Radiograph, ResNet50FineTuned, explain
-from cxr_gradcam.classifier import guess_preprocessing
-from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.models.any_classifier import guess_preprocessing
+from cxr_gradcam.models.preprocessing import Preprocessing
 
 SIZE = 64
 SMALL = Preprocessing(size=SIZE)

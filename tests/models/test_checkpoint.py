@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from cxr_gradcam import checkpoint as checkpoint_module
-from cxr_gradcam.checkpoint import (
+from cxr_gradcam.models import checkpoint as checkpoint_module
+from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
     bundled_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
-from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.models.preprocessing import Preprocessing
 
 CHECKPOINT = Checkpoint(
     {

@@ -11,7 +11,7 @@ from torchvision.models import ResNet
 from cxr_gradcam.cam.forward_pass import HookedPass, Seen
 from cxr_gradcam.cam.gradient_methods import GradientMethod
 from cxr_gradcam.cam.hooks import evaluating, score_gradients, silence
-from cxr_gradcam.trunk import (
+from cxr_gradcam.models.fast_trunk import (
     CONV3,
     LAYER2,
     LAYER3,

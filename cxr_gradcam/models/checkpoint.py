@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cxr_gradcam.calibration import Calibration, OperatingPoint
-from cxr_gradcam.familiarity import Gate, from_header, to_header
-from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.models.calibration import Calibration, OperatingPoint
+from cxr_gradcam.models.ood import Gate, from_header, to_header
+from cxr_gradcam.models.preprocessing import Preprocessing
 
 _HEADER = "cxr_gradcam"
 _HUB = "hf://"
@@ -56,7 +56,7 @@ def bundled_checkpoint() -> Path:
 
 def assets() -> Path:
     """Give the folder of the weights and example radiographs, installed or beside the package."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     installed = package / "assets"
     return installed if installed.is_dir() else package.parent / "assets"
 

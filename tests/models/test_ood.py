@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.familiarity import (
+from cxr_gradcam.models.ood import (
     DIRECTIONS,
     PASS_RATE,
     Gate,

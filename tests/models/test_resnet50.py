@@ -21,16 +21,16 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 from cxr_gradcam.cam.gradient_methods import gradcam, upsample
-from cxr_gradcam.checkpoint import (
+from cxr_gradcam.imaging.rendering import as_rgb, color_table, overlay
+from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
     bundled_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
-from cxr_gradcam.imaging.rendering import as_rgb, color_table, overlay
-from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.resnet50 import ResNet50FineTuned, evaluating
+from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned, evaluating
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 CALLERS = {

@@ -11,7 +11,7 @@ from cxr_gradcam.cam.forward_pass import HookedPass, Seen
 from cxr_gradcam.cam.gradient_methods import Fusion
 from cxr_gradcam.cam.layers import named_layers, probe
 from cxr_gradcam.cam.targets import ClassIdx
-from cxr_gradcam.preprocess import Preprocessing
+from cxr_gradcam.models.preprocessing import Preprocessing
 
 
 class CAM:

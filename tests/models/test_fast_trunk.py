@@ -10,12 +10,11 @@ import pytest
 import torch
 import torchvision
 
-from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph, trunk
+from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.cam.forward_pass import HookedPass
-from cxr_gradcam.checkpoint import example_files
-from cxr_gradcam.resnet50 import DETAIL
-from cxr_gradcam.staged import StagedPass
-from cxr_gradcam.trunk import (
+from cxr_gradcam.models import fast_trunk as trunk
+from cxr_gradcam.models.checkpoint import example_files
+from cxr_gradcam.models.fast_trunk import (
     CONV3,
     SHORTCUT,
     STAGES,
@@ -25,6 +24,8 @@ from cxr_gradcam.trunk import (
     _torch_trunk,
     fast_dtype,
 )
+from cxr_gradcam.models.resnet50 import DETAIL
+from cxr_gradcam.models.split_pass import StagedPass
 
 BF16 = torch.bfloat16
 

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from torchvision.models import ResNet50_Weights, resnet50
 
-from cxr_gradcam.calibration import Calibration
 from cxr_gradcam.cam.forward_pass import HookedPass, Seen
 from cxr_gradcam.cam.gradient_methods import gradcam, upsample
 from cxr_gradcam.cam.hooks import (
@@ -27,17 +26,18 @@ from cxr_gradcam.cam.hooks import (
 )
 from cxr_gradcam.cam.layers import named_layers
 from cxr_gradcam.cam.targets import ClassIdx, class_indices, score_weights
-from cxr_gradcam.checkpoint import (
+from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
+from cxr_gradcam.models.calibration import Calibration
+from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
     bundled_checkpoint,
     load_checkpoint,
 )
-from cxr_gradcam.familiarity import Gate
-from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
-from cxr_gradcam.preprocess import Preprocessing
-from cxr_gradcam.staged import StagedPass
-from cxr_gradcam.trunk import CONV3, LAYER2, LAYER3, STAGES, FastTrunk, RunTrunk
+from cxr_gradcam.models.fast_trunk import CONV3, LAYER2, LAYER3, STAGES, FastTrunk, RunTrunk
+from cxr_gradcam.models.ood import Gate
+from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.split_pass import StagedPass
 
 BUNDLED = "bundled"
 

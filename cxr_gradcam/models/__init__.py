@@ -1,0 +1,1 @@
+"""What can be explained, and what travels with its weights."""
