@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cxr_gradcam.cam.forward_pass import Seen
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.folders import list_folder, read_listed
+from cxr_gradcam.data.image_folder import list_folder, read_listed
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 BATCH_SIZE = 16

@@ -19,11 +19,11 @@ from cxr_gradcam import trust
 from cxr_gradcam.batch import explain_files
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
+from cxr_gradcam.data.image_folder import PATIENT_PATTERN
 from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation import predict, summarise
 from cxr_gradcam.figures import as_text
 from cxr_gradcam.fitting import calibrate
-from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.imaging.rendering import COLORMAPS
 from cxr_gradcam.modelcard import model_card
 from cxr_gradcam.models.checkpoint import bundled_checkpoint, checksum

@@ -16,9 +16,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from cxr_gradcam.cam.hooks import evaluating
-from cxr_gradcam.explanation import find_class
-from cxr_gradcam.figures import Cases, measure, weighted_auc, with_intervals
-from cxr_gradcam.folders import (
+from cxr_gradcam.data.image_folder import (
     PATIENT_PATTERN,
     kind_of,
     list_folder,
@@ -26,6 +24,8 @@ from cxr_gradcam.folders import (
     read_listed,
     source_names,
 )
+from cxr_gradcam.explanation import find_class
+from cxr_gradcam.figures import Cases, measure, weighted_auc, with_intervals
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from cxr_gradcam.dataset import (
+from cxr_gradcam.data.dataset import (
     LabelledImages,
     draw_shares,
     load,
     plan_split,
 )
+from cxr_gradcam.data.image_folder import PATIENT_PATTERN
 from cxr_gradcam.exchange import exchange
-from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.models.calibration import Calibration, choose_operating_point, fit_temperature
 from cxr_gradcam.models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from cxr_gradcam.models.ood import Gate, fit_gate

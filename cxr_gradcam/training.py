@@ -31,7 +31,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.models.resnet import Bottleneck
 
 from cxr_gradcam.augment import augment
-from cxr_gradcam.dataset import (
+from cxr_gradcam.data.dataset import (
     PHANTOMS,
     LabelledImages,
     Split,
@@ -39,8 +39,8 @@ from cxr_gradcam.dataset import (
     load,
     plan_split,
 )
+from cxr_gradcam.data.image_folder import PATIENT_PATTERN
 from cxr_gradcam.evaluation import mean_auc
-from cxr_gradcam.folders import PATIENT_PATTERN
 from cxr_gradcam.models.checkpoint import Checkpoint, save_checkpoint
 from cxr_gradcam.models.fast_trunk import fast_dtype
 from cxr_gradcam.models.preprocessing import Preprocessing

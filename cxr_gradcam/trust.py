@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cxr_gradcam.boxes import read_boxes
+from cxr_gradcam.data.cases import read_boxes
+from cxr_gradcam.data.image_folder import list_folder, read_listed
 from cxr_gradcam.faithfulness import CASCADE, STEPS, measure_faithfulness, measure_sanity
-from cxr_gradcam.folders import list_folder, read_listed
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.localisation import (
     SLOW_CASES,

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cxr_gradcam.dataset import LabelledImages
+from cxr_gradcam.data.dataset import LabelledImages
 from cxr_gradcam.fitting import BATCH_SIZE, VIEWS, _calibrate, _exchanged
 from cxr_gradcam.models.preprocessing import Preprocessing
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from cxr_gradcam.boxes import read_boxes
+from cxr_gradcam.data.cases import read_boxes
 from cxr_gradcam.localisation import Case, lung_prior, measure_map, phantom_cases, random_map
 
 HEADER = "image,finding,x,y,w,h\n"

@@ -17,7 +17,7 @@ from PIL import Image
 
 from cxr_gradcam import RadiographError, ResNet50FineTuned
 from cxr_gradcam import training as training_module
-from cxr_gradcam.dataset import split_by_patient
+from cxr_gradcam.data.dataset import split_by_patient
 from cxr_gradcam.models.checkpoint import load_checkpoint
 from cxr_gradcam.training import Recipe, gradcam_weights, location_loss, smoothed, train
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxr_gradcam.folders import kind_of, patient_of
+from cxr_gradcam.data.image_folder import kind_of, patient_of
 
 
 @pytest.mark.parametrize(

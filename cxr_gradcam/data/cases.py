@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_gradcam.folders import read_listed
+from cxr_gradcam.data.image_folder import read_listed
 from cxr_gradcam.localisation import Case
 
 COLUMNS = ("image", "finding", "x", "y", "w", "h")

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cxr_gradcam.folders import (
+from cxr_gradcam.data.image_folder import (
     PATIENT_PATTERN,
     list_folder,
     patient_of,

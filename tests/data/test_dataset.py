@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cxr_gradcam.dataset import (
+from cxr_gradcam.data.dataset import (
     LabelledImages,
     draw_shares,
     load,

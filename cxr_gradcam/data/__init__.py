@@ -1,0 +1,1 @@
+"""Folders of radiographs: labels, patients, and where lesions lie."""
