@@ -23,13 +23,13 @@ from cxr_gradcam.data.image_folder import PATIENT_PATTERN
 from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation import predict, summarise
 from cxr_gradcam.figures import as_text
-from cxr_gradcam.fitting import calibrate
 from cxr_gradcam.imaging.rendering import COLORMAPS
 from cxr_gradcam.modelcard import model_card
 from cxr_gradcam.models.checkpoint import bundled_checkpoint, checksum
 from cxr_gradcam.models.resnet50 import DETAIL, SHOWN_FIRST, ResNet50FineTuned
 from cxr_gradcam.report import write_report
-from cxr_gradcam.training import Recipe, train
+from cxr_gradcam.training.calibrate import calibrate
+from cxr_gradcam.training.trainer import Recipe, train
 
 FAILED_SOME, FAILED = 1, 2
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cxr_gradcam import RadiographError, ResNet50FineTuned
-from cxr_gradcam import training as training_module
 from cxr_gradcam.data.dataset import split_by_patient
 from cxr_gradcam.models.checkpoint import load_checkpoint
-from cxr_gradcam.training import Recipe, gradcam_weights, location_loss, smoothed, train
+from cxr_gradcam.training.trainer import Recipe, gradcam_weights, location_loss, smoothed, train
+from cxr_gradcam.training.trainer import trainer as training_module
 
 TINY = Recipe(epochs=2, size=64, batch_size=4, phantoms=0, validation_share=0.5)
 

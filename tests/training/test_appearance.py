@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cxr_gradcam.exchange import SIGMAS, _apart, _blur, exchange, take_detail, take_tone
+from cxr_gradcam.training.appearance import SIGMAS, _apart, _blur, exchange, take_detail, take_tone
 
 SWAPPED = torch.tensor([1, 0])
 ALL = torch.ones(2)

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cxr_gradcam.exchange import exchange
 from cxr_gradcam.models.preprocessing import resize
+from cxr_gradcam.training.appearance import exchange
 
 MAX_ROTATION = math.radians(10)
 MAX_SHIFT = 0.07  # of half the side

@@ -18,11 +18,11 @@ from cxr_gradcam.data.dataset import (
     plan_split,
 )
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
-from cxr_gradcam.exchange import exchange
 from cxr_gradcam.models.calibration import Calibration, choose_operating_point, fit_temperature
 from cxr_gradcam.models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from cxr_gradcam.models.ood import Gate, fit_gate
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.training.appearance import exchange
 
 DRAWN = 3000
 """Training images that the gate is fitted to."""

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from cxr_gradcam.data.dataset import LabelledImages
-from cxr_gradcam.fitting import BATCH_SIZE, VIEWS, _calibrate, _exchanged
 from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.training.calibrate import BATCH_SIZE, VIEWS, _calibrate, _exchanged
 
 COUNT = 2 * BATCH_SIZE + 3
 

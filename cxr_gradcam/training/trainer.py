@@ -30,7 +30,6 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.models.resnet import Bottleneck
 
-from cxr_gradcam.augment import augment
 from cxr_gradcam.data.dataset import (
     PHANTOMS,
     LabelledImages,
@@ -45,6 +44,7 @@ from cxr_gradcam.models.checkpoint import Checkpoint, save_checkpoint
 from cxr_gradcam.models.fast_trunk import fast_dtype
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.training.augmentation import augment
 
 EMA_DECAY = 0.995
 

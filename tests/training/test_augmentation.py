@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cxr_gradcam.augment import augment
+from cxr_gradcam.training.augmentation import augment
 
 
 def generator(seed: int = 1) -> torch.Generator:
@@ -41,7 +41,7 @@ def test_cover_and_exposure_leave_the_mask_alone() -> None:
 
 
 def test_every_second_image_or_so_is_covered() -> None:
-    from cxr_gradcam.augment import _cover
+    from cxr_gradcam.training.augmentation import _cover
 
     images = torch.full((400, 1, 32, 32), 0.5)
     covered = _cover(images, generator())
@@ -51,7 +51,7 @@ def test_every_second_image_or_so_is_covered() -> None:
 
 
 def test_focus_leaves_a_flat_image_as_it_is_and_changes_an_edge() -> None:
-    from cxr_gradcam.augment import _focus
+    from cxr_gradcam.training.augmentation import _focus
 
     flat = torch.full((4, 1, 16, 16), 0.3)
     torch.testing.assert_close(_focus(flat, generator()), flat)

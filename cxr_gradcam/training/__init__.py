@@ -1,0 +1,1 @@
+"""Training, and what is fitted to validation images afterwards."""
