@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cxr_gradcam.modelcard import model_card
+from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 

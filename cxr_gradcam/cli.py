@@ -15,19 +15,19 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from cxr_gradcam import trust
 from cxr_gradcam.batch import explain_files
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
 from cxr_gradcam.demo import run_demo
-from cxr_gradcam.evaluation import predict, summarise
-from cxr_gradcam.figures import as_text
+from cxr_gradcam.evaluation.classification import predict, summarise
+from cxr_gradcam.evaluation.classification import studies as trust
+from cxr_gradcam.evaluation.metrics import as_text
+from cxr_gradcam.evaluation.model_card import model_card
+from cxr_gradcam.evaluation.plots import write_report
 from cxr_gradcam.imaging.rendering import COLORMAPS
-from cxr_gradcam.modelcard import model_card
 from cxr_gradcam.models.checkpoint import bundled_checkpoint, checksum
 from cxr_gradcam.models.resnet50 import DETAIL, SHOWN_FIRST, ResNet50FineTuned
-from cxr_gradcam.report import write_report
 from cxr_gradcam.training.calibrate import calibrate
 from cxr_gradcam.training.trainer import Recipe, train
 

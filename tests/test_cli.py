@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_gradcam import ResNet50FineTuned, explain, localisation, read_radiograph
+from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.batch import unique_stems
 from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.cli import main
+from cxr_gradcam.evaluation.classification import localization as localisation
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.checkpoint import checksum, load_checkpoint
 from cxr_gradcam.models.resnet50 import DETAIL

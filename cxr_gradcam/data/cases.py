@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.data.image_folder import read_listed
-from cxr_gradcam.localisation import Case
+from cxr_gradcam.evaluation.localization import Case
 
 COLUMNS = ("image", "finding", "x", "y", "w", "h")
 

@@ -39,7 +39,7 @@ from cxr_gradcam.data.dataset import (
     plan_split,
 )
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
-from cxr_gradcam.evaluation import mean_auc
+from cxr_gradcam.evaluation.classification import mean_auc
 from cxr_gradcam.models.checkpoint import Checkpoint, save_checkpoint
 from cxr_gradcam.models.fast_trunk import fast_dtype
 from cxr_gradcam.models.preprocessing import Preprocessing

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.modelcard import model_card
+from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.web.interface import LAUNCH, build_interface
 
 # A busy machine with two cores may take its time.

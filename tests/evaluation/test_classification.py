@@ -10,10 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_gradcam import ResNet50FineTuned, figures
-from cxr_gradcam.evaluation import Predictions, evaluate, mean_auc, summarise
+from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.evaluation.classification import Predictions, evaluate, mean_auc, summarise
+from cxr_gradcam.evaluation.classification import metrics as figures
+from cxr_gradcam.evaluation.plots import write_report
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
-from cxr_gradcam.report import write_report
 
 POINT = OperatingPoint("Pneumonia", threshold=0.4, unlikely_below=0.2, likely_from=0.8)
 

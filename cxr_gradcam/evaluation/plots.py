@@ -17,8 +17,8 @@ from sklearn.metrics import (
     confusion_matrix,
 )
 
-from cxr_gradcam.evaluation import Predictions
-from cxr_gradcam.figures import BINS, Cases
+from cxr_gradcam.evaluation.classification import Predictions
+from cxr_gradcam.evaluation.metrics import BINS, Cases
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito: told apart by everybody
 _SIZE = (5.0, 5.0)

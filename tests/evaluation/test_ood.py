@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.evaluation.ood import changed, measure_outliers
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.models.ood import Gate
 from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.outliers import changed, measure_outliers
 from cxr_gradcam.synthetic.chest import draw_phantom
 from cxr_gradcam.synthetic.non_chest import foreign_pictures
 

@@ -10,16 +10,16 @@ import numpy as np
 
 from cxr_gradcam.data.cases import read_boxes
 from cxr_gradcam.data.image_folder import list_folder, read_listed
-from cxr_gradcam.faithfulness import CASCADE, STEPS, measure_faithfulness, measure_sanity
-from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.localisation import (
+from cxr_gradcam.evaluation.faithfulness import CASCADE, STEPS, measure_faithfulness, measure_sanity
+from cxr_gradcam.evaluation.localization import (
     SLOW_CASES,
     THRESHOLD,
     measure_localisation,
     phantom_cases,
 )
+from cxr_gradcam.evaluation.ood import measure_outliers
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.outliers import measure_outliers
 
 Result = dict[str, Any]
 

@@ -8,7 +8,7 @@ import torch
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.cam.methods import QUICK_METHODS
-from cxr_gradcam.faithfulness import (
+from cxr_gradcam.evaluation.faithfulness import (
     CASCADE,
     STEPS,
     measure_faithfulness,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_gradcam.trust import some_radiographs
+from cxr_gradcam.evaluation.studies import some_radiographs
 
 
 @pytest.fixture

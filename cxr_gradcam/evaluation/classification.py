@@ -24,8 +24,8 @@ from cxr_gradcam.data.image_folder import (
     read_listed,
     source_names,
 )
+from cxr_gradcam.evaluation.metrics import Cases, measure, weighted_auc, with_intervals
 from cxr_gradcam.explanation import find_class
-from cxr_gradcam.figures import Cases, measure, weighted_auc, with_intervals
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxr_gradcam.figures import as_text
+from cxr_gradcam.evaluation.metrics import as_text
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     assets,

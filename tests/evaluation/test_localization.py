@@ -12,7 +12,13 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from cxr_gradcam.data.cases import read_boxes
-from cxr_gradcam.localisation import Case, lung_prior, measure_map, phantom_cases, random_map
+from cxr_gradcam.evaluation.localization import (
+    Case,
+    lung_prior,
+    measure_map,
+    phantom_cases,
+    random_map,
+)
 
 HEADER = "image,finding,x,y,w,h\n"
 

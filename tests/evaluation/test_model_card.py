@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cxr_gradcam.modelcard import markdown_table, model_card, write_card
+from cxr_gradcam.evaluation.model_card import markdown_table, model_card, write_card
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.checkpoint import Checkpoint, assets, bundled_checkpoint
 from cxr_gradcam.models.preprocessing import Preprocessing
 
-CARD = Path(__file__).parent.parent / "docs" / "model-card.md"
+CARD = Path(__file__).parents[2] / "docs" / "model-card.md"
 FIGURE = {"value": 0.9, "low": 0.85, "high": 0.951}
 
 

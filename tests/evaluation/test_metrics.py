@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
-from cxr_gradcam import figures as figures_module
-from cxr_gradcam.figures import (
+from cxr_gradcam.evaluation.classification import metrics as figures_module
+from cxr_gradcam.evaluation.metrics import (
     Cases,
     as_text,
     calibration_error,

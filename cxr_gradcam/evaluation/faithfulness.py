@@ -23,9 +23,9 @@ from torch import Tensor
 
 from cxr_gradcam.cam.forward_pass import Seen
 from cxr_gradcam.cam.methods import QUICK_METHODS
-from cxr_gradcam.figures import mean_intervals
+from cxr_gradcam.evaluation.localization import random_map
+from cxr_gradcam.evaluation.metrics import mean_intervals
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.localisation import random_map
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 STEPS = 16
