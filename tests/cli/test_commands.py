@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
-from cxr_gradcam.batch import unique_stems
+from cxr_gradcam.batch.files import unique_stems
 from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.cli import main
 from cxr_gradcam.evaluation.classification import localization as localisation

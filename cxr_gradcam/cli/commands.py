@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from cxr_gradcam.batch import explain_files
+from cxr_gradcam.batch.files import explain_files
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
+from cxr_gradcam.cli.demo import run_demo
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
-from cxr_gradcam.demo import run_demo
 from cxr_gradcam.evaluation.classification import predict, summarise
 from cxr_gradcam.evaluation.classification import studies as trust
 from cxr_gradcam.evaluation.metrics import as_text

@@ -1,0 +1,5 @@
+"""The command line."""
+
+from cxr_gradcam.cli.commands import main
+
+__all__ = ["main"]
