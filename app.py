@@ -6,7 +6,7 @@ import torch
 
 from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.web.interface import LAUNCH, build_interface
+from cxr_gradcam.web.page import LAUNCH, build_interface
 
 model = ResNet50FineTuned.from_checkpoint()
 model.see(torch.zeros(1, 3, model.preprocessing.size, model.preprocessing.size))  # warm up

@@ -27,7 +27,7 @@ from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay, quantize
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
-from cxr_gradcam.web.interface import LAUNCH, build_interface
+from cxr_gradcam.web.page import LAUNCH, build_interface
 
 SIZE, SEED = 1024, 1
 OURS, PLAIN = "cxr-gradcam", "plain gr.Image"

@@ -58,12 +58,12 @@ ORDER = (
     "cxr_gradcam.cli",
     "cxr_gradcam.__main__",
     "cxr_gradcam.web",
-    "cxr_gradcam.web.answer",
+    "cxr_gradcam.web.prediction",
     "cxr_gradcam.web.controls",
-    "cxr_gradcam.web.opened",
+    "cxr_gradcam.web.session",
     "cxr_gradcam.web.viewer",
-    "cxr_gradcam.web.examples",
-    "cxr_gradcam.web.interface",
+    "cxr_gradcam.web.gallery",
+    "cxr_gradcam.web.page",
     "app",
 )
 """A module imports only from those in front of it."""

@@ -15,17 +15,17 @@ from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS, color_table, quantize
-from cxr_gradcam.web.answer import percentage
+from cxr_gradcam.web.prediction import percentage
 
-_HERE = Path(__file__).parent
+_STATIC = Path(__file__).parent / "static"
 
 
 def viewer() -> gr.HTML:
     """Make the component: original, heat map and overlay; opacity and colours are the browser's."""
     return gr.HTML(
-        html_template=(_HERE / "viewer.html").read_text("utf-8"),
-        css_template=(_HERE / "viewer.css").read_text("utf-8"),
-        js_on_load=(_HERE / "viewer.js").read_text("utf-8"),
+        html_template=(_STATIC / "viewer.html").read_text("utf-8"),
+        css_template=(_STATIC / "viewer.css").read_text("utf-8"),
+        js_on_load=(_STATIC / "viewer.js").read_text("utf-8"),
         apply_default_css=False,
         elem_id="viewer",
         tables={name: _base64(color_table(name).tobytes()) for name in COLORMAPS},

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.evaluation.model_card import model_card
-from cxr_gradcam.web.interface import LAUNCH, build_interface
+from cxr_gradcam.web.page import LAUNCH, build_interface
 
 # A busy machine with two cores may take its time.
 expect.set_options(timeout=30_000)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.web.answer import answer_html
+from cxr_gradcam.web.prediction import answer_html
 
 
 def answer(**said: Any) -> str:

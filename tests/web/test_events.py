@@ -13,8 +13,8 @@ import pytest
 
 from cxr_gradcam import Explanation, Radiograph, ResNet50FineTuned
 from cxr_gradcam.models.checkpoint import example_files
-from cxr_gradcam.web.answer import answer_html, percentage
-from cxr_gradcam.web.interface import scope, take_example, take_upload
+from cxr_gradcam.web.page import scope, take_example, take_upload
+from cxr_gradcam.web.prediction import answer_html, percentage
 from cxr_gradcam.web.viewer import hottest_region, view
 
 RADIOGRAPH = Radiograph(np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6))

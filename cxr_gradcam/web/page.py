@@ -11,13 +11,13 @@ from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.imaging.reading import RadiographError, read_radiograph
 from cxr_gradcam.models.checkpoint import example_files
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.web.answer import EMPTY, answer_html, by_probability
 from cxr_gradcam.web.controls import Controls, controls, possible, question_of, questions, quick
-from cxr_gradcam.web.examples import examples
-from cxr_gradcam.web.opened import Opened, Superseded
+from cxr_gradcam.web.gallery import examples
+from cxr_gradcam.web.prediction import EMPTY, answer_html, by_probability
+from cxr_gradcam.web.session import Opened, Superseded
 from cxr_gradcam.web.viewer import view, viewer
 
-_HERE = Path(__file__).parent
+_STATIC = Path(__file__).parent / "static"
 _FONT = ["system-ui", "sans-serif"]
 _HOUR = 3600
 
@@ -27,10 +27,10 @@ For research and teaching: this is not a medical device and must not guide the c
 LAUNCH: dict[str, Any] = {
     # Fonts of the reader's own system: the page then asks no other server for anything.
     "theme": gr.themes.Default(primary_hue="sky", font=_FONT, font_mono=["monospace"]),
-    "css_paths": _HERE / "page.css",
+    "css_paths": _STATIC / "page.css",
     # Gradio hides what overflows, and nothing could stick; its own CSS cannot reach that element.
     "head": "<style>.gradio-container { overflow: clip !important }</style>",
-    "js": (_HERE / "paste.js").read_text("utf-8"),
+    "js": (_STATIC / "paste.js").read_text("utf-8"),
     "max_file_size": "100mb",
     "footer_links": ["settings"],
     "state_session_capacity": 100,

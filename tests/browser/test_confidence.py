@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.ood import Gate
-from cxr_gradcam.web.interface import LAUNCH, build_interface
+from cxr_gradcam.web.page import LAUNCH, build_interface
 
 CARD = f"""# The card
 
