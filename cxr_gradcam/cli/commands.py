@@ -20,8 +20,8 @@ from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.cli.demo import run_demo
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
+from cxr_gradcam.evaluation import studies as trust
 from cxr_gradcam.evaluation.classification import predict, summarise
-from cxr_gradcam.evaluation.classification import studies as trust
 from cxr_gradcam.evaluation.metrics import as_text
 from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.evaluation.plots import write_report
