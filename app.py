@@ -9,7 +9,7 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.page import LAUNCH, build_interface
 
 model = ResNet50FineTuned.from_checkpoint()
-model.see(torch.zeros(1, 3, model.preprocessing.size, model.preprocessing.size))  # warm up
+model.record(torch.zeros(1, 3, model.preprocessing.size, model.preprocessing.size))  # warm up
 page = build_interface(model, model_card())
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-from cxr_gradcam.cam.forward_pass import Seen
+from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.data.image_folder import list_folder, read_listed
+from cxr_gradcam.data.image_folder import image_folder, read_listed
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 BATCH_SIZE = 16
@@ -30,26 +30,32 @@ def main() -> None:
     shares, flips = [], 0
     alike: dict[str, list[Tensor]] = {name: [] for name in QUICK_METHODS}
     for x in _batches(fast, options.data):
-        seen, reference = fast.see(x), exact.see(x)
-        shares.append((seen.logits.softmax(1) - reference.logits.softmax(1)).abs().amax(dim=1))
-        flips += int((seen.logits.argmax(1) != reference.logits.argmax(1)).sum())
+        forward_pass, reference = fast.record(x), exact.record(x)
+        shares.append(
+            (forward_pass.logits.softmax(1) - reference.logits.softmax(1)).abs().amax(dim=1)
+        )
+        flips += int((forward_pass.logits.argmax(1) != reference.logits.argmax(1)).sum())
         for name in QUICK_METHODS:
             for class_idx in range(len(fast.class_names)):
-                alike[name].append(_correlations(seen, reference, class_idx, name))
+                alike[name].append(_correlations(forward_pass, reference, class_idx, name))
     _print(torch.cat(shares), flips, {name: torch.cat(each) for name, each in alike.items()})
 
 
 def _batches(model: ResNet50FineTuned, data: Path) -> Iterator[Tensor]:
-    paths = [path for path, _ in list_folder(data).samples]
+    paths = [path for path, _ in image_folder(data).samples]
     starts = range(0, len(paths), BATCH_SIZE)
     for start in track(starts, "Comparing", console=Console(stderr=True)):
         radiographs = [read_listed(path) for path in paths[start : start + BATCH_SIZE]]
         yield torch.cat([model.preprocessing.prepare(each) for each in radiographs])
 
 
-def _correlations(seen: Seen, reference: Seen, class_idx: int, method: str) -> Tensor:
+def _correlations(
+    forward_pass: ForwardPass, reference: ForwardPass, class_idx: int, method: str
+) -> Tensor:
     """Correlate each image's maps; maps that are both empty are the same."""
-    first, second = (each.maps(class_idx, method)[0].flatten(1) for each in (seen, reference))
+    first, second = (
+        each.maps(class_idx, method)[0].flatten(1) for each in (forward_pass, reference)
+    )
     both_empty = (first.amax(dim=1) == 0) & (second.amax(dim=1) == 0)
     pairs = zip(first, second, strict=True)
     correlations = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs])

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.maps import BARE, CLASS_IDX, bare_forward, setting
 from benchmarks.timing import interleave, median_ratio, milliseconds
-from cxr_gradcam.cam.forward_pass import Seen
+from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.models.resnet50 import DETAIL, ResNet50FineTuned
 
@@ -47,13 +47,13 @@ def run(rounds: int) -> None:
     Console(highlight=False).print(table)
 
 
-def look(model: ResNet50FineTuned, x: torch.Tensor) -> Seen:
+def look(model: ResNet50FineTuned, x: torch.Tensor) -> ForwardPass:
     """Look at an image at every layer that a map may be asked of."""
-    return model.see(x, DETAIL["finest"])
+    return model.record(x, DETAIL["finest"])
 
 
-def _questions(seen: Seen, where: str) -> dict[str, Callable[[], object]]:
-    ask = partial(seen.maps, CLASS_IDX)
+def _questions(forward_pass: ForwardPass, where: str) -> dict[str, Callable[[], object]]:
+    ask = partial(forward_pass.maps, CLASS_IDX)
     coarse: dict[str, Callable[[], object]] = {
         f"{METHODS[name].label}{where}": partial(ask, name, layers=DETAIL["coarse"])
         for name in QUICK_METHODS

@@ -34,9 +34,9 @@ def run(rounds: int) -> None:
     maps: dict[str, Tensor] = {}
 
     def ours() -> None:
-        maps[OURS] = model.see(x).maps(CLASS_IDX, "scorecam")[0]
+        maps[OURS] = model.record(x).maps(CLASS_IDX, "scorecam")[0]
 
-    model.see(x)  # the trunk is built once for all images
+    model.record(x)  # the trunk is built once for all images
     peer = _torchcam(model, x, maps)
     measures = {OURS: lambda: milliseconds(ours), TORCHCAM: lambda: milliseconds(peer)}
     times = interleave(measures, rounds, warm_up=0)

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cxr_gradcam.cam.forward_pass import Seen
+from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.gradient_methods import Fusion
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.calibration import Calibration, Verdict
-from cxr_gradcam.models.ood import Gate
+from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 
@@ -66,12 +66,12 @@ class Explanation:
     against: bool = False
     finding: str | None = None
     verdict: Verdict | None = None
-    unfamiliarity: float | None = None
+    ood_score: float | None = None
 
     @property
     def is_familiar(self) -> bool | None:
         """Whether the image looks like those of the training; None where nobody knows."""
-        return None if self.unfamiliarity is None else self.unfamiliarity <= 1
+        return None if self.ood_score is None else self.ood_score <= 1
 
     @property
     def predicted_class(self) -> str:
@@ -106,15 +106,15 @@ class Examination:
 
     radiograph: Radiograph
     class_names: tuple[str, ...]
-    seen: Seen
+    forward_pass: ForwardPass
     multi_label: bool = False
     calibration: Calibration = field(default_factory=Calibration)
-    gate: Gate | None = None
+    ood_detector: OODDetector | None = None
 
     @property
     def probabilities(self) -> dict[str, float]:
         """{class name: calibrated probability}."""
-        shares = self.calibration.probabilities(self.seen.logits[0], self.multi_label)
+        shares = self.calibration.probabilities(self.forward_pass.logits[0], self.multi_label)
         return dict(zip(self.class_names, shares.tolist(), strict=True))
 
     @property
@@ -124,11 +124,14 @@ class Examination:
         return None if point is None else point.verdict(self.probabilities[point.class_name])
 
     @property
-    def unfamiliarity(self) -> float | None:
+    def ood_score(self) -> float | None:
         """How far the image is from those of the training, as a share of the bound."""
-        if self.gate is None or self.seen.features is None:
+        if self.ood_detector is None or self.forward_pass.features is None:
             return None
-        return float(self.gate.score(self.seen.features)[0]) / self.gate.threshold
+        return (
+            float(self.ood_detector.score(self.forward_pass.features)[0])
+            / self.ood_detector.threshold
+        )
 
     def explain(
         self,
@@ -159,13 +162,13 @@ class Examination:
             ValueError: no such class, method or layer.
         """
         names = self.class_names
-        predicted = int(self.seen.logits[0].argmax())
+        predicted = int(self.forward_pass.logits[0].argmax())
         explained = predicted if class_name is None else find_class(names, class_name)
         contrast = None if contrast_with is None else find_class(names, contrast_with)
-        asked = self.seen.layers if layers is None else layers
+        asked = self.forward_pass.layers if layers is None else layers
         asked = (asked,) if isinstance(asked, str) else tuple(asked)
         with torch.no_grad():
-            heatmaps, peaks = self.seen.maps(
+            heatmaps, peaks = self.forward_pass.maps(
                 explained,
                 method,
                 layers=asked,
@@ -187,7 +190,7 @@ class Examination:
             against=against,
             finding=None if point is None else point.class_name,
             verdict=self.verdict,
-            unfamiliarity=self.unfamiliarity,
+            ood_score=self.ood_score,
         )
 
 
@@ -219,10 +222,10 @@ def examine(
     return Examination(
         radiograph,
         known.class_names,
-        known.see(x, layers),
+        known.record(x, layers),
         known.multi_label,
         getattr(network, "calibration", Calibration()),
-        getattr(network, "gate", None),
+        getattr(network, "ood_detector", None),
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_gradcam.cam.forward_pass import Seen
+from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.gradient_methods import upsample
 from cxr_gradcam.explanation import Examination, examine, explain, find_class
 from cxr_gradcam.imaging.reading import Radiograph
@@ -39,7 +39,7 @@ def test_map_lies_on_the_radiographs_own_grid(model, radiograph):
     assert explanation.peak == pytest.approx(peaks.item(), rel=1e-5)
 
 
-class HotCorner(Seen):
+class HotCorner(ForwardPass):
     """A pass over a black image that found one hot place, at the right, half-way down."""
 
     x, logits, layers = torch.zeros(1, 3, 64, 64), torch.zeros(1, 3), ("hot",)
@@ -50,7 +50,7 @@ class HotCorner(Seen):
     def gradients(self, _weights, _layers):
         return [torch.ones(1, 1, 3, 2)]
 
-    def look_again(self, _x):
+    def forward(self, _x):
         raise NotImplementedError
 
     def logits_without(self, _layer, _sample, _channels):

@@ -25,10 +25,10 @@ from cxr_gradcam.cam.hooks import Capture, capturing, evaluating, hooked, score_
 from cxr_gradcam.cam.layers import Grid
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress, ablationcam, scorecam
-from cxr_gradcam.cam.targets import ClassIdx, score_weights
+from cxr_gradcam.cam.targets import ClassIdx, target_weights
 
 
-class Seen(ABC):
+class ForwardPass(ABC):
     """A batch as a network has seen it.
 
     Attributes:
@@ -52,7 +52,7 @@ class Seen(ABC):
         """Give the gradients (N, K, h, w) of the logits' weighted sum at each layer."""
 
     @abstractmethod
-    def look_again(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Give the logits (B, C) of other images (B, C, H, W)."""
 
     @abstractmethod
@@ -91,7 +91,7 @@ class Seen(ABC):
             ValueError: no such class, method, layer or fusion.
         """
         maps = self.raw_maps(
-            score_weights(self.logits, class_idx, contrast_idx, against=against),
+            target_weights(self.logits, class_idx, contrast_idx, against=against),
             method,
             self.layers if layers is None else layers,
             progress,
@@ -169,7 +169,7 @@ class Seen(ABC):
 
     def _scorecam(self, layer: str, sample: int, weights: Tensor, progress: Progress) -> Tensor:
         def score(images: Tensor) -> Tensor:
-            return self.look_again(images).float() @ weights.float()
+            return self.forward(images).float() @ weights.float()
 
         return scorecam(self.activations(layer)[sample], self.x[sample], score, progress)
 
@@ -182,7 +182,7 @@ class Seen(ABC):
         return ablationcam(activations, score, score_without, progress)
 
 
-class HookedPass(Seen):
+class HookedForwardPass(ForwardPass):
     """A forward pass of any classifier, its layers captured by hooks that do not outlive it.
 
     The tail's graph lives as long as this object.
@@ -231,7 +231,7 @@ class HookedPass(Seen):
         grids = (self._grids[layer] for layer in layers)
         return [grid.arrange(each) for grid, each in zip(grids, gradients, strict=True)]
 
-    def look_again(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Run the network on other images."""
         with torch.no_grad(), capturing({}, self._logits_layer) as capture:
             return self._run(x, capture)
@@ -239,8 +239,8 @@ class HookedPass(Seen):
     def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
         """Run the network on the sample once per channel."""
         x = self.x[sample].expand(len(channels), *self.x.shape[1:])
-        silenced = {self._modules[layer]: (channels, self._grids[layer].channels_last)}
-        with torch.no_grad(), capturing({}, self._logits_layer, silenced) as capture:
+        zeroed = {self._modules[layer]: (channels, self._grids[layer].channels_last)}
+        with torch.no_grad(), capturing({}, self._logits_layer, zeroed) as capture:
             return self._run(x, capture)
 
     def _run(self, x: Tensor, capture: Capture) -> Tensor:

@@ -41,11 +41,11 @@ class Capture:
         self,
         layers: Mapping[str, nn.Module],
         logits_layer: nn.Module | None = None,
-        silenced: Mapping[nn.Module, tuple[Tensor, bool]] | None = None,
+        zeroed: Mapping[nn.Module, tuple[Tensor, bool]] | None = None,
     ) -> None:
         self._names = {layer: name for name, layer in layers.items()}
         self._logits_layer = logits_layer
-        self._silenced = silenced or {}
+        self._zeroed = zeroed or {}
         self._passed_on: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
         self.logits: Tensor | None = None
@@ -62,8 +62,8 @@ class Capture:
         if layer is self._logits_layer:
             self.features = inputs[0].detach()
             self.logits = output.clone()  # a sigmoid in place may follow
-        if layer in self._silenced:
-            return silence(output, *self._silenced[layer])
+        if layer in self._zeroed:
+            return zero_channel(output, *self._zeroed[layer])
         name = self._names.get(layer)
         if name is None or output is self._passed_on.get(name):  # a second hook on one layer
             return output
@@ -87,13 +87,13 @@ _capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
 def capturing(
     layers: Mapping[str, nn.Module],
     logits_layer: nn.Module | None = None,
-    silenced: Mapping[nn.Module, tuple[Tensor, bool]] | None = None,
+    zeroed: Mapping[nn.Module, tuple[Tensor, bool]] | None = None,
 ) -> Iterator[Capture]:
     """Let `capture_activations` hooks capture what runs inside, in this thread alone.
 
     The arguments are those of `Capture`.
     """
-    capture = Capture(layers, logits_layer, silenced)
+    capture = Capture(layers, logits_layer, zeroed)
     token = _capture.set(capture)
     grad_enabled = torch.is_grad_enabled()
     try:
@@ -110,7 +110,7 @@ def capture_activations(layer: nn.Module, inputs: tuple[Tensor, ...], output: Te
     return output if capture is None else capture.take(layer, inputs, output)
 
 
-def silence(output: Tensor, channels: Tensor, channels_last: bool) -> Tensor:
+def zero_channel(output: Tensor, channels: Tensor, channels_last: bool) -> Tensor:
     """Set one channel of each sample to zero.
 
     Args:

@@ -18,7 +18,7 @@ from torch import Tensor
 ClassIdx = int | Sequence[int] | NDArray[np.integer] | Tensor | None
 
 
-def score_weights(
+def target_weights(
     logits: Tensor, class_idx: ClassIdx, contrast_idx: ClassIdx = None, *, against: bool = False
 ) -> Tensor:
     """Weigh the logits so that their sum is the score to explain.

@@ -21,7 +21,7 @@ from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.cli.demo import run_demo
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
 from cxr_gradcam.evaluation import studies as trust
-from cxr_gradcam.evaluation.classification import predict, summarise
+from cxr_gradcam.evaluation.classification import predict, summarize
 from cxr_gradcam.evaluation.metrics import as_text
 from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.evaluation.plots import write_report
@@ -277,7 +277,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    calibration, gate = calibrate(
+    calibration, detector = calibrate(
         options.checkpoint,
         options.data,
         noisy=options.noisy,
@@ -288,7 +288,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     print(
         f"{options.checkpoint}: temperature {calibration.temperature:.2f}; {point.class_name} "
         f"called from {point.threshold:.1%}, unlikely below {point.unlikely_below:.1%}, likely "
-        f"from {point.likely_from:.1%}; familiar up to {gate.threshold:.2f}"
+        f"from {point.likely_from:.1%}; familiar up to {detector.threshold:.2f}"
     )
     return 0
 
@@ -302,7 +302,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if not data:
         raise ValueError("no folder of radiographs is named: give one with a folder per class")
     predictions = predict(model, data, options.patient_pattern)
-    summary = origin | summarise(predictions)
+    summary = origin | summarize(predictions)
     if options.report is not None:
         write_report(options.report, predictions, summary)
     if options.json:
@@ -327,7 +327,7 @@ def _measure(
     if options.count < 1:
         raise ValueError(f"--count {options.count}: one X-ray at least is needed")
     if options.measure == "localisation":
-        return trust.localisation(model, options.count, options.boxes, options.images)
+        return trust.localization(model, options.count, options.boxes, options.images)
     if options.measure == "outliers" and not data:
         raise ValueError("--outliers compares with X-rays: name a folder with a folder per class")
     measure = getattr(trust, options.measure)

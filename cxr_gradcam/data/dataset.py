@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cxr_gradcam.data.image_folder import (
     PATIENT_PATTERN,
-    list_folder,
+    image_folder,
     patient_of,
     read_listed,
     source_names,
@@ -92,7 +92,7 @@ class LabelledImages:
         return torch.cat([self.images[chosen], masks], dim=1).float() / 255
 
 
-def plan_split(
+def split_by_patient(
     data: Sequence[Path],
     noisy: Sequence[Path],
     validation_share: float,
@@ -114,13 +114,13 @@ def plan_split(
     """
     folders = [*data, *noisy]
     sources = source_names(folders)
-    listed = [list_folder(folder) for folder in folders]
+    listed = [image_folder(folder) for folder in folders]
     class_names = _same_classes([tuple(folder.classes) for folder in listed])
     paths = [path for folder in listed for path, _ in folder.samples]
     labels = torch.tensor([label for folder in listed for label in folder.targets])
     source_of = torch.tensor([i for i, folder in enumerate(listed) for _ in folder.samples])
     patients = [patient_of(Path(path).name, pattern) for path in paths]
-    held_out = torch.from_numpy(split_by_patient(patients, validation_share, seed))
+    held_out = torch.from_numpy(held_out_patients(patients, validation_share, seed))
     for side, name in ((labels[held_out], "validation"), (labels[~held_out], "training")):
         if len(side.unique()) < len(class_names):
             raise ValueError(f"a class has no patient for {name}: change the share or add pictures")
@@ -140,7 +140,7 @@ def _same_classes(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return class_names
 
 
-def split_by_patient(patients: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
+def held_out_patients(patients: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
     """Choose whole patients for validation.
 
     A patient's name and the seed alone decide, so that no other picture or source moves a patient
@@ -196,7 +196,7 @@ def load(split: Split, size: int, phantoms: int, validation_share: float) -> lis
     ]
 
 
-def draw_shares(labels: Tensor, source_of: Tensor) -> Tensor:
+def sampling_weights(labels: Tensor, source_of: Tensor) -> Tensor:
     """Say how often each picture is drawn, so that a picture's source tells nothing of its class.
 
     A source is drawn in proportion to the square root of its pictures, so that a small one is

@@ -16,7 +16,7 @@ PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
 _KIND = re.compile(r"_(bacteria|virus)_")
 
 
-def list_folder(data: Path) -> ImageFolder:
+def image_folder(data: Path) -> ImageFolder:
     """List a folder with one folder of radiographs per class; hidden files do not count."""
     return ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
 

@@ -18,13 +18,13 @@ from torch import Tensor
 from cxr_gradcam.cam.hooks import evaluating
 from cxr_gradcam.data.image_folder import (
     PATIENT_PATTERN,
+    image_folder,
     kind_of,
-    list_folder,
     patient_of,
     read_listed,
     source_names,
 )
-from cxr_gradcam.evaluation.metrics import Cases, measure, weighted_auc, with_intervals
+from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc, with_intervals
 from cxr_gradcam.explanation import find_class
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
@@ -67,7 +67,7 @@ class Predictions:
             return point.threshold
         return 0.5 if len(self.class_names) == 2 else None
 
-    def cases(self, finding: str) -> Cases:
+    def cases(self, finding: str) -> BinaryPredictions:
         """Look at one finding against all else."""
         index = self.class_names.index(finding)
         probabilities = self.calibration.probabilities(self.logits).numpy()
@@ -78,7 +78,9 @@ class Predictions:
             called = probabilities[:, index] >= threshold
         uncalibrated = self.logits.softmax(dim=1).numpy()[:, index]
         actual = self.labels == index
-        return Cases(actual, called, probabilities[:, index], uncalibrated, self.patients)
+        return BinaryPredictions(
+            actual, called, probabilities[:, index], uncalibrated, self.patients
+        )
 
 
 def evaluate(
@@ -99,7 +101,7 @@ def evaluate(
             that is none.
         RadiographError: a picture that cannot be read.
     """
-    return summarise(predict(model, data, patient_pattern))
+    return summarize(predict(model, data, patient_pattern))
 
 
 def predict(
@@ -108,7 +110,7 @@ def predict(
     """Let a model classify what `evaluate` describes, in full precision."""
     paths, labels, sources = [], [], []
     for folder, source in zip(data, source_names(data), strict=True):
-        listed = list_folder(folder)
+        listed = image_folder(folder)
         names = [find_class(model.class_names, name.replace("_", " ")) for name in listed.classes]
         paths += [path for path, _ in listed.samples]
         labels += [names[target] for target in listed.targets]
@@ -125,7 +127,7 @@ def predict(
     )
 
 
-def summarise(predictions: Predictions) -> dict[str, Any]:
+def summarize(predictions: Predictions) -> dict[str, Any]:
     """Compute all figures.
 
     Args:
@@ -171,7 +173,7 @@ def _groups(
         yield str(kind), (predictions.kinds == kind) | ~actual
 
 
-def _verdicts(point: OperatingPoint, cases: Cases) -> dict[str, dict[str, int]]:
+def _verdicts(point: OperatingPoint, cases: BinaryPredictions) -> dict[str, dict[str, int]]:
     said = np.array([point.verdict(float(each)) for each in cases.probability])
     return {
         verdict: {
@@ -182,7 +184,7 @@ def _verdicts(point: OperatingPoint, cases: Cases) -> dict[str, dict[str, int]]:
     }
 
 
-def _source_auc(predictions: Predictions, cases: Cases) -> dict[str, dict[str, float]]:
+def _source_auc(predictions: Predictions, cases: BinaryPredictions) -> dict[str, dict[str, float]]:
     without = ~cases.actual
     sources, patients = predictions.sources[without], cases.patients[without]
     probability = cases.probability[without]

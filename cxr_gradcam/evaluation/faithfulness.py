@@ -21,7 +21,7 @@ from rich.progress import track
 from scipy.stats import rankdata
 from torch import Tensor
 
-from cxr_gradcam.cam.forward_pass import Seen
+from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.evaluation.localization import random_map
 from cxr_gradcam.evaluation.metrics import mean_intervals
@@ -56,11 +56,11 @@ def measure_faithfulness(
         track(radiographs, "deleting and inserting", console=console, transient=True)
     ):
         x = model.preprocessing.prepare(radiograph)
-        seen = model.see(x)
-        class_idx = int(seen.logits[0].argmax())
+        forward_pass = model.record(x)
+        class_idx = int(forward_pass.logits[0].argmax())
         for method in (*QUICK_METHODS, "chance"):
-            order = _order(seen, method, class_idx, number)
-            curves.setdefault(method, []).append(_areas(model, seen, order, class_idx))
+            order = _order(forward_pass, method, class_idx, number)
+            curves.setdefault(method, []).append(_areas(model, forward_pass, order, class_idx))
     return [
         {"method": method, "cases": len(areas)}
         | mean_intervals(np.array(areas), ("deletion", "insertion"))
@@ -83,7 +83,7 @@ def measure_sanity(
         head to that layer is random. 1 is unchanged; 0 where one of the maps is empty.
     """
     x = torch.cat([model.preprocessing.prepare(radiograph) for radiograph in radiographs])
-    class_idx = model.see(x).logits.argmax(dim=1)
+    class_idx = model.record(x).logits.argmax(dim=1)
     before = _heatmaps(model, x, class_idx)
     rows: dict[str, dict[str, Any]] = {
         method: {"method": method, "cases": len(x)} for method in QUICK_METHODS
@@ -93,7 +93,7 @@ def measure_sanity(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for layer in CASCADE:
-            _randomise(victim.resnet50.get_submodule(layer))
+            _randomize(victim.resnet50.get_submodule(layer))
             for method, after in _heatmaps(victim, x, class_idx).items():
                 pairs = zip(before[method], after, strict=True)
                 likeness = [rank_correlation(*pair) for pair in pairs]
@@ -108,7 +108,7 @@ def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) 
     return float(ranks[0] @ ranks[1] / (norms[0] * norms[1])) if all(norms) else 0.0
 
 
-def perturbed(x: Tensor, order: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+def deletion_insertion(x: Tensor, order: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
     """Take pixels away, and bring them back, in an order.
 
     Args:
@@ -130,20 +130,22 @@ def perturbed(x: Tensor, order: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
     return torch.where(chosen, torch.zeros_like(x), x), torch.where(chosen, x, background)
 
 
-def _order(seen: Seen, method: str, class_idx: int, number: int) -> NDArray[np.intp]:
+def _order(forward_pass: ForwardPass, method: str, class_idx: int, number: int) -> NDArray[np.intp]:
     if method == "chance":
-        heatmap = random_map((seen.x.shape[-2], seen.x.shape[-1]), number)
+        heatmap = random_map((forward_pass.x.shape[-2], forward_pass.x.shape[-1]), number)
     else:
-        heatmap = seen.maps(class_idx, method)[0][0].numpy()
+        heatmap = forward_pass.maps(class_idx, method)[0][0].numpy()
     return np.argsort(-heatmap, axis=None, kind="stable")
 
 
 def _areas(
-    model: ResNet50FineTuned, seen: Seen, order: NDArray[np.intp], class_idx: int
+    model: ResNet50FineTuned, forward_pass: ForwardPass, order: NDArray[np.intp], class_idx: int
 ) -> tuple[float, float]:
     deletion, insertion = (
-        model.calibration.probabilities(seen.look_again(images), model.multi_label)[:, class_idx]
-        for images in perturbed(seen.x, order)
+        model.calibration.probabilities(forward_pass.forward(images), model.multi_label)[
+            :, class_idx
+        ]
+        for images in deletion_insertion(forward_pass.x, order)
     )
     return float(deletion.mean()), float(insertion.mean())
 
@@ -151,11 +153,11 @@ def _areas(
 def _heatmaps(
     model: ResNet50FineTuned, x: Tensor, class_idx: Tensor
 ) -> dict[str, NDArray[np.float32]]:
-    seen = model.see(x)
-    return {method: seen.maps(class_idx, method)[0].numpy() for method in QUICK_METHODS}
+    forward_pass = model.record(x)
+    return {method: forward_pass.maps(class_idx, method)[0].numpy() for method in QUICK_METHODS}
 
 
-def _randomise(layer: torch.nn.Module) -> None:
+def _randomize(layer: torch.nn.Module) -> None:
     for module in layer.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()  # type: ignore[operator]

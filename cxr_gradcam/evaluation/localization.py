@@ -51,7 +51,7 @@ def phantom_cases(count: int, size: int = 224) -> list[Case]:
     return [Case(Radiograph(phantom.pixels), phantom.lesion_mask) for phantom in phantoms]
 
 
-def measure_localisation(
+def measure_localization(
     model: ResNet50FineTuned, finding: str, cases: Sequence[Case]
 ) -> list[dict[str, Any]]:
     """Measure every method at every detail, a fixed guess and chance.

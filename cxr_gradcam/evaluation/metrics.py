@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
-Figure = dict[str, float]
+Estimate = dict[str, float]
 
 RESAMPLES = 1000
 BINS = 10
@@ -24,7 +24,7 @@ BINS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Cases:
+class BinaryPredictions:
     """What is known and said of N images for one finding.
 
     Attributes:
@@ -41,9 +41,9 @@ class Cases:
     uncalibrated: Floats
     patients: NDArray[np.str_]
 
-    def only(self, chosen: Bools) -> Cases:
+    def only(self, chosen: Bools) -> BinaryPredictions:
         """Give the chosen images (N,) alone."""
-        return Cases(
+        return BinaryPredictions(
             self.actual[chosen],
             self.called[chosen],
             self.probability[chosen],
@@ -52,7 +52,7 @@ class Cases:
         )
 
 
-def measure(cases: Cases) -> dict[str, int | Figure]:
+def measure(cases: BinaryPredictions) -> dict[str, int | Estimate]:
     """Compute the figures of some cases.
 
     Args:
@@ -64,7 +64,7 @@ def measure(cases: Cases) -> dict[str, int | Figure]:
         equation 3) and "ece_uncalibrated": {"value", "low", "high"} in [0, 1]; one that is not
         defined, because a class or a call is missing, is left out.
     """
-    counts: dict[str, int | Figure] = {
+    counts: dict[str, int | Estimate] = {
         "images": len(cases.actual),
         "patients": len(np.unique(cases.patients)),
         "with_finding": int(cases.actual.sum()),
@@ -74,7 +74,7 @@ def measure(cases: Cases) -> dict[str, int | Figure]:
 
 def with_intervals(
     compute: Callable[[Floats], dict[str, float]], patients: NDArray[np.str_]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Put a bootstrap interval around each figure.
 
     Args:
@@ -97,7 +97,7 @@ def with_intervals(
     return figures
 
 
-def as_text(figure: Figure) -> str:
+def as_text(figure: Estimate) -> str:
     """Write a figure with its interval; where no two resamples differed, there is none."""
     value, low, high = (f"{figure[key]:.3f}" for key in ("value", "low", "high"))
     return value if low == high else f"{value} ({low} to {high})"
@@ -117,7 +117,7 @@ def _exact_interval(share: float, trials: int) -> tuple[float, float]:
     return (1 - reach, 1.0) if share else (0.0, reach)
 
 
-def mean_intervals(rows: NDArray[np.floating], names: Sequence[str]) -> dict[str, Figure]:
+def mean_intervals(rows: NDArray[np.floating], names: Sequence[str]) -> dict[str, Estimate]:
     """Give the mean of each column of (N, len(names)), with its interval over the rows."""
 
     def means(weights: Floats) -> dict[str, float]:
@@ -149,7 +149,7 @@ def _resamples(patients: NDArray[np.str_]) -> Iterator[Floats]:
         yield np.bincount(drawn, minlength=len(names))[index].astype(float)
 
 
-def _figures(cases: Cases, weights: Floats) -> dict[str, float]:
+def _figures(cases: BinaryPredictions, weights: Floats) -> dict[str, float]:
     (tn, fp), (fn, tp) = confusion_matrix(
         cases.actual, cases.called, labels=[False, True], sample_weight=weights
     )

@@ -14,14 +14,14 @@ from rich.progress import track
 from cxr_gradcam.evaluation.metrics import weighted_auc, with_intervals
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.synthetic.non_chest import Grey, foreign_pictures
+from cxr_gradcam.synthetic.non_chest import Grey, ood_images
 
 CHANGED = 40
 """Radiographs that are turned and inverted, at most."""
 BATCH_SIZE = 16
 
 
-def measure_outliers(
+def measure_ood(
     model: ResNet50FineTuned,
     radiographs: Sequence[Radiograph],
     foreign: Mapping[str, Sequence[Sequence[Grey]]] | None = None,
@@ -43,21 +43,25 @@ def measure_outliers(
     Raises:
         ValueError: the model has no gate.
     """
-    if model.gate is None:
+    if model.ood_detector is None:
         raise ValueError("these weights have no gate: fit one with the command calibrate")
     pictures = [radiograph.pixels for radiograph in radiographs]
-    groups = {name: _alone(group) for name, group in changed(pictures).items()}
-    groups |= foreign_pictures() if foreign is None else foreign
+    groups = {name: _alone(group) for name, group in corruptions(pictures).items()}
+    groups |= ood_images() if foreign is None else foreign
     known = _scores(model, pictures)
-    rows = [_row("frontal chest X-ray", known, _alone(pictures), known[:0], model.gate.threshold)]
+    rows = [
+        _row(
+            "frontal chest X-ray", known, _alone(pictures), known[:0], model.ood_detector.threshold
+        )
+    ]
     console = Console(stderr=True)
     for name, origins in track(groups.items(), "outliers", console=console, transient=True):
         scores = _scores(model, [picture for origin in origins for picture in origin])
-        rows.append(_row(name, scores, origins, known, model.gate.threshold))
+        rows.append(_row(name, scores, origins, known, model.ood_detector.threshold))
     return rows
 
 
-def changed(radiographs: Sequence[Grey]) -> dict[str, list[Grey]]:
+def corruptions(radiographs: Sequence[Grey]) -> dict[str, list[Grey]]:
     """Invert and turn some of the radiographs (H, W): what a wrong setting or export does."""
     some = radiographs[:: max(1, len(radiographs) // CHANGED)]
     return {
@@ -68,9 +72,11 @@ def changed(radiographs: Sequence[Grey]) -> dict[str, list[Grey]]:
 
 
 def _scores(model: ResNet50FineTuned, pictures: Sequence[Grey]) -> NDArray[np.float32]:
-    assert model.gate is not None  # measure_outliers has looked  # noqa: S101
+    assert model.ood_detector is not None  # measure_outliers has looked  # noqa: S101
     inputs = torch.cat([model.preprocessing.prepare(Radiograph(each)) for each in pictures])
-    scores = [model.gate.score(model.features(batch)[0]) for batch in inputs.split(BATCH_SIZE)]
+    scores = [
+        model.ood_detector.score(model.features(batch)[0]) for batch in inputs.split(BATCH_SIZE)
+    ]
     return torch.cat(scores).numpy()
 
 

@@ -18,7 +18,7 @@ from sklearn.metrics import (
 )
 
 from cxr_gradcam.evaluation.classification import Predictions
-from cxr_gradcam.evaluation.metrics import BINS, Cases
+from cxr_gradcam.evaluation.metrics import BINS, BinaryPredictions
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito: told apart by everybody
 _SIZE = (5.0, 5.0)
@@ -50,10 +50,12 @@ def write_report(folder: Path, predictions: Predictions, summary: dict[str, Any]
     return written
 
 
-_Draw = Callable[[Axes, Cases, dict[str, Any]], None]
+_Draw = Callable[[Axes, BinaryPredictions, dict[str, Any]], None]
 
 
-def _draw(path: Path, title: str, cases: Cases, figures: dict[str, Any], draw: _Draw) -> None:
+def _draw(
+    path: Path, title: str, cases: BinaryPredictions, figures: dict[str, Any], draw: _Draw
+) -> None:
     figure = Figure(_SIZE, layout="constrained")
     axes = figure.add_subplot()
     draw(axes, cases, figures)
@@ -61,7 +63,7 @@ def _draw(path: Path, title: str, cases: Cases, figures: dict[str, Any], draw: _
     figure.savefig(path, dpi=150)
 
 
-def _roc(axes: Axes, cases: Cases, figures: dict[str, Any]) -> None:
+def _roc(axes: Axes, cases: BinaryPredictions, figures: dict[str, Any]) -> None:
     if "auc" not in figures:
         _nothing(axes)
         return
@@ -76,7 +78,7 @@ def _roc(axes: Axes, cases: Cases, figures: dict[str, Any]) -> None:
     axes.legend(loc="lower right")
 
 
-def _precision_recall(axes: Axes, cases: Cases, figures: dict[str, Any]) -> None:
+def _precision_recall(axes: Axes, cases: BinaryPredictions, figures: dict[str, Any]) -> None:
     if "auc" not in figures:
         _nothing(axes)
         return
@@ -87,20 +89,20 @@ def _precision_recall(axes: Axes, cases: Cases, figures: dict[str, Any]) -> None
     axes.set(xlabel="sensitivity", ylabel="positive predictive value", ylim=(0, 1.02))
 
 
-def _reliability(axes: Axes, cases: Cases, figures: dict[str, Any]) -> None:
-    for when, error, probability, colour, mark in (
+def _reliability(axes: Axes, cases: BinaryPredictions, figures: dict[str, Any]) -> None:
+    for when, error, probability, color, mark in (
         ("before", "ece_uncalibrated", cases.uncalibrated, _ORANGE, "s"),
         ("after", "ece", cases.probability, _BLUE, "o"),
     ):
         share, said = calibration_curve(cases.actual, probability, n_bins=BINS)
         label = f"{when} temperature scaling, error {figures[error]['value']:.3f}"
-        axes.plot(said, share, marker=mark, color=colour, label=label)
+        axes.plot(said, share, marker=mark, color=color, label=label)
     axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1)
     axes.set(xlabel="probability said", ylabel="share that has the finding", aspect="equal")
     axes.legend(loc="upper left", fontsize="small")
 
 
-def _confusion(axes: Axes, cases: Cases, _figures: dict[str, Any]) -> None:
+def _confusion(axes: Axes, cases: BinaryPredictions, _figures: dict[str, Any]) -> None:
     matrix = confusion_matrix(cases.actual, cases.called, labels=[False, True])
     display = ConfusionMatrixDisplay(matrix, display_labels=("without", "with"))
     display.plot(cmap="Blues", colorbar=False, ax=axes)

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from cxr_gradcam.data.cases import read_boxes
-from cxr_gradcam.data.image_folder import list_folder, read_listed
+from cxr_gradcam.data.image_folder import image_folder, read_listed
 from cxr_gradcam.evaluation.faithfulness import CASCADE, STEPS, measure_faithfulness, measure_sanity
 from cxr_gradcam.evaluation.localization import (
     SLOW_CASES,
     THRESHOLD,
-    measure_localisation,
+    measure_localization,
     phantom_cases,
 )
-from cxr_gradcam.evaluation.ood import measure_outliers
+from cxr_gradcam.evaluation.ood import measure_ood
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
@@ -26,7 +26,7 @@ Result = dict[str, Any]
 _BRACKETS = "In brackets: 95 % interval"
 
 
-def localisation(
+def localization(
     model: ResNet50FineTuned, count: int, boxes: Path | None = None, images: Path | None = None
 ) -> Result:
     """Say how well the maps find a finding: on synthetic radiographs, or in the boxes of a CSV."""
@@ -45,7 +45,7 @@ def localisation(
             f"{THRESHOLD:.0%} of the maximum, over their union. Energy: share of the map inside "
             f"the lesion. {_BRACKETS} over the X-rays. The last two rows look at nothing."
         ),
-        "rows": measure_localisation(model, finding, cases),
+        "rows": measure_localization(model, finding, cases),
     }
 
 
@@ -78,7 +78,7 @@ def sanity(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> Result
     }
 
 
-def outliers(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> Result:
+def ood(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> Result:
     """Say how many pictures that are no frontal chest radiographs the model notices."""
     return {
         "title": "Whether it notices what is not its business",
@@ -88,7 +88,7 @@ def outliers(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> Resu
             "origins: parts of one picture are one. Drawings are simple, and real limbs or lateral "
             "views may be noticed less often."
         ),
-        "rows": measure_outliers(model, some_radiographs(data, count)),
+        "rows": measure_ood(model, some_radiographs(data, count)),
     }
 
 
@@ -99,7 +99,7 @@ def some_radiographs(data: Sequence[Path], count: int) -> list[Radiograph]:
     """
     if not data:
         return [case.radiograph for case in phantom_cases(count)]
-    paths = [path for folder in data for path, _ in list_folder(folder).samples]
+    paths = [path for folder in data for path, _ in image_folder(folder).samples]
     chosen = np.linspace(0, len(paths) - 1, min(count, len(paths))).round().astype(int)
     return [read_listed(paths[index]) for index in chosen]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cxr_gradcam.cam.forward_pass import HookedPass, Seen
+from cxr_gradcam.cam.forward_pass import ForwardPass, HookedForwardPass
 from cxr_gradcam.cam.gradient_methods import Fusion
 from cxr_gradcam.cam.layers import named_layers, probe
 from cxr_gradcam.cam.targets import ClassIdx
@@ -74,7 +74,7 @@ class CAM:
         if len(set(self.class_names)) < len(self.class_names):
             raise ValueError(f"two classes have one name: {', '.join(self.class_names)}")
 
-    def see(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> Seen:
+    def record(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> ForwardPass:
         """Look at images once, for any number of questions about them.
 
         Args:
@@ -88,7 +88,7 @@ class CAM:
             ValueError: a layer that is none of the model, or whose output has no places.
         """
         found = self.target_layers if layers is None else named_layers(self.model, layers)
-        return HookedPass(self.model, found, x, self._logits_layer)
+        return HookedForwardPass(self.model, found, x, self._logits_layer)
 
     def __call__(
         self,
@@ -116,11 +116,11 @@ class CAM:
         Raises:
             ValueError: no such class or method.
         """
-        seen = self.see(x)
-        heatmaps, _ = seen.maps(
+        forward_pass = self.record(x)
+        heatmaps, _ = forward_pass.maps(
             class_idx, method, contrast_idx=contrast_idx, against=against, fusion=fusion
         )
-        return seen.logits, heatmaps
+        return forward_pass.logits, heatmaps
 
     def _noise(self) -> Tensor:
         """Give an image that tells a sigmoid from a softmax, which an empty one might not."""

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
-from cxr_gradcam.models.ood import Gate, from_header, to_header
+from cxr_gradcam.models.ood import OODDetector, from_header, to_header
 from cxr_gradcam.models.preprocessing import Preprocessing
 
 _HEADER = "cxr_gradcam"
@@ -46,7 +46,7 @@ class Checkpoint:
     preprocessing: Preprocessing
     training: Mapping[str, Any] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
-    gate: Gate | None = None
+    ood_detector: OODDetector | None = None
 
 
 def bundled_checkpoint() -> Path:
@@ -87,7 +87,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         "training": checkpoint.training,
         "calibration": asdict(checkpoint.calibration),
         # In the header, not among the tensors: older readers take every tensor for a weight.
-        "gate": None if checkpoint.gate is None else to_header(checkpoint.gate),
+        "gate": None if checkpoint.ood_detector is None else to_header(checkpoint.ood_detector),
     }
     partial = Path(f"{os.fspath(path)}.part")
     partial.parent.mkdir(parents=True, exist_ok=True)
@@ -147,14 +147,14 @@ def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> C
     how = header["preprocessing"]
     preprocessing = Preprocessing(how["size"], tuple(how["mean"]), tuple(how["std"]))
     names = tuple(header["class_names"])
-    gate = header.get("gate")
+    ood_detector = header.get("gate")
     return Checkpoint(
         state_dict,
         names,
         preprocessing,
         header["training"],
         _calibration(header.get("calibration", {})),
-        None if gate is None else from_header(gate),
+        None if ood_detector is None else from_header(ood_detector),
     )
 
 

@@ -21,7 +21,7 @@ PASS_RATE = 0.99
 
 
 @dataclass(frozen=True, eq=False)
-class Gate:
+class OODDetector:
     """A Gaussian over features, and how far from its middle is too far.
 
     Args:
@@ -57,13 +57,13 @@ class Gate:
         """Say of each of the features (N, K) whether its image is familiar: bool (N,)."""
         return self.score(features) <= self.threshold
 
-    def with_threshold(self, validation: Tensor) -> Gate:
+    def with_threshold(self, validation: Tensor) -> OODDetector:
         """Choose the threshold that `PASS_RATE` of validation features (N, K) pass."""
         scores = self.score(validation).numpy()
         return replace(self, threshold=float(np.quantile(scores, PASS_RATE, method="higher")))
 
 
-def fit_gate(features: Tensor) -> Gate:
+def fit_ood_detector(features: Tensor) -> OODDetector:
     """Fit the Gaussian to training features (Tipping & Bishop 1999, equations 7 and 8).
 
     Args:
@@ -84,7 +84,7 @@ def fit_gate(features: Tensor) -> Gate:
     mean = x.mean(dim=0)
     variances, axes = torch.linalg.eigh(torch.cov(x.T, correction=0))
     rest = variances[:-DIRECTIONS].clamp_min(0).mean()
-    return Gate(
+    return OODDetector(
         mean.float().numpy(),
         np.ascontiguousarray(axes[:, -DIRECTIONS:].T.float().numpy()),
         variances[-DIRECTIONS:].float().numpy(),
@@ -92,17 +92,20 @@ def fit_gate(features: Tensor) -> Gate:
     )
 
 
-def to_header(gate: Gate) -> dict[str, Any]:
+def to_header(detector: OODDetector) -> dict[str, Any]:
     """Write a gate in words of JSON, its directions in half precision (256 kB at K = 2048)."""
-    arrays = {name: getattr(gate, name) for name in ("mean", "directions", "variances")}
+    arrays = {name: getattr(detector, name) for name in ("mean", "directions", "variances")}
     packed = {
         name: b64encode(array.astype(_stored(name)).tobytes()).decode("ascii")
         for name, array in arrays.items()
     }
-    return packed | {"residual_variance": gate.residual_variance, "threshold": gate.threshold}
+    return packed | {
+        "residual_variance": detector.residual_variance,
+        "threshold": detector.threshold,
+    }
 
 
-def from_header(header: dict[str, Any]) -> Gate:
+def from_header(header: dict[str, Any]) -> OODDetector:
     """Read what `to_header` wrote.
 
     Raises:
@@ -112,7 +115,7 @@ def from_header(header: dict[str, Any]) -> Gate:
         np.frombuffer(b64decode(header[name]), _stored(name)).astype(np.float32)
         for name in ("mean", "directions", "variances")
     )
-    return Gate(
+    return OODDetector(
         mean,
         directions.reshape(len(variances), len(mean)),
         variances,

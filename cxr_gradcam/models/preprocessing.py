@@ -33,14 +33,14 @@ class Preprocessing:
             Tensor (1, 3, size, size), float32, normalised by mean and std.
         """
         grey = torch.tensor(radiograph.pixels)[None, None]
-        return self.normalise(resize(grey, (self.size, self.size)))
+        return self.normalize(resize(grey, (self.size, self.size)))
 
-    def normalise(self, grey: Tensor) -> Tensor:
+    def normalize(self, grey: Tensor) -> Tensor:
         """Turn grey images (N, 1, H, W) in [0, 1] into normalised (N, 3, H, W)."""
         mean, std = self._statistics(grey)
         return (grey - mean) / std
 
-    def denormalise(self, inputs: Tensor) -> Tensor:
+    def denormalize(self, inputs: Tensor) -> Tensor:
         """Turn normalised inputs (N, 3, H, W) back into images (N, 3, H, W) in [0, 1]."""
         mean, std = self._statistics(inputs)
         return (inputs * std + mean).clamp(0, 1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from torchvision.models import ResNet50_Weights, resnet50
 
-from cxr_gradcam.cam.forward_pass import HookedPass, Seen
+from cxr_gradcam.cam.forward_pass import ForwardPass, HookedForwardPass
 from cxr_gradcam.cam.gradient_methods import gradcam, upsample
 from cxr_gradcam.cam.hooks import (
     capture_activations,
@@ -25,7 +25,7 @@ from cxr_gradcam.cam.hooks import (
     score_gradients,
 )
 from cxr_gradcam.cam.layers import named_layers
-from cxr_gradcam.cam.targets import ClassIdx, class_indices, score_weights
+from cxr_gradcam.cam.targets import ClassIdx, class_indices, target_weights
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.checkpoint import (
@@ -35,9 +35,9 @@ from cxr_gradcam.models.checkpoint import (
     load_checkpoint,
 )
 from cxr_gradcam.models.fast_trunk import CONV3, LAYER2, LAYER3, STAGES, FastTrunk, RunTrunk
-from cxr_gradcam.models.ood import Gate
+from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.models.split_pass import StagedPass
+from cxr_gradcam.models.split_pass import SplitForwardPass
 
 BUNDLED = "bundled"
 
@@ -97,7 +97,7 @@ class ResNet50FineTuned(nn.Module):
         self.preprocessing = Preprocessing()
         self.trained_on = ""
         self.calibration = Calibration()
-        self.gate: Gate | None = None
+        self.ood_detector: OODDetector | None = None
         self.fast = False
         self.multi_label = num_classes == 1
         self._fast_trunk = FastTrunk()
@@ -226,19 +226,21 @@ class ResNet50FineTuned(nn.Module):
         grad_enabled = torch.is_grad_enabled()
         run_trunk = None if grad_enabled else self._trunk_for(x)
         if run_trunk is not None:
-            seen = StagedPass(self.resnet50, run_trunk, (CONV3,), x)
-            weights = score_weights(seen.logits, class_idx)
-            return seen.logits, seen.raw_maps(weights, "gradcam", seen.layers)[0]
+            forward_pass = SplitForwardPass(self.resnet50, run_trunk, (CONV3,), x)
+            weights = target_weights(forward_pass.logits, class_idx)
+            return forward_pass.logits, forward_pass.raw_maps(
+                weights, "gradcam", forward_pass.layers
+            )[0]
         with capturing({CONV3: self.target_layer}) as capture:
             logits = self.resnet50(x)
             activations = capture.outputs[CONV3]
             wants_graph = grad_enabled and (not capture.is_cut or self._trains_tail())
-            weights = score_weights(logits.detach(), class_idx)
+            weights = target_weights(logits.detach(), class_idx)
             (gradients,) = score_gradients(logits, weights, [activations], retain_graph=wants_graph)
             maps = gradcam(activations.detach(), gradients)
         return logits if wants_graph else logits.detach(), maps
 
-    def see(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> Seen:
+    def record(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> ForwardPass:
         """Look at images once, for any number of questions about them.
 
         Args:
@@ -257,8 +259,8 @@ class ResNet50FineTuned(nn.Module):
         found = named_layers(self, DETAIL["coarse"] if layers is None else layers)
         run_trunk = self._trunk_for(x) if set(found) <= {*STAGES} else None
         if run_trunk is None:
-            return HookedPass(self, found, x, self.resnet50.fc)
-        return StagedPass(self.resnet50, run_trunk, tuple(found), x)
+            return HookedForwardPass(self, found, x, self.resnet50.fc)
+        return SplitForwardPass(self.resnet50, run_trunk, tuple(found), x)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give what the head takes, and what it makes of it.
@@ -316,7 +318,7 @@ class ResNet50FineTuned(nn.Module):
         x = input_image[None] if input_image.ndim == 3 else input_image
         if x.ndim != 4 or x.shape[0] != 1:
             raise ValueError(f"one image (3, H, W) is needed, not {tuple(input_image.shape)}")
-        original = self._denormalised(x) if original_image is None else as_rgb(original_image)
+        original = self._denormalized(x) if original_image is None else as_rgb(original_image)
         with evaluating(self), torch.no_grad():
             _, maps = self.gradcam(x)
         heatmap = upsample(maps, original.shape[:2])[0][0].cpu().numpy()
@@ -327,8 +329,8 @@ class ResNet50FineTuned(nn.Module):
         tail = (self.resnet50.layer4[-1].bn3, self.resnet50.fc)
         return any(layer.weight.requires_grad or layer.bias.requires_grad for layer in tail)
 
-    def _denormalised(self, x: Tensor) -> NDArray[np.uint8]:
-        image = self.preprocessing.denormalise(x.detach().float())[0]
+    def _denormalized(self, x: Tensor) -> NDArray[np.uint8]:
+        image = self.preprocessing.denormalize(x.detach().float())[0]
         return as_rgb(image.permute(1, 2, 0).cpu().numpy())
 
     def _require_gradcam(self, x: Tensor) -> None:
@@ -363,7 +365,7 @@ class ResNet50FineTuned(nn.Module):
         self.trained_on = str(checkpoint.training.get("source", ""))
         if len(checkpoint.class_names) == len(self.class_names):
             self.class_names = checkpoint.class_names
-            self.calibration, self.gate = checkpoint.calibration, checkpoint.gate
+            self.calibration, self.ood_detector = checkpoint.calibration, checkpoint.ood_detector
             self._load_state(checkpoint.state_dict)
         else:
             self._load_features(checkpoint.state_dict)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torchvision.models import ResNet
 
-from cxr_gradcam.cam.forward_pass import HookedPass, Seen
+from cxr_gradcam.cam.forward_pass import ForwardPass, HookedForwardPass
 from cxr_gradcam.cam.gradient_methods import GradientMethod
-from cxr_gradcam.cam.hooks import evaluating, score_gradients, silence
+from cxr_gradcam.cam.hooks import evaluating, score_gradients, zero_channel
 from cxr_gradcam.models.fast_trunk import (
     CONV3,
     LAYER2,
@@ -31,7 +31,7 @@ BALANCED = 0.03
 the trunk's rounding, which moves that share by up to 0.017, may choose its sign."""
 
 
-class StagedPass(Seen):
+class SplitForwardPass(ForwardPass):
     """What a trunk left of a batch, and the network whose tail leads on from there.
 
     Args:
@@ -46,7 +46,7 @@ class StagedPass(Seen):
     ) -> None:
         self.x, self.layers = x.detach(), tuple(layers)
         self._network, self._run_trunk = network, run_trunk
-        self._exact: tuple[int, HookedPass] | None = None
+        self._exact: tuple[int, HookedForwardPass] | None = None
         with torch.inference_mode(mode=False), torch.no_grad():
             self._outputs = run_trunk(x, layers)
             # Most questions are about the last convolution: its tail keeps its graph.
@@ -71,7 +71,7 @@ class StagedPass(Seen):
             asked = [outputs[layer] for layer in layers]
             return score_gradients(logits, weights, asked, retain_graph=True)
 
-    def look_again(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Run trunk and tail on other images."""
         outputs = self._run_trunk(x, ())
         with torch.no_grad():
@@ -81,8 +81,8 @@ class StagedPass(Seen):
         """Run the tail from the layer once per channel, the trunk not at all."""
         output = self._outputs[layer][sample].expand(len(channels), -1, -1, -1)
         with torch.no_grad():
-            silenced = silence(output, channels, channels_last=False)
-            return self._tail(layer, silenced, self._outputs[SHORTCUT][sample])[1]
+            zeroed = zero_channel(output, channels, channels_last=False)
+            return self._tail(layer, zeroed, self._outputs[SHORTCUT][sample])[1]
 
     def _from_gradients(
         self, compute: GradientMethod, weights: Tensor, layers: Sequence[str]
@@ -109,13 +109,13 @@ class StagedPass(Seen):
             _replace(patterns, sample, self._in_full_precision(sample)._strongest_patterns(layers))
         return patterns
 
-    def _in_full_precision(self, sample: int) -> HookedPass:
+    def _in_full_precision(self, sample: int) -> HookedForwardPass:
         """Look again at a sample; the last one is remembered for the next question."""
         if self._exact is not None and self._exact[0] == sample:
             return self._exact[1]
         names = {name: name.removeprefix("resnet50.") for name in self.layers}
         found = {name: self._network.get_submodule(path) for name, path in names.items()}
-        exact = HookedPass(self._network, found, self.x[sample : sample + 1])
+        exact = HookedForwardPass(self._network, found, self.x[sample : sample + 1])
         self._exact = sample, exact
         return exact
 

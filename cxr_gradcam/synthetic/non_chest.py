@@ -29,7 +29,7 @@ _WORDS = ("report", "of", "an", "earlier", "visit", "was", "sent", "for", "a", "
 _CT_AND_MR = ("CT_small.dcm", "MR_small.dcm", "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm")
 
 
-def foreign_pictures() -> dict[str, list[list[Grey]]]:
+def ood_images() -> dict[str, list[list[Grey]]]:
     """Give the pictures by group, those of one origin together: the same ones at every call."""
     return {
         "parts of photographs": photographs(),

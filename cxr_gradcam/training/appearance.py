@@ -19,7 +19,7 @@ SIGMAS = (0.7, 1.4, 2.8, 5.6)  # pixels
 MAX_GAIN = 5.0
 
 
-def exchange(images: Tensor, generator: torch.Generator) -> Tensor:
+def mix_appearance(images: Tensor, generator: torch.Generator) -> Tensor:
     """Draw each picture's tone curve and sharpness towards those of another one.
 
     Args:
@@ -32,10 +32,10 @@ def exchange(images: Tensor, generator: torch.Generator) -> Tensor:
     n = len(images)
     partner = torch.randperm(n, generator=generator).to(images.device)
     share_of_tone, share_of_detail = torch.rand(2, n, generator=generator).to(images)
-    return take_detail(take_tone(images, partner, share_of_tone), partner, share_of_detail)
+    return match_detail(match_histogram(images, partner, share_of_tone), partner, share_of_detail)
 
 
-def take_tone(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
+def match_histogram(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     """Match the histogram of each picture to that of another, in 256 levels.
 
     Args:
@@ -56,7 +56,7 @@ def take_tone(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(images, toned, share.view(-1, 1, 1, 1))
 
 
-def take_detail(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
+def match_detail(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     """Give each picture as much detail of each fineness as another one has.
 
     The picture is taken apart into differences of Gaussians (Burt and Adelson 1983), and each part

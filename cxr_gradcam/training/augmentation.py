@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cxr_gradcam.models.preprocessing import resize
-from cxr_gradcam.training.appearance import exchange
+from cxr_gradcam.training.appearance import mix_appearance
 
 MAX_ROTATION = math.radians(10)
 MAX_SHIFT = 0.07  # of half the side
@@ -43,8 +43,8 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     moved = torch.cat([grey, moved[:, 1:]], dim=1)
     if moved.shape[-1] != size:
         moved = resize(moved, (size, size))
-    exchanged = exchange(moved[:, :1], generator)
-    grey = _expose(_focus(exchanged, generator), generator)
+    mixed = mix_appearance(moved[:, :1], generator)
+    grey = _expose(_focus(mixed, generator), generator)
     return torch.cat([grey, moved[:, 1:]], dim=1)
 
 

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from cxr_gradcam.data.dataset import (
     LabelledImages,
-    draw_shares,
     load,
-    plan_split,
+    sampling_weights,
+    split_by_patient,
 )
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
 from cxr_gradcam.models.calibration import Calibration, choose_operating_point, fit_temperature
 from cxr_gradcam.models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from cxr_gradcam.models.ood import Gate, fit_gate
+from cxr_gradcam.models.ood import OODDetector, fit_ood_detector
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.training.appearance import exchange
+from cxr_gradcam.training.appearance import mix_appearance
 
 DRAWN = 3000
 """Training images that the gate is fitted to."""
@@ -36,7 +36,7 @@ def calibrate(
     *,
     noisy: Sequence[Path] = (),
     patient_pattern: str = PATIENT_PATTERN,
-) -> tuple[Calibration, Gate]:
+) -> tuple[Calibration, OODDetector]:
     """Fit temperature, operating point and gate of trained weights, and store them in their file.
 
     The split is made again from the recipe in the file. Temperature and operating point come from
@@ -66,7 +66,7 @@ def calibrate(
         raise CheckpointError(
             f"{checkpoint} does not say how it was trained ({error} is missing): train it anew"
         ) from None
-    split = plan_split(data, noisy, share, seed, patient_pattern)
+    split = split_by_patient(data, noisy, share, seed, patient_pattern)
     if split.digest() != stored.training.get("split"):
         raise ValueError(
             f"{checkpoint} was not trained on these folders, or not split by patient in this way: "
@@ -75,13 +75,15 @@ def calibrate(
     training, validation = load(split, stored.preprocessing.size, phantoms, share)
     model = ResNet50FineTuned.from_checkpoint(checkpoint)
     calibration, validation_features = _calibrate(model, validation, split.noisy_from)
-    shares = draw_shares(training.labels, training.source_of)
+    shares = sampling_weights(training.labels, training.source_of)
     drawn = torch.multinomial(
         shares, min(DRAWN, len(training)), generator=torch.Generator().manual_seed(seed)
     )
-    gate = fit_gate(_look(model, training.images[drawn])[0]).with_threshold(validation_features)
-    save_checkpoint(checkpoint, replace(stored, calibration=calibration, gate=gate))
-    return calibration, gate
+    detector = fit_ood_detector(_look(model, training.images[drawn])[0]).with_threshold(
+        validation_features
+    )
+    save_checkpoint(checkpoint, replace(stored, calibration=calibration, ood_detector=detector))
+    return calibration, detector
 
 
 def _calibrate(
@@ -91,7 +93,7 @@ def _calibrate(
     real = len(validation) - len(validation.masks)
     images = validation.images[:real]
     features, as_is = _look(model, images)
-    shifted = [_look(model, _exchanged(images, seed))[1] for seed in range(VIEWS)]
+    shifted = [_look(model, mixed_appearance(images, seed))[1] for seed in range(VIEWS)]
     logits = torch.cat([as_is, *shifted])
     labels = validation.labels[:real].repeat(1 + VIEWS)
     calibration = Calibration(fit_temperature(logits, labels))
@@ -106,14 +108,14 @@ def _calibrate(
     return replace(calibration, operating_point=point), features
 
 
-def _exchanged(images: Tensor, seed: int) -> Tensor:
+def mixed_appearance(images: Tensor, seed: int) -> Tensor:
     """Give 8-bit pictures (N, 1, H, W) tone and sharpness of others, drawn from all of them."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(images), generator=generator)
     changed = torch.empty_like(images)
     for chosen in order.split(BATCH_SIZE):
-        exchanged = exchange(images[chosen].float() / 255, generator)
-        changed[chosen] = (exchanged * 255).round().to(torch.uint8)
+        mixed = mix_appearance(images[chosen].float() / 255, generator)
+        changed[chosen] = (mixed * 255).round().to(torch.uint8)
     return changed
 
 
@@ -121,8 +123,10 @@ def _look(model: ResNet50FineTuned, images: Tensor) -> tuple[Tensor, Tensor]:
     """Give the features (N, K) and logits (N, C) of 8-bit pictures (N, 1, H, W)."""
     batches = images.split(BATCH_SIZE)
     console = Console(stderr=True)
-    seen = [
-        model.features(model.preprocessing.normalise(batch.float() / 255))
+    looked = [
+        model.features(model.preprocessing.normalize(batch.float() / 255))
         for batch in track(batches, "looking", console=console, transient=True)
     ]
-    return torch.cat([features for features, _ in seen]), torch.cat([logits for _, logits in seen])
+    return torch.cat([features for features, _ in looked]), torch.cat(
+        [logits for _, logits in looked]
+    )

@@ -34,9 +34,9 @@ from cxr_gradcam.data.dataset import (
     PHANTOMS,
     LabelledImages,
     Split,
-    draw_shares,
     load,
-    plan_split,
+    sampling_weights,
+    split_by_patient,
 )
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
 from cxr_gradcam.evaluation.classification import mean_auc
@@ -143,7 +143,7 @@ def train(
     """
     torch.manual_seed(recipe.seed)
     share = recipe.validation_share
-    split = plan_split(data, noisy, share, recipe.seed, patient_pattern)
+    split = split_by_patient(data, noisy, share, recipe.seed, patient_pattern)
     resume = output.with_suffix(".resume.pt")
     state = _read_resume(resume, split, recipe, weights)
     training, validation = load(split, recipe.size, recipe.phantoms, share)
@@ -189,7 +189,7 @@ class _Run:
         model = ResNet50FineTuned(len(split.class_names), freeze_features=False, weights=weights)
         if weights is None:
             self.preprocessing = _statistics(training.images, recipe.size)
-            _silence_residuals(model)
+            _zero_residuals(model)
         else:
             self.preprocessing = replace(model.preprocessing, size=recipe.size)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
@@ -201,16 +201,16 @@ class _Run:
             raise ValueError(
                 f"{len(training)} images are fewer than a batch of {recipe.batch_size}"
             )
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
             recipe.learning_rate,
             weight_decay=recipe.weight_decay,
             fused=True,
         )
         self.schedule = OneCycleLR(
-            self.optimiser, recipe.learning_rate, total_steps=recipe.epochs * self.steps
+            self.optimizer, recipe.learning_rate, total_steps=recipe.epochs * self.steps
         )
-        self.shares = draw_shares(training.labels, training.source_of)
+        self.shares = sampling_weights(training.labels, training.source_of)
         noisy = (training.source_of >= split.noisy_from) & (training.source_of < len(split.sources))
         self.smoothing = torch.where(noisy, recipe.noisy_label_smoothing, recipe.label_smoothing)
         self.epoch, self.aucs = 0, list[dict[str, float]]()
@@ -243,7 +243,7 @@ class _Run:
         last = network.layer4[-1]
         with _autocast(self.device), _outputs_of(last.conv3, last) as outputs:
             logits = self.model(self._inputs(images[:, :1]))
-        targets = smoothed(labels, smoothing, logits.shape[1]).to(self.device)
+        targets = smooth_labels(labels, smoothing, logits.shape[1]).to(self.device)
         loss = F.cross_entropy(logits.float(), targets)
         if self.recipe.location_weight:
             direction = (network.fc.weight[-1] - network.fc.weight[0])[None]
@@ -254,16 +254,16 @@ class _Run:
             for features, weights in maps:
                 location = location_loss(features, weights, images[:, 1:])
                 loss = loss + self.recipe.location_weight * location
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
+        self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(self.model)
         return loss.item()
 
     def _inputs(self, images: Tensor) -> Tensor:
-        return self.preprocessing.normalise(images).contiguous(memory_format=torch.channels_last)
+        return self.preprocessing.normalize(images).contiguous(memory_format=torch.channels_last)
 
     def validate(self, data: LabelledImages) -> dict[str, float]:
         """Give the AUC of each source that has every class, else of all, to four places."""
@@ -301,7 +301,7 @@ class _Run:
             "initial_weights": self.weights,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "epoch": self.epoch,
             "aucs": self.aucs,
@@ -310,7 +310,7 @@ class _Run:
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.epoch, self.aucs = state["epoch"], state["aucs"]
         self.console.print(f"resuming after epoch {self.epoch}")
@@ -343,7 +343,7 @@ class _Run:
         return figures
 
 
-def smoothed(labels: Tensor, smoothing: Tensor, num_classes: int) -> Tensor:
+def smooth_labels(labels: Tensor, smoothing: Tensor, num_classes: int) -> Tensor:
     """Spread a share of each label over all classes (Szegedy et al. 2016, section 7).
 
     Args:
@@ -419,7 +419,7 @@ def _outputs_of(*modules: nn.Module) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def _silence_residuals(model: ResNet50FineTuned) -> None:
+def _zero_residuals(model: ResNet50FineTuned) -> None:
     """Let each residual branch start at zero (Goyal et al. 2017, section 5.1): Adam stays calm."""
     for block in model.modules():
         if isinstance(block, Bottleneck):

@@ -14,7 +14,7 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.controls import Controls, controls, possible, question_of, questions, quick
 from cxr_gradcam.web.gallery import examples
 from cxr_gradcam.web.prediction import EMPTY, answer_html, by_probability
-from cxr_gradcam.web.session import Opened, Superseded
+from cxr_gradcam.web.session import Session, Superseded
 from cxr_gradcam.web.viewer import view, viewer
 
 _STATIC = Path(__file__).parent / "static"
@@ -115,8 +115,10 @@ def _connect(
     asked: Controls,
     panels: gr.HTML,
 ) -> None:
-    def analyse(opened: Opened, _class: str, question: str, method: str, detail: str) -> list[Any]:
-        examination = opened.examine(model)
+    def analyse(
+        session: Session, _class: str, question: str, method: str, detail: str
+    ) -> list[Any]:
+        examination = session.examine(model)
         names = by_probability(examination.probabilities)
         question = possible(question, names, names[0])
         method = quick(method)  # the answer must not wait for a slow map
@@ -126,31 +128,31 @@ def _connect(
             gr.Radio(names, value=names[0], interactive=True),
             gr.Dropdown(questions(names, names[0]), value=question, interactive=True),
             method,
-            view(opened.radiograph, explanation, opened.image_id),
+            view(session.radiograph, explanation, session.image_id),
         ]
 
     def change_class(
-        opened: Opened | None, class_name: str, question: str, method: str, detail: str
+        session: Session | None, class_name: str, question: str, method: str, detail: str
     ) -> list[Any]:
         question = possible(question, model.class_names, class_name)
         choices = questions(model.class_names, class_name)
         return [
             gr.Dropdown(choices, value=question),
-            change_map(opened, class_name, question, quick(method), detail),
+            change_map(session, class_name, question, quick(method), detail),
             quick(method),
         ]
 
     def change_map(
-        opened: Opened | None,
+        session: Session | None,
         class_name: str,
         question: str,
         method: str,
         detail: str,
         progress: gr.Progress = _PROGRESS,
     ) -> Any:  # noqa: ANN401 - a message for the viewer, or Gradio's sign that there is none
-        if opened is None:
+        if session is None:
             raise gr.Error("The X-ray is no longer on the server: please drop it again.")
-        check = opened.new_question()
+        check = session.new_question()
 
         def report(done: int, total: int) -> None:
             check()
@@ -159,37 +161,37 @@ def _connect(
         asked_for = question_of(class_name, question, method, detail)
         asked_for["progress"] = report
         try:
-            explanation = opened.examine(model).explain(**asked_for)
+            explanation = session.examine(model).explain(**asked_for)
             check()
         except Superseded:
             return gr.skip()
-        return view(opened.radiograph, explanation, opened.image_id, same_image=True)
+        return view(session.radiograph, explanation, session.image_id, same_image=True)
 
-    opened = gr.State(None, time_to_live=_HOUR)
+    session = gr.State(None, time_to_live=_HOUR)
     # Reading is a step of its own: when it fails, no mark falls on the view that is already there.
     read = upload.upload(
-        take_upload, [upload, opened], opened, trigger_mode="multiple", api_visibility="private"
+        take_upload, [upload, session], session, trigger_mode="multiple", api_visibility="private"
     )
     for ended in (read.success, read.failure):
         ended(None, None, upload, js="() => null")  # ready for the next file
     pick = gallery.select(
-        take_example, opened, opened, trigger_mode="multiple", api_visibility="private"
+        take_example, session, session, trigger_mode="multiple", api_visibility="private"
     )
     for step in (read, pick):
         step.success(
             analyse,
-            [opened, *asked.all],
+            [session, *asked.all],
             [answer, asked.class_name, asked.question, asked.method, panels],
             **_ANALYSE,
         )
-    choices = [opened, *asked.all]
+    choices = [session, *asked.all]
     outputs = [asked.question, panels, asked.method]
     asked.class_name.input(change_class, choices, outputs, **_QUESTION)
     for control in (asked.question, asked.method, asked.detail):
         control.input(change_map, choices, panels, **_QUESTION)
 
 
-def take_upload(path: str, previous: Opened | None = None) -> Opened:
+def take_upload(path: str, previous: Session | None = None) -> Session:
     """Read an uploaded file and remove it: nothing of it stays on disk.
 
     Args:
@@ -200,7 +202,7 @@ def take_upload(path: str, previous: Opened | None = None) -> Opened:
         gr.Error: the file is no radiograph that can be read; it says why.
     """
     try:
-        opened = Opened(read_radiograph(path))
+        session = Session(read_radiograph(path))
     except RadiographError as error:
         raise gr.Error(
             f"This file cannot be shown. {error}", duration=None, print_exception=False
@@ -209,13 +211,13 @@ def take_upload(path: str, previous: Opened | None = None) -> Opened:
         Path(path).unlink(missing_ok=True)
     if previous is not None:
         previous.new_question()
-    return opened
+    return session
 
 
-def take_example(previous: Opened | None, chosen: gr.SelectData) -> Opened:
+def take_example(previous: Session | None, chosen: gr.SelectData) -> Session:
     """Read the example that was clicked last; clicks may arrive in another order."""
     if previous is not None and chosen.value < previous.clicked:
         return previous
     if previous is not None:
         previous.new_question()
-    return Opened(read_radiograph(example_files()[chosen.index]), clicked=chosen.value)
+    return Session(read_radiograph(example_files()[chosen.index]), clicked=chosen.value)

@@ -16,7 +16,7 @@ class Superseded(Exception):  # noqa: N818 - nothing went wrong
 
 
 @dataclass(eq=False)
-class Opened:
+class Session:
     """A visitor's radiograph; it belongs to one session of the page.
 
     Attributes:

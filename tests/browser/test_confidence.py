@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
-from cxr_gradcam.models.ood import Gate
+from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.web.page import LAUNCH, build_interface
 
 CARD = f"""# The card
@@ -21,16 +21,18 @@ CARD = f"""# The card
 """
 
 
-def gate(threshold: float) -> Gate:
+def detector(threshold: float) -> OODDetector:
     directions = np.zeros((1, 2048), np.float32)
-    return Gate(np.zeros(2048, np.float32), directions, np.ones(1, np.float32), 1.0, threshold)
+    return OODDetector(
+        np.zeros(2048, np.float32), directions, np.ones(1, np.float32), 1.0, threshold
+    )
 
 
 def opened(browser: Browser, threshold: float) -> Iterator[Page]:
     """The page of a model whose gate lets everything or nothing pass, with an example shown."""
     model = ResNet50FineTuned.from_checkpoint()
     model.calibration = Calibration(1.5, OperatingPoint("Pneumonia", 0.0, 0.0, 0.0))
-    model.gate = gate(threshold)
+    model.ood_detector = detector(threshold)
     app = build_interface(model, CARD)
     _, address, _ = app.launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
     context = browser.new_context(viewport={"width": 1440, "height": 900})

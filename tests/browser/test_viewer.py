@@ -78,9 +78,9 @@ def two_frames(page: Page) -> None:
 
 
 def requests_during(page: Page) -> list[Request]:
-    seen: list[Request] = []
-    page.on("request", lambda request: seen.append(request))
-    return seen
+    forward_pass: list[Request] = []
+    page.on("request", lambda request: forward_pass.append(request))
+    return forward_pass
 
 
 def answer(model: ResNet50FineTuned, path: Path, **question: Any) -> Explanation:

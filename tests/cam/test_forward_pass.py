@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from cxr_gradcam.cam.forward_pass import HookedPass
+from cxr_gradcam.cam.forward_pass import HookedForwardPass
 from cxr_gradcam.cam.gradient_methods import gradcam
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.cam.targets import score_weights
+from cxr_gradcam.cam.targets import target_weights
 from cxr_gradcam.models import split_pass as staged
 from cxr_gradcam.models.fast_trunk import CONV3, LAYER2, LAYER3, SHORTCUT, STAGES, Trunk
 from cxr_gradcam.models.resnet50 import DETAIL
-from cxr_gradcam.models.split_pass import StagedPass
+from cxr_gradcam.models.split_pass import SplitForwardPass
 from tests.tiny import TinyNetwork
 
 
@@ -25,12 +25,12 @@ from tests.tiny import TinyNetwork
 def tiny():
     network = TinyNetwork()
     image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-    return HookedPass(network, {"target": network.target}, image)
+    return HookedForwardPass(network, {"target": network.target}, image)
 
 
-def raw(seen, class_idx, method="gradcam", **question):
-    weights = score_weights(seen.logits, class_idx, **question)
-    return seen.raw_maps(weights, method, seen.layers)[0][0].tolist()
+def raw(forward_pass, class_idx, method="gradcam", **question):
+    weights = target_weights(forward_pass.logits, class_idx, **question)
+    return forward_pass.raw_maps(weights, method, forward_pass.layers)[0][0].tolist()
 
 
 # A1 = [1 2; 3 4] and A2 = [3 1; -1 -3]; their ReLUs have the means 2.5 and 1. The gradients are
@@ -66,9 +66,9 @@ def test_score_cam_by_hand(tiny):
 
 def test_progress_counts_the_channels_of_all_images():
     network = TinyNetwork()
-    seen = HookedPass(network, {"target": network.target}, torch.rand(3, 1, 2, 2))
+    forward_pass = HookedForwardPass(network, {"target": network.target}, torch.rand(3, 1, 2, 2))
     reports = []
-    seen.maps(0, "ablationcam", progress=lambda done, total: reports.append((done, total)))
+    forward_pass.maps(0, "ablationcam", progress=lambda done, total: reports.append((done, total)))
     assert reports == [(2, 6), (4, 6), (6, 6)]
 
 
@@ -84,9 +84,9 @@ def run_in_full_precision(network):
 def passes(shared_model, images):
     """The same images, captured by hooks and taken through a trunk."""
     layers = {name: shared_model.get_submodule(name) for name in STAGES}
-    hooks = HookedPass(shared_model, layers, images)
+    hooks = HookedForwardPass(shared_model, layers, images)
     network = shared_model.resnet50
-    return hooks, StagedPass(network, run_in_full_precision(network), STAGES, images)
+    return hooks, SplitForwardPass(network, run_in_full_precision(network), STAGES, images)
 
 
 @pytest.mark.parametrize("layers", [DETAIL["coarse"], DETAIL["finest"], (LAYER3,), (LAYER2, CONV3)])
@@ -95,21 +95,23 @@ def test_stages_give_the_maps_of_the_hooks(passes, method, layers, monkeypatch):
     monkeypatch.setattr(staged, "WEAK", 0)  # else a weak map is made by hooks in both
     hooks, stages = passes
     torch.testing.assert_close(stages.logits, hooks.logits, rtol=1e-5, atol=1e-5)
-    maps = [seen.maps([0, 1, 2, 0], method, layers=layers)[0] for seen in passes]
+    maps = [forward_pass.maps([0, 1, 2, 0], method, layers=layers)[0] for forward_pass in passes]
     torch.testing.assert_close(maps[1], maps[0], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("layer", STAGES)
 def test_gradients_of_the_stages_are_those_of_the_whole_network(passes, layer):
-    weights = score_weights(passes[0].logits, 2, 1)
-    for expected, given in zip(*(seen.gradients(weights, [layer]) for seen in passes), strict=True):
+    weights = target_weights(passes[0].logits, 2, 1)
+    for expected, given in zip(
+        *(forward_pass.gradients(weights, [layer]) for forward_pass in passes), strict=True
+    ):
         torch.testing.assert_close(given, expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("layer", STAGES)
 def test_a_silenced_channel_changes_both_alike(passes, layer):
     channels = torch.tensor([0, 7, 300])
-    hooks, stages = (seen.logits_without(layer, 1, channels) for seen in passes)
+    hooks, stages = (forward_pass.logits_without(layer, 1, channels) for forward_pass in passes)
     assert hooks.shape == (3, 3)
     assert (hooks - passes[0].logits[1]).abs().amax() > 1e-5
     torch.testing.assert_close(stages, hooks, rtol=1e-4, atol=1e-5)
@@ -117,10 +119,10 @@ def test_a_silenced_channel_changes_both_alike(passes, layer):
 
 def test_another_question_does_not_run_the_trunk(shared_model, images, monkeypatch):
     layers = {name: shared_model.get_submodule(name) for name in STAGES}
-    seen = HookedPass(shared_model, layers, images)
+    forward_pass = HookedForwardPass(shared_model, layers, images)
     network = shared_model.resnet50
-    stages = StagedPass(network, run_in_full_precision(network), STAGES, images[:1])
-    questions = list(itertools.product((seen, stages), range(3), QUICK_METHODS))
+    stages = SplitForwardPass(network, run_in_full_precision(network), STAGES, images[:1])
+    questions = list(itertools.product((forward_pass, stages), range(3), QUICK_METHODS))
     for each, class_idx, method in questions:  # where a map is weak, full precision is asked now
         each.maps(class_idx, method, layers=STAGES[class_idx:])
     monkeypatch.setattr(shared_model.resnet50.layer1, "forward", lambda *_: 1 / 0)
@@ -137,11 +139,11 @@ def test_a_weak_map_is_made_in_full_precision(shared_model, images, monkeypatch)
     def run_roughly(x, stages):
         return {name: (output * 8).round() / 8 for name, output in run(x, stages).items()}
 
-    rough = StagedPass(network, run_roughly, [CONV3], images)
-    exact = StagedPass(network, run, [CONV3], images)
+    rough = SplitForwardPass(network, run_roughly, [CONV3], images)
+    exact = SplitForwardPass(network, run, [CONV3], images)
     seen_weak, seen_strong = False, False
     for class_idx in range(3):
-        weights = score_weights(exact.logits, class_idx)
+        weights = target_weights(exact.logits, class_idx)
         (gradients,) = rough.gradients(weights, [CONV3])
         activations = rough.activations(CONV3)
         weak = gradcam(activations, gradients).amax(dim=(1, 2)) < gradcam(
@@ -172,9 +174,9 @@ def test_a_pattern_whose_sign_is_a_matter_of_rounding_is_made_in_full_precision(
         rough = torch.stack([(pattern + share)[:, None] @ torch.ones(1, 2048) for share in shares])
         return outputs | {CONV3: rough.transpose(1, 2).reshape(n, 2048, height, width)}
 
-    rough = StagedPass(network, run_roughly, [CONV3], images)
-    exact = StagedPass(network, run, [CONV3], images)
-    weights = score_weights(exact.logits, 0)
+    rough = SplitForwardPass(network, run_roughly, [CONV3], images)
+    exact = SplitForwardPass(network, run, [CONV3], images)
+    weights = target_weights(exact.logits, 0)
     given, expected = (each.raw_maps(weights, "eigencam", [CONV3])[0] for each in (rough, exact))
     same = torch.isclose(given, expected, rtol=1e-3, atol=1e-3).all(dim=2).all(dim=1)
     assert same.tolist() == (shares.abs() < staged.BALANCED).tolist()
@@ -182,9 +184,9 @@ def test_a_pattern_whose_sign_is_a_matter_of_rounding_is_made_in_full_precision(
 
 @pytest.mark.parametrize("method", QUICK_METHODS)
 def test_a_batch_has_the_maps_of_its_single_images(shared_model, images, method):
-    together = shared_model.see(images).maps([2, 1, 0, 2], method)[0]
+    together = shared_model.record(images).maps([2, 1, 0, 2], method)[0]
     for index, class_idx in enumerate([2, 1, 0, 2]):
-        alone = shared_model.see(images[index : index + 1]).maps(class_idx, method)[0]
+        alone = shared_model.record(images[index : index + 1]).maps(class_idx, method)[0]
         torch.testing.assert_close(alone[0], together[index], rtol=0, atol=1e-3)
 
 
@@ -200,16 +202,16 @@ def test_a_batch_has_the_maps_of_its_single_images(shared_model, images, method)
     ],
 )
 def test_what_cannot_be_asked_is_refused(shared_model, images, question, message):
-    seen = shared_model.see(images)
+    forward_pass = shared_model.record(images)
     with pytest.raises(ValueError, match=message):
-        seen.maps(**question)
+        forward_pass.maps(**question)
 
 
 def test_a_layer_that_is_not_reached_is_refused():
     network = TinyNetwork()
     network.idle = nn.Conv2d(1, 1, 1)
     with pytest.raises(ValueError, match="'idle' takes no part"):
-        HookedPass(network, {"idle": network.idle}, torch.rand(1, 1, 2, 2))
+        HookedForwardPass(network, {"idle": network.idle}, torch.rand(1, 1, 2, 2))
 
 
 def test_a_thousand_maps_leave_nothing_behind():
@@ -217,13 +219,13 @@ def test_a_thousand_maps_leave_nothing_behind():
     layers = {"target": network.target}
 
     def ask(turn):
-        seen = HookedPass(network, layers, torch.rand(2, 1, 4, 4))
-        seen.maps(turn % 3, list(METHODS)[turn % len(METHODS)], against=turn % 7 < 3)
+        forward_pass = HookedForwardPass(network, layers, torch.rand(2, 1, 4, 4))
+        forward_pass.maps(turn % 3, list(METHODS)[turn % len(METHODS)], against=turn % 7 < 3)
 
     def fail(_):
         network.head.register_forward_pre_hook(lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            HookedPass(network, layers, torch.rand(2, 1, 4, 4))
+            HookedForwardPass(network, layers, torch.rand(2, 1, 4, 4))
         network.head._forward_pre_hooks.clear()
 
     for turn in range(60):  # whatever is made once is made now
@@ -248,8 +250,8 @@ def test_sixteen_threads_each_get_their_own_images_map(shared_model):
 
     def ask(turn):
         layers = list(DETAIL.values())[turn % 3]
-        seen = shared_model.see(batches[turn], layers)
-        return seen.maps(turn % 3, methods[turn])[0]
+        forward_pass = shared_model.record(batches[turn], layers)
+        return forward_pass.maps(turn % 3, methods[turn])[0]
 
     expected = [ask(turn) for turn in range(16)]
     with ThreadPoolExecutor(16) as pool:
@@ -271,23 +273,23 @@ class FrozenTrunk(TinyNetwork):
 
 def test_a_network_with_a_no_grad_of_its_own_is_explained_all_the_same(tiny):
     network = FrozenTrunk()
-    seen = HookedPass(network, {"target": network.target}, tiny.x)
-    assert raw(seen, 0) == raw(tiny, 0)
+    forward_pass = HookedForwardPass(network, {"target": network.target}, tiny.x)
+    assert raw(forward_pass, 0) == raw(tiny, 0)
 
 
 def test_a_layer_that_passes_on_its_input_can_be_looked_at_in_inference_mode():
     network = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Linear(4, 2))
     with torch.inference_mode():
-        seen = HookedPass(network, {"0": network[0]}, torch.rand(1, 1, 2, 2))
-        assert seen.maps(1)[0].shape == (1, 2, 2)
+        forward_pass = HookedForwardPass(network, {"0": network[0]}, torch.rand(1, 1, 2, 2))
+        assert forward_pass.maps(1)[0].shape == (1, 2, 2)
 
 
 def test_threads_on_a_model_in_training_leave_it_as_it_was(shared_model, images):
     model = copy.deepcopy(shared_model).train()
-    expected = shared_model.see(images[:1]).logits
+    expected = shared_model.record(images[:1]).logits
     statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}
     with ThreadPoolExecutor(8) as pool:
-        for logits in pool.map(lambda _: model.see(images[:1]).logits, range(24)):
+        for logits in pool.map(lambda _: model.record(images[:1]).logits, range(24)):
             torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
     assert model.training
     for name, buffer in model.named_buffers():
@@ -296,6 +298,6 @@ def test_threads_on_a_model_in_training_leave_it_as_it_was(shared_model, images)
 
 def test_a_slow_method_may_be_asked_outside_of_autocast(tiny):
     with torch.autocast("cpu", torch.bfloat16):
-        seen = HookedPass(tiny._model, tiny._modules, tiny.x)
-    assert seen.maps(0, "ablationcam")[0].max() == 1
-    assert seen.maps(0, "scorecam")[0].max() == 1
+        forward_pass = HookedForwardPass(tiny._model, tiny._modules, tiny.x)
+    assert forward_pass.maps(0, "ablationcam")[0].max() == 1
+    assert forward_pass.maps(0, "scorecam")[0].max() == 1

@@ -223,14 +223,14 @@ def batch():
 
 
 @pytest.fixture(scope="module")
-def seen(network, batch):
+def forward_pass(network, batch):
     """The activations and gradients at the target."""
     activations = network[:2](batch).detach()
     return activations, gradients_of(network[2:], activations, CLASSES)
 
 
 @pytest.mark.parametrize("name", PEERS)
-def test_maps_equal_those_of_pytorch_grad_cam(network, batch, seen, name):
+def test_maps_equal_those_of_pytorch_grad_cam(network, batch, forward_pass, name):
     targets = [ClassifierOutputTarget(class_idx) for class_idx in CLASSES]
     layer = network[1]
     with PEERS[name](model=network, target_layers=[layer]) as peer:
@@ -238,15 +238,15 @@ def test_maps_equal_those_of_pytorch_grad_cam(network, batch, seen, name):
         captured = peer.activations_and_grads
         activations, gradients = captured.activations[0].numpy(), captured.gradients[0].numpy()
         theirs = peer.get_cam_image(batch, layer, targets, activations, gradients, False)
-    maps = GRADIENT_METHODS[name](*seen).numpy()
+    maps = GRADIENT_METHODS[name](*forward_pass).numpy()
     assert maps.any(axis=(1, 2)).all()
     np.testing.assert_allclose(maps, theirs.clip(min=0), rtol=0, atol=1e-4 * theirs.max())
 
 
-def test_gradcam_equals_that_of_captum(network, batch, seen):
+def test_gradcam_equals_that_of_captum(network, batch, forward_pass):
     peer = LayerGradCam(network, network[1])
     theirs = peer.attribute(batch, target=CLASSES, relu_attributions=True)[:, 0].detach()
-    maps = gradcam(*seen)
+    maps = gradcam(*forward_pass)
     torch.testing.assert_close(maps, theirs, rtol=1e-4, atol=1e-4)
 
 
@@ -293,9 +293,9 @@ def test_eigen_maps_are_projections_on_the_first_singular_vector(shape, offset):
     np.testing.assert_allclose(maps, expected, rtol=0, atol=1e-4)
 
 
-def test_eigencam_of_activations_behind_a_relu_is_the_whole_pattern(seen):
+def test_eigencam_of_activations_behind_a_relu_is_the_whole_pattern(forward_pass):
     # By Perron and Frobenius the first vector of what is nowhere negative has one sign.
-    activations, _ = seen
+    activations, _ = forward_pass
     maps = eigencam(activations)
     power = torch.linalg.matrix_norm(activations.flatten(2), ord=2)
     torch.testing.assert_close(maps.square().sum(dim=(1, 2)).sqrt(), power)

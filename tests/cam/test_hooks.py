@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxr_gradcam.cam.hooks import capturing, evaluating, hooked, score_gradients, silence
+from cxr_gradcam.cam.hooks import capturing, evaluating, hooked, score_gradients, zero_channel
 
 IMAGE = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
 
@@ -348,31 +348,31 @@ def test_training_goes_on_through_a_captured_layer():
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 4), (2, 3)])
 def test_each_sample_is_without_its_channel(shape):
     output = torch.ones(shape)
-    silenced = silence(output, torch.tensor([2, 0]), channels_last=False)
+    zeroed = zero_channel(output, torch.tensor([2, 0]), channels_last=False)
     expected = torch.ones(shape)
     expected[0, 2] = 0
     expected[1, 0] = 0
-    assert torch.equal(silenced, expected)
+    assert torch.equal(zeroed, expected)
     assert output.all()
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 5, 3), (2, 4, 3), (2, 3)])
 def test_each_sample_is_without_its_channel_where_these_come_last(shape):
     output = torch.ones(shape)
-    silenced = silence(output, torch.tensor([2, 0]), channels_last=True)
-    assert not silenced[0, ..., 2].any()
-    assert not silenced[1, ..., 0].any()
-    assert silenced[0, ..., :2].all()
-    assert silenced[1, ..., 1:].all()
+    zeroed = zero_channel(output, torch.tensor([2, 0]), channels_last=True)
+    assert not zeroed[0, ..., 2].any()
+    assert not zeroed[1, ..., 0].any()
+    assert zeroed[0, ..., :2].all()
+    assert zeroed[1, ..., 1:].all()
     assert output.all()
 
 
 def test_a_silenced_layer_passes_on_what_is_left():
     # Without A1 the logits are 2 and 4; without A2 they are 2.5 and -5.
     network = TinyNetwork(nn.ReLU(inplace=True))
-    silenced = {network.target: (torch.tensor([0, 1]), False)}
+    zeroed = {network.target: (torch.tensor([0, 1]), False)}
     x = IMAGE.expand(2, -1, -1, -1)
-    with torch.no_grad(), hooked(silenced), capturing({}, None, silenced) as capture:
+    with torch.no_grad(), hooked(zeroed), capturing({}, None, zeroed) as capture:
         logits = network(x)
     assert logits.tolist() == [[2, 4], [2.5, -5]]
     assert capture.outputs == {}

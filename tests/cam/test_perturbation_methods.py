@@ -8,7 +8,7 @@ from pytorch_grad_cam import AblationCAM, ScoreCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from cxr_gradcam.cam.gradient_methods import perturbation_methods as perturbation
+from cxr_gradcam.cam import perturbation_methods as perturbation
 from cxr_gradcam.cam.perturbation_methods import BATCH_SIZE, ablationcam, scorecam
 
 
@@ -38,8 +38,8 @@ def test_scorecam_shows_the_image_through_each_channel():
         shown.append(images)
         return total(images)
 
-    colour = torch.tensor([[[3.0, 4.0]], [[-1.0, 2.0]]])
-    scorecam(CHANNELS, colour, score)
+    color = torch.tensor([[[3.0, 4.0]], [[-1.0, 2.0]]])
+    scorecam(CHANNELS, color, score)
     assert torch.cat(shown).tolist() == [[[[0, 4]], [[0, 2]]], [[[3, 0]], [[-1, 0]]]]
 
 
@@ -228,9 +228,9 @@ def test_ablationcam_equals_that_of_pytorch_grad_cam(network, batch, activations
     for sample, class_idx in enumerate(CLASSES):
 
         def score_without(channels, sample=sample, class_idx=class_idx):
-            silenced = activations[sample].repeat(len(channels), 1, 1, 1)
-            silenced[range(len(channels)), channels] = 0
-            return network[2:](silenced)[:, class_idx]
+            zeroed = activations[sample].repeat(len(channels), 1, 1, 1)
+            zeroed[range(len(channels)), channels] = 0
+            return network[2:](zeroed)[:, class_idx]
 
         score = logits[sample, class_idx]
         saliency = ablationcam(activations[sample], score, score_without)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_gradcam.cam.targets import class_indices, explained_classes, score_weights
+from cxr_gradcam.cam.targets import class_indices, explained_classes, target_weights
 
 LOGITS = torch.tensor([[0.5, 2.0, -1.0], [3.0, 1.0, 2.0]])
 
@@ -24,8 +24,8 @@ LOGITS = torch.tensor([[0.5, 2.0, -1.0], [3.0, 1.0, 2.0]])
     ids=["one class", "one per sample", "array", "predicted"],
 )
 def test_the_logit_of_the_class_counts_alone(class_idx, weights):
-    assert score_weights(LOGITS, class_idx).tolist() == weights
-    against = score_weights(LOGITS, class_idx, against=True)
+    assert target_weights(LOGITS, class_idx).tolist() == weights
+    against = target_weights(LOGITS, class_idx, against=True)
     assert torch.equal(against, -torch.tensor(weights).float())
 
 
@@ -40,7 +40,7 @@ def test_the_logit_of_the_class_counts_alone(class_idx, weights):
     ],
 )
 def test_a_contrast_weighs_one_class_against_another(class_idx, contrast_idx, weights):
-    assert score_weights(LOGITS, class_idx, contrast_idx).tolist() == weights
+    assert target_weights(LOGITS, class_idx, contrast_idx).tolist() == weights
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_a_contrast_weighs_one_class_against_another(class_idx, contrast_idx, we
 )
 def test_a_class_contrasted_with_itself_is_refused(class_idx, contrast_idx):
     with pytest.raises(ValueError, match="cannot be contrasted with itself"):
-        score_weights(LOGITS, class_idx, contrast_idx)
+        target_weights(LOGITS, class_idx, contrast_idx)
 
 
 @pytest.mark.parametrize(("class_idx", "contrast_idx"), [(3, None), (0, 3), (None, [0])])
 def test_impossible_classes_are_refused(class_idx, contrast_idx):
     with pytest.raises(ValueError, match="class ind"):
-        score_weights(LOGITS, class_idx, contrast_idx)
+        target_weights(LOGITS, class_idx, contrast_idx)
 
 
 @st.composite
@@ -73,9 +73,9 @@ def questions(draw):
 @given(questions())
 def test_rather_than_is_a_difference_and_against_the_opposite(question):
     logits, (first, second) = question
-    rather = score_weights(logits, first, second)
-    assert torch.equal(rather, score_weights(logits, first) - score_weights(logits, second))
-    assert torch.equal(rather, score_weights(logits, second, first, against=True))
+    rather = target_weights(logits, first, second)
+    assert torch.equal(rather, target_weights(logits, first) - target_weights(logits, second))
+    assert torch.equal(rather, target_weights(logits, second, first, against=True))
     samples = range(len(logits))
     score = logits[samples, first] - logits[samples, second]
     torch.testing.assert_close((rather * logits).sum(dim=1), score)
@@ -84,7 +84,7 @@ def test_rather_than_is_a_difference_and_against_the_opposite(question):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_weights_have_the_type_of_the_logits_and_no_graph(dtype):
     logits = LOGITS.to(dtype).requires_grad_()
-    weights = score_weights(logits, None, 2, against=True)
+    weights = target_weights(logits, None, 2, against=True)
     assert weights.dtype == dtype
     assert not weights.requires_grad
 

@@ -14,7 +14,7 @@ from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.batch.files import unique_stems
 from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.cli import main
-from cxr_gradcam.evaluation.classification import localization as localisation
+from cxr_gradcam.evaluation import localization as localization
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.checkpoint import checksum, load_checkpoint
 from cxr_gradcam.models.resnet50 import DETAIL
@@ -127,8 +127,8 @@ def test_calibrated_weights_carry_what_was_learnt(trained: tuple[Path, Path]) ->
     assert checkpoint.calibration.temperature != 1
     assert checkpoint.calibration.operating_point is not None
     assert checkpoint.calibration.operating_point.class_name == "Pneumonia"
-    assert checkpoint.gate is not None
-    assert np.isfinite(checkpoint.gate.threshold)
+    assert checkpoint.ood_detector is not None
+    assert np.isfinite(checkpoint.ood_detector.threshold)
     # older readers load every tensor of the file as a weight
     assert set(checkpoint.state_dict) == set(ResNet50FineTuned(2, weights=None).state_dict())
 
@@ -183,7 +183,7 @@ def test_evaluate_localises_in_boxes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(localisation, "SLOW_CASES", 0)
+    monkeypatch.setattr(localization, "SLOW_CASES", 0)
     weights, data = trained
     table = tmp_path / "boxes.csv"
     table.write_text("image,finding,x,y,w,h\npneumonia0.png,Pneumonia,0,0,32,32\n")

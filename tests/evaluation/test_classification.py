@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.evaluation.classification import Predictions, evaluate, mean_auc, summarise
-from cxr_gradcam.evaluation.classification import metrics as figures
+from cxr_gradcam.evaluation import metrics as figures
+from cxr_gradcam.evaluation.classification import Predictions, evaluate, mean_auc, summarize
 from cxr_gradcam.evaluation.plots import write_report
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 
@@ -52,7 +52,7 @@ def six() -> Predictions:
 
 
 def test_the_finding_is_called_from_the_operating_point_on(six: Predictions) -> None:
-    everybody = summarise(six)["findings"]["Pneumonia"]["groups"]["all"]
+    everybody = summarize(six)["findings"]["Pneumonia"]["groups"]["all"]
     # called: 0.5 (wrong), 0.45, 0.9; missed: 0.15
     assert everybody["sensitivity"]["value"] == pytest.approx(2 / 3)
     assert everybody["specificity"]["value"] == pytest.approx(2 / 3)
@@ -60,14 +60,14 @@ def test_the_finding_is_called_from_the_operating_point_on(six: Predictions) -> 
 
 def test_without_an_operating_point_it_is_called_from_one_half() -> None:
     plain = predictions([0.45, 0.6], [1, 1], "aa", ["", ""], point=False)
-    finding = summarise(plain)["findings"]["Pneumonia"]
+    finding = summarize(plain)["findings"]["Pneumonia"]
     assert finding["threshold"] == 0.5
     assert finding["groups"]["all"]["sensitivity"]["value"] == pytest.approx(0.5)
     assert finding["verdicts"] == {}
 
 
 def test_groups_are_sources_and_kinds_against_the_healthy(six: Predictions) -> None:
-    groups = summarise(six)["findings"]["Pneumonia"]["groups"]
+    groups = summarize(six)["findings"]["Pneumonia"]["groups"]
     assert list(groups) == ["all", "source a", "source b", "bacteria", "virus"]
     assert groups["source a"]["images"] == 3
     assert (groups["bacteria"]["images"], groups["bacteria"]["with_finding"]) == (5, 2)
@@ -75,7 +75,7 @@ def test_groups_are_sources_and_kinds_against_the_healthy(six: Predictions) -> N
 
 
 def test_verdicts_are_counted(six: Predictions) -> None:
-    verdicts = summarise(six)["findings"]["Pneumonia"]["verdicts"]
+    verdicts = summarize(six)["findings"]["Pneumonia"]["verdicts"]
     assert list(verdicts) == ["all", "source a", "source b", "bacteria", "virus"]
     assert verdicts["source b"] == {
         "likely": {"images": 0, "with_finding": 0},
@@ -91,13 +91,13 @@ def test_verdicts_are_counted(six: Predictions) -> None:
 
 def test_the_source_can_be_read_from_healthy_images_that_differ(six: Predictions) -> None:
     # healthy: a says 0.1 and 0.3, b says 0.5
-    sources = summarise(six)["findings"]["Pneumonia"]["source_auc"]
+    sources = summarize(six)["findings"]["Pneumonia"]["source_auc"]
     assert sources["a"]["value"] == 0
     assert sources["b"]["value"] == 1
 
 
 def test_the_error_before_temperature_scaling_is_another(six: Predictions) -> None:
-    everybody = summarise(six)["findings"]["Pneumonia"]["groups"]["all"]
+    everybody = summarize(six)["findings"]["Pneumonia"]["groups"]["all"]
     assert everybody["ece"]["value"] != pytest.approx(everybody["ece_uncalibrated"]["value"])
 
 
@@ -112,14 +112,14 @@ def test_three_classes_are_each_measured_against_the_rest() -> None:
         np.array([""] * 4),
         Calibration(),
     )
-    findings = summarise(three)["findings"]
+    findings = summarize(three)["findings"]
     assert list(findings) == ["A", "B", "C"]
     assert findings["C"]["threshold"] is None
     assert findings["C"]["groups"]["all"]["sensitivity"]["value"] == pytest.approx(0.5)
 
 
 def test_the_report_names_no_patient(six: Predictions, tmp_path: Path) -> None:
-    summary = summarise(six)
+    summary = summarize(six)
     written = write_report(tmp_path / "report", six, summary)
     assert {path.name for path in written} == {
         "figures.json",
@@ -137,7 +137,7 @@ def test_the_report_names_no_patient(six: Predictions, tmp_path: Path) -> None:
 
 def test_a_report_of_one_class_has_no_curve_and_does_not_fail(tmp_path: Path) -> None:
     healthy = predictions([0.1, 0.3], [0, 0], "aa", ["", ""])
-    assert len(write_report(tmp_path, healthy, summarise(healthy))) == 5
+    assert len(write_report(tmp_path, healthy, summarize(healthy))) == 5
 
 
 def test_one_class_alone_has_no_mean_auc() -> None:

@@ -11,9 +11,9 @@ from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.evaluation.faithfulness import (
     CASCADE,
     STEPS,
+    deletion_insertion,
     measure_faithfulness,
     measure_sanity,
-    perturbed,
     rank_correlation,
 )
 from cxr_gradcam.imaging.reading import Radiograph
@@ -37,7 +37,7 @@ def radiographs() -> list[Radiograph]:
 def test_pixels_go_and_come_in_order() -> None:
     x = torch.rand(1, 3, 8, 4) + 1
     order = np.random.default_rng(0).permutation(32)
-    deleted, inserted = perturbed(x, order)
+    deleted, inserted = deletion_insertion(x, order)
     assert deleted.shape == inserted.shape == (STEPS + 1, 3, 8, 4)
     torch.testing.assert_close(deleted[0], x[0])
     torch.testing.assert_close(inserted[-1], x[0])

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
-from cxr_gradcam.evaluation.classification import metrics as figures_module
+from cxr_gradcam.evaluation import metrics as figures_module
 from cxr_gradcam.evaluation.metrics import (
-    Cases,
+    BinaryPredictions,
     as_text,
     calibration_error,
     mean_intervals,
@@ -23,8 +23,8 @@ SAID = np.array([0.1, 0.2, 0.7, 0.6, 0.9])
 PATIENTS = np.array(["a", "b", "c", "d", "d"])
 
 
-def cases(actual: np.ndarray = ACTUAL, said: np.ndarray = SAID) -> Cases:
-    return Cases(actual, said >= 0.5, said, said, PATIENTS[: len(actual)])
+def cases(actual: np.ndarray = ACTUAL, said: np.ndarray = SAID) -> BinaryPredictions:
+    return BinaryPredictions(actual, said >= 0.5, said, said, PATIENTS[: len(actual)])
 
 
 def test_figures_by_hand() -> None:
@@ -52,7 +52,7 @@ def test_figures_by_hand() -> None:
 )
 def test_weights_count_an_image_several_times(rows: list[tuple[bool, float, int]]) -> None:
     actual, said, counts = (np.array(column) for column in zip(*rows, strict=True))
-    each = Cases(actual, said >= 0.5, said, said, np.arange(len(said)).astype(str))
+    each = BinaryPredictions(actual, said >= 0.5, said, said, np.arange(len(said)).astype(str))
     found = figures_module._figures(each, counts.astype(float))
     repeated, calls = np.repeat(actual, counts), np.repeat(said >= 0.5, counts)
     assert found["auc"] == pytest.approx(roc_auc_score(repeated, np.repeat(said, counts)))
@@ -72,11 +72,11 @@ def test_a_figure_that_is_not_defined_is_left_out() -> None:
 
 
 def test_a_patient_is_drawn_whole() -> None:
-    seen = []
-    with_intervals(lambda weights: seen.append(weights) or {"x": 0.5}, PATIENTS)
-    assert all(weights[3] == weights[4] for weights in seen)
-    assert all(weights[:4].sum() == 4 for weights in seen[1:])
-    assert len({tuple(weights) for weights in seen}) > 20
+    forward_pass = []
+    with_intervals(lambda weights: forward_pass.append(weights) or {"x": 0.5}, PATIENTS)
+    assert all(weights[3] == weights[4] for weights in forward_pass)
+    assert all(weights[:4].sum() == 4 for weights in forward_pass[1:])
+    assert len({tuple(weights) for weights in forward_pass}) > 20
 
 
 def test_an_interval_holds_its_value_and_narrows_with_more_cases() -> None:

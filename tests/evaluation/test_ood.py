@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.evaluation.ood import changed, measure_outliers
+from cxr_gradcam.evaluation.ood import corruptions, measure_ood
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.models.ood import Gate
+from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.synthetic.chest import draw_phantom
-from cxr_gradcam.synthetic.non_chest import foreign_pictures
+from cxr_gradcam.synthetic.non_chest import ood_images
 
 
 @pytest.fixture(scope="module")
 def foreign() -> dict[str, list[list[np.ndarray]]]:
-    return foreign_pictures()
+    return ood_images()
 
 
 def test_every_group_has_pictures_that_can_be_looked_at(
@@ -31,29 +31,29 @@ def test_every_group_has_pictures_that_can_be_looked_at(
 
 
 def test_they_are_the_same_at_every_call(foreign: dict[str, list[list[np.ndarray]]]) -> None:
-    for name, origins in foreign_pictures().items():
+    for name, origins in ood_images().items():
         np.testing.assert_array_equal(origins[0][0], foreign[name][0][0])
 
 
 def test_changes_by_hand() -> None:
     picture = np.array([[0.0, 0.25], [0.5, 1.0]], np.float32)
-    inverted, turned, flipped = (group[0].tolist() for group in changed([picture]).values())
+    inverted, turned, flipped = (group[0].tolist() for group in corruptions([picture]).values())
     assert inverted == [[1.0, 0.75], [0.5, 0.0]]
     assert turned == [[0.25, 1.0], [0.0, 0.5]]
     assert flipped == [[0.5, 1.0], [0.0, 0.25]]
 
 
-def gate(threshold: float) -> Gate:
+def ood_detector(threshold: float) -> OODDetector:
     """The square of the features' length."""
     mean, directions = np.zeros(2048, np.float32), np.zeros((1, 2048), np.float32)
-    return Gate(mean, directions, np.ones(1, np.float32), 1.0, threshold)
+    return OODDetector(mean, directions, np.ones(1, np.float32), 1.0, threshold)
 
 
 def test_a_gate_that_nothing_passes_notices_everything(model: ResNet50FineTuned) -> None:
-    model.preprocessing, model.gate = Preprocessing(32), gate(-1.0)
+    model.preprocessing, model.ood_detector = Preprocessing(32), ood_detector(-1.0)
     radiographs = [Radiograph(draw_phantom(seed, size=64).pixels) for seed in (1, 2, 3)]
     same = {"same": [[each.pixels for each in radiographs]]}
-    rows = measure_outliers(model, radiographs, same)
+    rows = measure_ood(model, radiographs, same)
     assert [row["noticed"]["value"] for row in rows] == [1] * 5
     assert [(row["images"], row["origins"]) for row in rows] == [(3, 3)] * 4 + [(3, 1)]
     # the share under which all of 3, or of 1, are noticed with a probability of 2.5 %
@@ -61,11 +61,11 @@ def test_a_gate_that_nothing_passes_notices_everything(model: ResNet50FineTuned)
     assert rows[-1]["noticed"]["low"] == pytest.approx(0.025)
     assert rows[0]["AUROC"] == ""
     assert rows[-1]["AUROC"]["value"] == pytest.approx(0.5)
-    model.gate = gate(np.inf)
-    assert measure_outliers(model, radiographs, same)[-1]["noticed"]["value"] == 0
+    model.ood_detector = ood_detector(np.inf)
+    assert measure_ood(model, radiographs, same)[-1]["noticed"]["value"] == 0
 
 
 def test_without_a_gate_there_is_nothing_to_measure(model: ResNet50FineTuned) -> None:
-    model.gate = None
+    model.ood_detector = None
     with pytest.raises(ValueError, match="calibrate"):
-        measure_outliers(model, [Radiograph(np.zeros((8, 8), np.float32))])
+        measure_ood(model, [Radiograph(np.zeros((8, 8), np.float32))])

@@ -101,9 +101,9 @@ def test_grey_stored_as_another_mode(mode: str) -> None:
 
 
 def test_colour_becomes_luma() -> None:
-    colours = Image.new("RGB", (3, 1))
-    colours.putdata([(255, 0, 0), (0, 255, 0), (0, 0, 255)])
-    pixels = read_radiograph(encode(colours, "PNG")).pixels
+    colors = Image.new("RGB", (3, 1))
+    colors.putdata([(255, 0, 0), (0, 255, 0), (0, 0, 255)])
+    pixels = read_radiograph(encode(colors, "PNG")).pixels
     # ITU-R BT.601, rounded to 8 bits
     np.testing.assert_allclose(pixels, [[0.299, 0.587, 0.114]], atol=0.5 / 255)
 
@@ -180,7 +180,7 @@ def test_the_second_picture_of_a_telephone_is_ignored() -> None:
 
 @pytest.mark.parametrize("file_format", ["TIFF", "WEBP", "PNG"])
 def test_several_pages_are_refused(file_format: str) -> None:
-    pages = [Image.new("RGB", (4, 4), colour) for colour in ("black", "white")]
+    pages = [Image.new("RGB", (4, 4), color) for color in ("black", "white")]
     data = encode(pages[0], file_format, save_all=True, append_images=pages[1:])
     with pytest.raises(RadiographError, match="several pages"):
         read_radiograph(data)

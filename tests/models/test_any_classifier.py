@@ -53,8 +53,8 @@ def test_the_last_layer_with_places_is_guessed(named_cam):
 
 def test_a_batch_has_the_maps_of_its_single_images(named_cam, x):
     name, cam = named_cam
-    seen = cam.see(x)
-    assert seen.activations(*seen.layers).shape[2:] == NETWORKS[name][1]
+    forward_pass = cam.record(x)
+    assert forward_pass.activations(*forward_pass.layers).shape[2:] == NETWORKS[name][1]
     logits, heatmaps = cam(x, [0, 2], "elementwise")
     assert heatmaps.shape == (2, SIZE, SIZE)
     assert heatmaps.amax(dim=(1, 2)).tolist() == [1, 1]
@@ -84,10 +84,10 @@ def test_gradients_are_those_of_the_whole_graph():
     features.retain_grad()
     pooled = features.clone().relu().mean(dim=(2, 3))  # DenseNet's own ReLU is in place
     network.classifier(pooled)[0, 1].backward()
-    seen = CAM(network, preprocessing=SMALL).see(image)
+    forward_pass = CAM(network, preprocessing=SMALL).record(image)
     weights = torch.tensor([[0.0, 1.0, 0.0]])
-    torch.testing.assert_close(seen.activations("features"), features.detach())
-    torch.testing.assert_close(seen.gradients(weights, ["features"])[0], features.grad)
+    torch.testing.assert_close(forward_pass.activations("features"), features.detach())
+    torch.testing.assert_close(forward_pass.gradients(weights, ["features"])[0], features.grad)
 
 
 def test_any_classifier_can_be_explained_as_it_is():
@@ -103,8 +103,8 @@ def test_any_classifier_can_be_explained_as_it_is():
 def test_several_layers_are_fused():
     cam = CAM(build("resnet18"), ["layer3", "layer4"], preprocessing=SMALL)
     image = torch.randn(1, 3, SIZE, SIZE)
-    seen = cam.see(image)
-    each = [seen.maps(1, layers=[layer])[0] for layer in ("layer3", "layer4")]
+    forward_pass = cam.record(image)
+    each = [forward_pass.maps(1, layers=[layer])[0] for layer in ("layer3", "layer4")]
     mean = torch.stack(each).mean(dim=0)
     torch.testing.assert_close(cam(image, 1)[1], mean / mean.max())
     highest = torch.stack(each).amax(dim=0)
@@ -134,7 +134,7 @@ def xrv_resnet():
 def test_torchxrayvision_is_explained_by_its_logits(build_xrv):
     network = build_xrv()
     plain = CAM(network)
-    assert plain.preprocessing.normalise(torch.tensor([[[[0.0, 1.0]]]])).tolist() == [
+    assert plain.preprocessing.normalize(torch.tensor([[[[0.0, 1.0]]]])).tolist() == [
         [[[-1024.0, 1024.0]]]
     ]
     assert plain.multi_label
@@ -145,9 +145,9 @@ def test_torchxrayvision_is_explained_by_its_logits(build_xrv):
         logits = network(image)
     network.op_threshs = torch.full((18,), 0.3)
     scaled = CAM(network)
-    seen = scaled.see(image)
-    torch.testing.assert_close(seen.logits, logits)
-    assert seen.maps(3)[0].shape == (1, 64, 64)
+    forward_pass = scaled.record(image)
+    torch.testing.assert_close(forward_pass.logits, logits)
+    assert forward_pass.maps(3)[0].shape == (1, 64, 64)
 
 
 def test_torchxrayvision_names_its_findings():
@@ -157,7 +157,7 @@ def test_torchxrayvision_names_its_findings():
     assert names[17] == "class 17"
     radiograph = Radiograph(np.random.default_rng(0).random((80, 80), dtype=np.float32))
     explanation = explain(network, radiograph, "finding 3")
-    logits = CAM(network).see(guess_preprocessing(network).prepare(radiograph)).logits
+    logits = CAM(network).record(guess_preprocessing(network).prepare(radiograph)).logits
     expected = logits[0].sigmoid().tolist()
     assert list(explanation.probabilities.values()) == pytest.approx(expected)
 
@@ -186,8 +186,8 @@ def test_a_softmax_at_the_end_is_looked_behind():
         nn.Linear(4, 2),
     )
     image = torch.randn(1, 3, 16, 16)
-    bare = CAM(network, preprocessing=SMALL).see(image)
-    wrapped = CAM(nn.Sequential(network, nn.Softmax(dim=1)), preprocessing=SMALL).see(image)
+    bare = CAM(network, preprocessing=SMALL).record(image)
+    wrapped = CAM(nn.Sequential(network, nn.Softmax(dim=1)), preprocessing=SMALL).record(image)
     torch.testing.assert_close(wrapped.logits, bare.logits)
     torch.testing.assert_close(wrapped.maps(1)[0], bare.maps(1)[0])
 
@@ -242,7 +242,7 @@ def test_a_sigmoid_is_told_from_a_softmax_and_looked_behind_in_place():
     cam = CAM(InPlace(*layers, nn.Linear(4, 2, bias=False)), preprocessing=SMALL)
     assert cam.multi_label
     image = torch.randn(1, 3, 16, 16)
-    logits = cam.see(image).logits
+    logits = cam.record(image).logits
     torch.testing.assert_close(logits.sigmoid(), cam.model(image))
 
 
@@ -257,7 +257,7 @@ def test_a_single_logit_is_a_probability_of_its_own():
     network = torchvision.models.resnet18(num_classes=1)
     radiograph = Radiograph(np.random.default_rng(0).random((70, 90), dtype=np.float32))
     share = explain(network, radiograph).probabilities["class 0"]
-    logits = CAM(network).see(guess_preprocessing(network).prepare(radiograph)).logits
+    logits = CAM(network).record(guess_preprocessing(network).prepare(radiograph)).logits
     assert share == pytest.approx(logits.sigmoid().item(), abs=1e-5)
     assert 0 < share < 1
 

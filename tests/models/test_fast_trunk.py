@@ -11,7 +11,7 @@ import torch
 import torchvision
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
-from cxr_gradcam.cam.forward_pass import HookedPass
+from cxr_gradcam.cam.forward_pass import HookedForwardPass
 from cxr_gradcam.models import fast_trunk as trunk
 from cxr_gradcam.models.checkpoint import example_files
 from cxr_gradcam.models.fast_trunk import (
@@ -25,7 +25,7 @@ from cxr_gradcam.models.fast_trunk import (
     fast_dtype,
 )
 from cxr_gradcam.models.resnet50 import DETAIL
-from cxr_gradcam.models.split_pass import StagedPass
+from cxr_gradcam.models.split_pass import SplitForwardPass
 
 BF16 = torch.bfloat16
 
@@ -52,7 +52,7 @@ def bundled(request):
             without_openvino(patch)
         else:
             pytest.importorskip("openvino")
-        if isinstance(model.see(example), HookedPass):
+        if isinstance(model.record(example), HookedForwardPass):
             pytest.skip("torch alone is not faster on this processor")
     return model
 
@@ -110,19 +110,19 @@ def test_every_trunk_gives_the_same_stages(shared_model, images, build):
 
 
 def test_the_trunk_follows_changed_weights(fast, images):
-    before = fast.see(images).logits
+    before = fast.record(images).logits
     with torch.no_grad():
         fast.resnet50.layer1[0].conv1.weight *= 3
-    after = fast.see(images)
-    assert isinstance(after, StagedPass)
+    after = fast.record(images)
+    assert isinstance(after, SplitForwardPass)
     fast.fast = False
     assert (before - after.logits).abs().max() > 0.01
-    torch.testing.assert_close(after.logits, fast.see(images).logits, rtol=0.05, atol=0.05)
+    torch.testing.assert_close(after.logits, fast.record(images).logits, rtol=0.05, atol=0.05)
     fast.fast = True
     other = {name: tensor.clone() for name, tensor in fast.state_dict().items()}
     other["resnet50.layer1.0.conv1.weight"] /= 3
     fast.load_state_dict(other, assign=True)
-    torch.testing.assert_close(fast.see(images).logits, before)
+    torch.testing.assert_close(fast.record(images).logits, before)
 
 
 def test_the_trunk_follows_replaced_layers(fast, images):
@@ -146,12 +146,12 @@ def test_the_trunk_follows_an_optimiser_that_leaves_no_trace(fast, images):
 
 def assert_follows(model, images, change):
     """After a change, the fast trunk is nearer to the new network than to the old one, by far."""
-    before = model.see(images).logits
+    before = model.record(images).logits
     change()
-    after = model.see(images)
-    assert isinstance(after, StagedPass)
+    after = model.record(images)
+    assert isinstance(after, SplitForwardPass)
     model.fast = False
-    expected = model.see(images).logits
+    expected = model.record(images).logits
     model.fast = True
     assert (after.logits - expected).norm() < 0.2 * (before - expected).norm()
 
@@ -161,8 +161,8 @@ def test_an_empty_batch_spoils_nothing(fast, images):
     assert logits.shape == (0, 3)
     assert heatmaps.shape == (0, 64, 96)
     with pytest.raises(ValueError, match=r"images \(N, 3, H, W\) are needed, not \(4, 1, 64, 96\)"):
-        fast.see(images[:, :1])
-    assert fast.see(images).logits.shape == (4, 3)
+        fast.record(images[:, :1])
+    assert fast.record(images).logits.shape == (4, 3)
 
 
 def test_nobodys_image_waits_in_an_idle_request(shared_model, images):
@@ -174,12 +174,12 @@ def test_nobodys_image_waits_in_an_idle_request(shared_model, images):
 
 
 def test_a_foreign_hook_is_not_passed_by(fast, images):
-    seen = []
-    handle = fast.resnet50.layer2.register_forward_hook(lambda *_: seen.append(True))
-    assert isinstance(fast.see(images), HookedPass)
+    passed = []
+    handle = fast.resnet50.layer2.register_forward_hook(lambda *_: passed.append(True))
+    assert isinstance(fast.record(images), HookedForwardPass)
     handle.remove()
-    assert isinstance(fast.see(images), StagedPass)
-    assert seen == [True]
+    assert isinstance(fast.record(images), SplitForwardPass)
+    assert passed == [True]
 
 
 def slow_by_switch(model, _patch):
@@ -196,15 +196,15 @@ def slow_by_training(model, _patch):
 
 @pytest.mark.parametrize("slow", [slow_by_switch, slow_by_environment, slow_by_training])
 def test_it_can_be_switched_off(fast, images, monkeypatch, slow):
-    assert isinstance(fast.see(images), StagedPass)
+    assert isinstance(fast.record(images), SplitForwardPass)
     slow(fast, monkeypatch)
-    assert isinstance(fast.see(images), HookedPass)
+    assert isinstance(fast.record(images), HookedForwardPass)
 
 
 def test_layers_that_are_no_stage_are_captured_by_hooks(fast, images):
-    seen = fast.see(images, ["resnet50.layer1", fast.target_layer])
-    assert isinstance(seen, HookedPass)
-    assert seen.layers == ("resnet50.layer1", "resnet50.layer4.2.conv3")
+    passed = fast.record(images, ["resnet50.layer1", fast.target_layer])
+    assert isinstance(passed, HookedForwardPass)
+    assert passed.layers == ("resnet50.layer1", "resnet50.layer4.2.conv3")
 
 
 def test_who_wants_gradients_gets_the_network_itself(fast, images):
@@ -221,34 +221,36 @@ def test_who_wants_gradients_gets_the_network_itself(fast, images):
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
 def test_the_callers_grad_mode_does_not_matter(fast, images, mode):
-    expected = fast.see(images).maps(1)[0]
+    expected = fast.record(images).maps(1)[0]
     with mode():
-        given = fast.see(images).maps(1)[0]
+        given = fast.record(images).maps(1)[0]
     torch.testing.assert_close(given, expected, rtol=0, atol=1e-6)
 
 
 def test_double_precision_and_autocast_go_their_own_way(fast, images):
     with torch.autocast("cpu", torch.bfloat16):
-        assert isinstance(fast.see(images), HookedPass)
+        assert isinstance(fast.record(images), HookedForwardPass)
     fast.double()
-    assert isinstance(fast.see(images.double()), HookedPass)
+    assert isinstance(fast.record(images.double()), HookedForwardPass)
 
 
 def test_a_model_with_a_trunk_can_be_copied_and_saved(fast, images):
-    expected = fast.see(images).logits
+    expected = fast.record(images).logits
     for other in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
         assert other.fast
-        torch.testing.assert_close(other.see(images).logits, expected)
+        torch.testing.assert_close(other.record(images).logits, expected)
 
 
 def test_without_openvino_torch_does_it(fast, images, monkeypatch):
     without_openvino(monkeypatch)
     fast.fast = False
-    expected = fast.see(images).maps(1)[0]
+    expected = fast.record(images).maps(1)[0]
     fast.fast = True
-    seen = fast.see(images)
-    assert isinstance(seen, StagedPass if fast_dtype(torch.device("cpu")) else HookedPass)
-    assert correlation(seen.maps(1)[0].numpy(), expected.numpy()) > 0.98
+    passed = fast.record(images)
+    assert isinstance(
+        passed, SplitForwardPass if fast_dtype(torch.device("cpu")) else HookedForwardPass
+    )
+    assert correlation(passed.maps(1)[0].numpy(), expected.numpy()) > 0.98
 
 
 def test_a_failing_openvino_is_told_and_replaced(fast, images, monkeypatch):
@@ -259,7 +261,7 @@ def test_a_failing_openvino_is_told_and_replaced(fast, images, monkeypatch):
 
     monkeypatch.setattr(trunk, "OpenVinoTrunk", fail)
     with pytest.warns(UserWarning, match=r"OpenVINO cannot run this network \(no such device\)"):
-        fast.see(images)
+        fast.record(images)
 
 
 def test_openvinos_telemetry_is_not_begun(shared_model, images, monkeypatch):
@@ -274,7 +276,7 @@ def test_sixteen_threads_share_a_trunk(fast):
     images = torch.randn(16, 1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
 
     def ask(turn):
-        return fast.see(images[turn]).maps(turn % 3, "layercam")[0]
+        return fast.record(images[turn]).maps(turn % 3, "layercam")[0]
 
     expected = [ask(turn) for turn in range(16)]
     with ThreadPoolExecutor(16) as pool:

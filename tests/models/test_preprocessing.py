@@ -58,10 +58,10 @@ def test_stretching_favours_no_side(shape, size, axis, seed):
 def test_denormalising_undoes_normalising(grey):
     preprocessing = Preprocessing()
     image = torch.full((2, 1, 3, 5), grey)
-    back = preprocessing.denormalise(preprocessing.normalise(image))
+    back = preprocessing.denormalize(preprocessing.normalize(image))
     torch.testing.assert_close(back, image.expand(2, 3, 3, 5), rtol=0, atol=1e-6)
 
 
 def test_denormalised_values_stay_in_range():
-    assert PLAIN.denormalise(torch.full((1, 3, 1, 1), 9.0)).tolist() == [[[[1.0]]] * 3]
-    assert PLAIN.denormalise(torch.full((1, 3, 1, 1), -9.0)).tolist() == [[[[0.0]]] * 3]
+    assert PLAIN.denormalize(torch.full((1, 3, 1, 1), 9.0)).tolist() == [[[[1.0]]] * 3]
+    assert PLAIN.denormalize(torch.full((1, 3, 1, 1), -9.0)).tolist() == [[[[0.0]]] * 3]

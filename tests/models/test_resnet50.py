@@ -689,7 +689,7 @@ def test_one_image_may_come_with_or_without_a_batch_axis(shared_model, images):
 def test_without_an_original_the_input_itself_is_shown(model):
     model.preprocessing = Preprocessing(64, (0.2, 0.3, 0.4), (0.5, 0.25, 0.125))
     grey = torch.arange(64.0).expand(1, 1, 48, 64) / 63
-    x = model.preprocessing.normalise(grey)
+    x = model.preprocessing.normalize(grey)
     blended = model.get_gradcam_overlay(x, alpha=0)[1]
     expected = np.floor(np.arange(64) / 63 * 255 + 0.5)
     assert blended.shape == (48, 64, 3)

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cxr_gradcam.training.appearance import SIGMAS, _apart, _blur, exchange, take_detail, take_tone
+from cxr_gradcam.training.appearance import (
+    SIGMAS,
+    _apart,
+    _blur,
+    match_detail,
+    match_histogram,
+    mix_appearance,
+)
 
 SWAPPED = torch.tensor([1, 0])
 ALL = torch.ones(2)
@@ -22,7 +29,7 @@ def _pictures(seed: int, count: int = 2, side: int = 48) -> Tensor:
 def test_two_grey_levels_become_the_others_two() -> None:
     dark = torch.tensor([0.0, 0.0, 0.2, 0.2]).view(1, 1, 2, 2)
     bright = torch.tensor([1.0, 0.6, 1.0, 0.6]).view(1, 1, 2, 2)
-    toned = take_tone(torch.cat([dark, bright]), SWAPPED, ALL)
+    toned = match_histogram(torch.cat([dark, bright]), SWAPPED, ALL)
     assert toned.flatten(1).tolist() == [
         torch.tensor([0.6, 0.6, 1.0, 1.0]).tolist(),
         torch.tensor([0.2, 0.0, 0.2, 0.0]).tolist(),
@@ -31,15 +38,15 @@ def test_two_grey_levels_become_the_others_two() -> None:
 
 def test_half_the_way_is_the_mean() -> None:
     images = _pictures(0)
-    half = take_tone(images, SWAPPED, ALL / 2)
-    whole = take_tone(images, SWAPPED, ALL)
+    half = match_histogram(images, SWAPPED, ALL / 2)
+    whole = match_histogram(images, SWAPPED, ALL)
     assert torch.allclose(half, (images + whole) / 2)
 
 
 @given(st.integers(0, 1000))
 def test_the_mean_becomes_the_others_and_the_order_stays(seed: int) -> None:
     images = _pictures(seed)
-    toned = take_tone(images, SWAPPED, ALL)
+    toned = match_histogram(images, SWAPPED, ALL)
     assert torch.allclose(toned.mean((1, 2, 3)), images[SWAPPED].mean((1, 2, 3)), atol=0.01)
     for image, result in zip(images.flatten(1), toned.flatten(1), strict=True):
         assert bool((result[image.argsort()].diff() >= 0).all())
@@ -48,8 +55,8 @@ def test_the_mean_becomes_the_others_and_the_order_stays(seed: int) -> None:
 def test_nothing_changes_with_oneself_as_partner() -> None:
     images = _pictures(1)
     alone = torch.arange(2)
-    assert torch.allclose(take_tone(images, alone, ALL), images, atol=1 / 255)
-    assert torch.allclose(take_detail(images, alone, ALL), images, atol=1e-6)
+    assert torch.allclose(match_histogram(images, alone, ALL), images, atol=1 / 255)
+    assert torch.allclose(match_detail(images, alone, ALL), images, atol=1e-6)
 
 
 def test_parts_are_differences_of_gaussians_and_sum_to_the_picture() -> None:
@@ -66,7 +73,7 @@ def test_parts_are_differences_of_gaussians_and_sum_to_the_picture() -> None:
 def test_the_blurred_picture_gets_finer_detail_and_the_fine_one_less() -> None:
     images = _pictures(3) * 0.4 + 0.3  # far enough from black and white for every gain
     before = _apart(images)[0].square().mean((1, 2, 3))
-    after = _apart(take_detail(images, SWAPPED, ALL))[0].square().mean((1, 2, 3))
+    after = _apart(match_detail(images, SWAPPED, ALL))[0].square().mean((1, 2, 3))
     assert before[0] > 4 * before[1]
     assert after[0] < before[0] / 2
     assert after[1] > 2 * before[1]
@@ -83,11 +90,11 @@ def test_what_tells_the_machine_no_longer_tells_the_class() -> None:
         return float((means[ill].mean() - means[~ill].mean()).abs() / means.std())
 
     assert gap(images) > 1.9
-    assert gap(exchange(images, torch.Generator().manual_seed(5))) < 1.5
+    assert gap(mix_appearance(images, torch.Generator().manual_seed(5))) < 1.5
 
 
 def test_equal_seeds_give_equal_results_in_range() -> None:
     images = _pictures(6, count=4)
-    first, second = (exchange(images, torch.Generator().manual_seed(7)) for _ in range(2))
+    first, second = (mix_appearance(images, torch.Generator().manual_seed(7)) for _ in range(2))
     assert torch.equal(first, second)
     assert bool(((first >= 0) & (first <= 1)).all())

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cxr_gradcam.data.dataset import LabelledImages
 from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.training.calibrate import BATCH_SIZE, VIEWS, _calibrate, _exchanged
+from cxr_gradcam.training.calibrate import BATCH_SIZE, VIEWS, _calibrate, mixed_appearance
 
 COUNT = 2 * BATCH_SIZE + 3
 
@@ -18,10 +18,10 @@ class Brightness:
     preprocessing = Preprocessing(8, (0.0,), (1.0,))
 
     def __init__(self) -> None:
-        self.seen: list[Tensor] = []
+        self.forward_pass: list[Tensor] = []
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        self.seen.append(x)
+        self.forward_pass.append(x)
         evidence = (x.mean((1, 2, 3)) - 0.5) * 8
         return x.flatten(1), torch.stack([torch.zeros_like(evidence), evidence], dim=1)
 
@@ -43,26 +43,26 @@ def _validation(noisy: int, phantoms: int) -> LabelledImages:
 def test_each_picture_stays_at_its_place_when_exchanged() -> None:
     grey = torch.randint(0, 256, (COUNT, 1, 16, 16), generator=torch.Generator().manual_seed(1))
     images = grey.to(torch.uint8)
-    changed = _exchanged(images, seed=0)
+    changed = mixed_appearance(images, seed=0)
     alike = np.corrcoef(images.flatten(1).numpy(), changed.flatten(1).numpy())[:COUNT, COUNT:]
     assert alike.argmax(axis=1).tolist() == list(range(COUNT))
     assert not torch.equal(images, changed)
-    assert torch.equal(changed, _exchanged(images, seed=0))
-    assert not torch.equal(changed, _exchanged(images, seed=1))
+    assert torch.equal(changed, mixed_appearance(images, seed=0))
+    assert not torch.equal(changed, mixed_appearance(images, seed=1))
 
 
 def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
     model = Brightness()
     calibration, features = _calibrate(model, _validation(noisy=9, phantoms=5), noisy_from=1)  # type: ignore[arg-type]
     assert len(features) == COUNT - 5
-    assert sum(map(len, model.seen)) == (1 + VIEWS) * (COUNT - 5)
+    assert sum(map(len, model.forward_pass)) == (1 + VIEWS) * (COUNT - 5)
     point = calibration.operating_point
     assert point is not None
     assert point.class_name == "Pneumonia"
-    seen = model.seen[0][: COUNT - 14]
-    evidence = calibration.probabilities(model.features(seen)[1])[:, 1]
+    forward_pass = model.forward_pass[0][: COUNT - 14]
+    evidence = calibration.probabilities(model.features(forward_pass)[1])[:, 1]
     called = evidence >= point.threshold
-    assert called.tolist() == [index % 2 == 1 for index in range(len(seen))]
+    assert called.tolist() == [index % 2 == 1 for index in range(len(forward_pass))]
 
 
 def test_wrong_labels_make_the_temperature_higher() -> None:

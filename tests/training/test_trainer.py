@@ -16,10 +16,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cxr_gradcam import RadiographError, ResNet50FineTuned
-from cxr_gradcam.data.dataset import split_by_patient
+from cxr_gradcam.data.dataset import held_out_patients
 from cxr_gradcam.models.checkpoint import load_checkpoint
-from cxr_gradcam.training.trainer import Recipe, gradcam_weights, location_loss, smoothed, train
-from cxr_gradcam.training.trainer import trainer as training_module
+from cxr_gradcam.training import trainer as training_module
+from cxr_gradcam.training.trainer import (
+    Recipe,
+    gradcam_weights,
+    location_loss,
+    smooth_labels,
+    train,
+)
 
 TINY = Recipe(epochs=2, size=64, batch_size=4, phantoms=0, validation_share=0.5)
 
@@ -199,7 +205,7 @@ def test_sizes_grow_to_the_full_one(epochs: int, size: int) -> None:
 
 
 def test_labels_are_smoothed_each_by_its_own_share() -> None:
-    targets = smoothed(torch.tensor([0, 1]), torch.tensor([0.0, 0.2]), 2)
+    targets = smooth_labels(torch.tensor([0, 1]), torch.tensor([0.0, 0.2]), 2)
     torch.testing.assert_close(targets, torch.tensor([[1.0, 0.0], [0.1, 0.9]]))
 
 
@@ -245,9 +251,9 @@ def test_the_weights_led_in_training_are_those_of_grad_cam() -> None:
     fc = model.resnet50.fc.weight
     weights = gradcam_weights((fc[1] - fc[0])[None], block.bn3, outputs[1])
     led = torch.einsum("nkhw,nk->nhw", outputs[0], weights).relu() / outputs[0][0, 0].numel()
-    seen = model.see(x)
+    forward_pass = model.record(x)
     asked = torch.tensor([[-1.0, 1.0]]).expand(2, 2)
-    (maps,) = seen.raw_maps(asked, "gradcam", seen.layers)
+    (maps,) = forward_pass.raw_maps(asked, "gradcam", forward_pass.layers)
     torch.testing.assert_close(led, maps, rtol=1e-4, atol=1e-6)
 
 
@@ -264,7 +270,7 @@ def test_figures_are_given_per_source(data: Path, tmp_path: Path) -> None:
 
 def test_a_source_with_one_class_in_validation_has_no_figure(data: Path, tmp_path: Path) -> None:
     files = sorted(data.glob("*/*.png"))
-    held_out = split_by_patient([path.name for path in files], 0.5, TINY.seed)
+    held_out = held_out_patients([path.name for path in files], 0.5, TINY.seed)
     lone = tmp_path / "lone"
     for folder, validates in (("NORMAL", True), ("PNEUMONIA", False)):
         (lone / folder).mkdir(parents=True)

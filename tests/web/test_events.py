@@ -117,6 +117,6 @@ def test_of_two_clicks_the_later_one_counts_though_it_arrives_first() -> None:
         gr.SelectData(None, {"index": index, "value": clicked})
         for index, clicked in ((0, 100.0), (1, 100.5))
     )
-    opened = take_example(None, second)
-    assert take_example(opened, first) is opened
+    session = take_example(None, second)
+    assert take_example(session, first) is session
     assert take_example(take_example(None, first), second).clicked == 100.5

@@ -26,13 +26,13 @@ def answer(**said: Any) -> str:
 
 @pytest.mark.parametrize("verdict", ["likely", "uncertain", "unlikely"])
 def test_the_verdict_stands_in_words(verdict: str) -> None:
-    html = answer(finding="Pneumonia", verdict=verdict, unfamiliarity=0.9)
+    html = answer(finding="Pneumonia", verdict=verdict, ood_score=0.9)
     assert f"Pneumonia: {verdict}<" in html
     assert "dimmed" not in html
 
 
 def test_an_unfamiliar_image_gets_a_warning_and_no_verdict() -> None:
-    html = answer(finding="Pneumonia", verdict="likely", unfamiliarity=1.01)
+    html = answer(finding="Pneumonia", verdict="likely", ood_score=1.01)
     assert 'role="alert"' in html
     assert "does not look like" in html
     assert "Pneumonia: likely" not in html
