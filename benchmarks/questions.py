@@ -15,7 +15,8 @@ from benchmarks.maps import BARE, CLASS_IDX, bare_forward, setting
 from benchmarks.timing import interleave, median_ratio, milliseconds
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.models.resnet50 import DETAIL, ResNet50FineTuned
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.stages import DETAIL
 
 
 def main() -> None:

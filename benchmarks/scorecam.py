@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.maps import CLASS_IDX, SIZE, setting
 from benchmarks.timing import interleave, median_ratio, milliseconds
-from cxr_gradcam.cam.gradient_methods import upsample
+from cxr_gradcam.cam.maps import upsample
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 OURS, TORCHCAM = "cxr-gradcam", "torchcam"

@@ -1,4 +1,8 @@
+"""The order of the packages: imports go downwards only."""
+
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,140 +10,155 @@ import pytest
 import cxr_gradcam
 
 PACKAGE = Path(cxr_gradcam.__file__).parent
-ORDER = (
-    "cxr_gradcam.imaging.dicom",
-    "cxr_gradcam.imaging",
-    "cxr_gradcam.imaging.reading",
-    "cxr_gradcam.synthetic",
-    "cxr_gradcam.synthetic.chest",
-    "cxr_gradcam.models",
-    "cxr_gradcam.models.preprocessing",
-    "cxr_gradcam.models.calibration",
-    "cxr_gradcam.models.ood",
-    "cxr_gradcam.models.checkpoint",
-    "cxr_gradcam.cam",
-    "cxr_gradcam.cam.gradient_methods",
-    "cxr_gradcam.cam.methods",
-    "cxr_gradcam.cam.perturbation_methods",
-    "cxr_gradcam.cam.targets",
-    "cxr_gradcam.cam.hooks",
-    "cxr_gradcam.cam.layers",
-    "cxr_gradcam.cam.forward_pass",
-    "cxr_gradcam.models.fast_trunk",
-    "cxr_gradcam.models.split_pass",
-    "cxr_gradcam.imaging.rendering",
-    "cxr_gradcam.models.resnet50",
-    "cxr_gradcam.models.any_classifier",
-    "cxr_gradcam.explanation",
-    "cxr_gradcam",
-    "cxr_gradcam.training.appearance",
-    "cxr_gradcam.training.augmentation",
-    "cxr_gradcam.data",
-    "cxr_gradcam.data.image_folder",
-    "cxr_gradcam.evaluation.metrics",
-    "cxr_gradcam.evaluation",
-    "cxr_gradcam.evaluation.classification",
-    "cxr_gradcam.evaluation.plots",
-    "cxr_gradcam.evaluation.localization",
-    "cxr_gradcam.data.cases",
-    "cxr_gradcam.evaluation.faithfulness",
-    "cxr_gradcam.synthetic.non_chest",
-    "cxr_gradcam.evaluation.ood",
-    "cxr_gradcam.evaluation.studies",
-    "cxr_gradcam.evaluation.model_card",
-    "cxr_gradcam.data.dataset",
-    "cxr_gradcam.training.calibrate",
-    "cxr_gradcam.training",
-    "cxr_gradcam.training.trainer",
-    "cxr_gradcam.batch.files",
-    "cxr_gradcam.batch",
-    "cxr_gradcam.cli.demo",
-    "cxr_gradcam.cli.commands",
-    "cxr_gradcam.cli",
-    "cxr_gradcam.__main__",
-    "cxr_gradcam.web",
-    "cxr_gradcam.web.prediction",
-    "cxr_gradcam.web.controls",
-    "cxr_gradcam.web.session",
-    "cxr_gradcam.web.viewer",
-    "cxr_gradcam.web.gallery",
-    "cxr_gradcam.web.page",
-    "app",
+
+FLOORS = (
+    {"imaging", "synthetic", "cam", "bundled"},
+    {"models", "data"},
+    {"question", "explanation"},
+    {"report"},
+    {"training", "evaluation"},
+    {"batch", "archive"},
+    {"web", "cli"},
+    {"app"},
 )
-"""A module imports only from those in front of it."""
+"""The packages, and modules beside them, from the lowest floor to the highest."""
+
+FORBIDDEN = {
+    ("cam", "imaging"),
+    ("imaging", "cam"),
+    ("models", "data"),
+    ("training", "evaluation"),
+    ("evaluation", "training"),
+    ("web", "cli"),
+    ("cli", "web"),
+}
+"""On one floor, or against the floors' order, these never know each other."""
+
+WITHIN = {("synthetic", "imaging"), ("data", "models"), ("explanation", "question")}
+"""What knows its neighbour on the same floor."""
+
+AT_HOME = {
+    "gradio": {"web", "app"},
+    "scipy": {"training", "evaluation"},
+    "sklearn": {"training", "evaluation"},
+    "highdicom": {"archive"},
+    "pynetdicom": {"archive"},
+    "dicomweb_client": {"archive"},
+    "ray": {"batch"},
+    "torch": {"cam", "models", "data", "training", "evaluation", "question", "explanation"}
+    | {"report", "batch", "archive", "web", "cli", "app"},
+}
+"""Libraries, and the only places that may import them."""
+
+ALIASES = {"render", "checkpoint", "resnet50", "__init__", "__main__"}
+"""Facades: they may import from everywhere and nobody imports from them."""
 
 
 def module_files() -> dict[str, Path]:
-    """Every module of the package and app.py, by name."""
+    """Every module of the package and app.py, by its dotted name inside the package."""
     files = {"app": PACKAGE.parent / "app.py"}
     for path in PACKAGE.rglob("*.py"):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        files[".".join(parts).removesuffix(".__init__")] = path
+        if "assets" not in path.parts:
+            files[".".join(path.relative_to(PACKAGE).with_suffix("").parts)] = path
     return files
 
 
-def imports(source: str, module: str) -> set[str]:
+def imported(source: str) -> set[str]:
     """The modules that a source imports, wherever the statement stands."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            above = module.split(".")[: -node.level] if node.level else []
-            origin = ".".join([*above, *([node.module] if node.module else [])])
-            submodules = {f"{origin}.{alias.name}" for alias in node.names} & {*ORDER}
-            found |= submodules or {origin}
+            assert node.level == 0, "imports are absolute"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-def backward(source: str, module: str) -> set[str]:
-    """The imports of a module that run against the order."""
-    allowed = ORDER[: ORDER.index(module)]
-    own = {name for name in imports(source, module) if name.split(".")[0] in ("cxr_gradcam", "app")}
-    return own - {*allowed}
+def packages(source: str) -> set[str]:
+    """The packages of ours that a source imports from."""
+    ours = (name.split(".") for name in imported(source) if name.startswith("cxr_gradcam."))
+    return {parts[1] for parts in ours if len(parts) > 1} | {
+        "app" for name in imported(source) if name.split(".")[0] == "app"
+    }
 
 
-def test_the_order_names_every_module_once():
-    assert sorted(ORDER) == sorted(module_files())
+def floor_of(package: str) -> int:
+    return next(number for number, floor in enumerate(FLOORS) if package in floor)
 
 
-@pytest.mark.parametrize(("module", "path"), module_files().items(), ids=module_files())
-def test_no_import_runs_back(module, path):
-    assert backward(path.read_text(encoding="utf-8"), module) == set()
+def upward(source: str, package: str) -> set[str]:
+    """What a source of a package imports though it may not."""
+    known = packages(source) - {package}
+    floor = floor_of(package)
+    return {
+        other
+        for other in known
+        if (package, other) in FORBIDDEN
+        or (floor_of(other) >= floor and (package, other) not in WITHIN)
+    }
+
+
+MODULES = {name: path for name, path in module_files().items() if name not in ALIASES}
+
+
+def test_every_package_has_its_floor():
+    known = set().union(*FLOORS)
+    assert {name.split(".")[0] for name in MODULES} <= known
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES.items(), ids=MODULES)
+def test_imports_go_downwards_only(module, path):
+    source = path.read_text(encoding="utf-8")
+    assert upward(source, module.split(".")[0]) == set()
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES.items(), ids=MODULES)
+def test_libraries_stay_at_home(module, path):
+    top = {name.split(".")[0] for name in imported(path.read_text(encoding="utf-8"))}
+    for library, homes in AT_HOME.items():
+        assert library not in top or module.split(".")[0] in homes, library
 
 
 @pytest.mark.parametrize(
     "source",
     [
         "from cxr_gradcam.imaging.rendering import overlay",
-        "import cxr_gradcam.imaging.rendering",
-        "from cxr_gradcam import render",
-        "from cxr_gradcam import explain",
-        "from .render import overlay",
-        "from .. import render",
+        "import cxr_gradcam.models.resnet50",
+        "from cxr_gradcam import explanation",
         "def overlay():\n    from cxr_gradcam.imaging.rendering import overlay",
-        "from cxr_gradcam.unknown import overlay",
         "import app",
     ],
 )
-def test_an_import_that_runs_back_is_seen(source):
-    assert backward(source, "cxr_gradcam.cam.gradient_methods")
+def test_an_import_that_goes_upwards_is_seen(source):
+    assert upward(source, "cam")
 
 
-def test_only_the_web_layer_knows_gradio():
-    users = {
-        module
-        for module, path in module_files().items()
-        if any(name.split(".")[0] == "gradio" for name in imports(path.read_text(), module))
-    }
-    assert users
-    assert all(user.startswith("cxr_gradcam.web.") for user in users)
+def test_no_module_imports_in_a_circle():
+    graph = {name: set() for name in MODULES}
+    for name, path in MODULES.items():
+        for full in imported(path.read_text(encoding="utf-8")):
+            parts = full.removeprefix("cxr_gradcam.").split(".")
+            graph[name] |= {".".join(parts[:n]) for n in (1, 2, 3)} & graph.keys() - {name}
+    while graph:
+        free = {name for name, below in graph.items() if not below & graph.keys()}
+        assert free, f"a circle among {sorted(graph)}"
+        graph = {name: below for name, below in graph.items() if name not in free}
 
 
-def test_web_and_command_line_do_not_know_each_other():
-    for module, path in module_files().items():
-        known = imports(path.read_text(), module)
-        assert not (
-            ".web" in module and known & {"cxr_gradcam.cli.commands", "cxr_gradcam.__main__"}
-        )
-        assert not ("cli" in module and any(".web" in name for name in known))
+def test_no_file_is_long_and_no_folder_full():
+    lengths = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+    folders = [name.rpartition(".")[0] for name in MODULES]
+    assert max(folders.count(folder) for folder in folders) <= 15
+
+
+def test_the_package_starts_without_what_only_studies_need():
+    code = (
+        "import sys, cxr_gradcam; cxr_gradcam.ResNet50FineTuned.from_checkpoint;"
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    run = [sys.executable, "-c", code]
+    loaded = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+    assert "torch" in loaded
+    assert not {"scipy", "sklearn", "matplotlib", "gradio"} & {*loaded}

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
-from cxr_gradcam.cam.gradient_methods import upsample
-from cxr_gradcam.explanation import Examination, examine, explain, find_class
+from cxr_gradcam.cam.maps import upsample
+from cxr_gradcam.explanation import Examination, examine, explain
 from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.question import find_class
 
 NAMES = ("Normal", "Pneumonia", "Effusion")
 
@@ -57,9 +59,14 @@ class HotCorner(ForwardPass):
         raise NotImplementedError
 
 
+class FakeClassifier:
+    class_names, multi_label = NAMES, False
+    calibration, ood_detector = Calibration(), None
+
+
 def test_a_hot_place_stays_in_its_place():
     radiograph = Radiograph(np.zeros((3, 4), dtype=np.float32))
-    explanation = Examination(radiograph, NAMES, HotCorner()).explain()
+    explanation = Examination(radiograph, FakeClassifier(), HotCorner()).explain()
     # Rows fit; columns as 2 pixels become 4: 0, 1/4, 3/4, 1.
     assert explanation.heatmap.tolist() == [[0] * 4, [0, 0.25, 0.75, 1], [0] * 4]
     assert explanation.peak == 6
@@ -110,8 +117,8 @@ def test_what_was_asked_is_told(model, radiograph):
     assert explanation.method == "layercam"
     assert explanation.layers == ("resnet50.layer4.2.conv3",)
     assert (explanation.contrast_with, explanation.against) == ("Normal", True)
-    assert explanation.question == "against Effusion rather than Normal"
-    assert explain(model, radiograph, "Effusion").question == "for Effusion"
+    assert str(explanation.question) == "against Effusion rather than Normal"
+    assert str(explain(model, radiograph, "Effusion").question) == "for Effusion"
 
 
 def test_an_examination_answers_what_explain_answers(model, radiograph):
@@ -129,7 +136,7 @@ def test_an_examination_answers_what_explain_answers(model, radiograph):
 
 
 def test_a_layer_that_was_not_looked_at_is_refused(model, radiograph):
-    with pytest.raises(ValueError, match=r"layer 'resnet50.layer1' was not looked at"):
+    with pytest.raises(ValueError, match=r"layer 'resnet50.layer1' was not recorded"):
         examine(model, radiograph).explain(layers=["resnet50.layer1"])
 
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from PIL import Image
 
-from cxr_gradcam.explanation import Question, explain
-from cxr_gradcam.imaging.reading import RadiographError, read_radiograph
+from cxr_gradcam.cam.perturbation_methods import Progress
+from cxr_gradcam.explanation import examine
+from cxr_gradcam.imaging.dicom import RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.question import Question
+from cxr_gradcam.report import record
 
 
 def explain_files(
-    model: ResNet50FineTuned,
+    model: Classifier,
     files: Sequence[Path],
     output: Path,
+    question: Question,
     *,
     alpha: float = 0.5,
     colormap: str = "jet",
-    **question: Unpack[Question],
+    progress: Progress | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Explain files one by one and save heat map and overlay of each as PNG.
 
@@ -29,14 +34,14 @@ def explain_files(
         model: with Grad-CAM enabled.
         files: radiographs.
         output: the folder for the pictures; files of the same name get numbers.
+        question: asked of each file.
         alpha: opacity of the map in the overlay, in [0, 1].
-        colormap: a name of `render.COLORMAPS`.
-        question: as in `explain`; by default, Grad-CAM for each file's predicted class.
+        colormap: a name of `rendering.COLORMAPS`.
+        progress: called while Score-CAM and Ablation-CAM are at work.
 
     Yields:
-        Per file, in order: {"file", "predicted_class", "probabilities", "finding", "verdict",
-        "is_familiar", "class_name", "method", "contrast_with", "against", "layers", "outputs"}, or
-        {"file", "error"} where it cannot be read.
+        Per file, in order: {"file", the keys of `report.record`, "outputs"}, or {"file", "error"}
+        where it cannot be read.
 
     Raises:
         ValueError: no such class, method or colour map, or `alpha` outside [0, 1].
@@ -48,7 +53,7 @@ def explain_files(
         except RadiographError as error:
             yield {"file": str(file), "error": str(error)}
             continue
-        explanation = explain(model, radiograph, **question)
+        explanation = examine(model, radiograph, question.layers).answer(question, progress)
         pictures = {
             "heatmap": colorize(explanation.heatmap, colormap),
             "overlay": overlay(as_rgb(radiograph.pixels), explanation.heatmap, alpha, colormap),
@@ -56,20 +61,7 @@ def explain_files(
         outputs = {name: str(output / f"{stem}-{name}.png") for name in pictures}
         for name, picture in pictures.items():
             Image.fromarray(picture).save(outputs[name], compress_level=1)
-        yield {
-            "file": str(file),
-            "predicted_class": explanation.predicted_class,
-            "probabilities": explanation.probabilities,
-            "finding": explanation.finding,
-            "verdict": explanation.verdict,
-            "is_familiar": explanation.is_familiar,
-            "class_name": explanation.class_name,
-            "method": explanation.method,
-            "contrast_with": explanation.contrast_with,
-            "against": explanation.against,
-            "layers": explanation.layers,
-            "outputs": outputs,
-        }
+        yield {"file": str(file), **record(explanation), "outputs": outputs}
 
 
 def unique_stems(files: Sequence[Path]) -> list[str]:

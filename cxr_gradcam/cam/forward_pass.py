@@ -1,75 +1,84 @@
-"""What a network has seen of a batch: answers to any question about it, without a second look.
+"""A recorded forward pass: answers to any question about a batch, without running it again.
 
 One forward pass leaves the logits, the target layers' activations and the way back from the one to
 the other. Another class, another gradient method or another choice among the layers then costs the
-tail of the network alone (and a second look in full precision where a fast trunk's map is weak).
+tail of the network alone.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cxr_gradcam.cam.gradient_methods import (
-    GRADIENT_METHODS,
-    Fusion,
-    GradientMethod,
-    fuse,
-    strongest_pattern,
-)
-from cxr_gradcam.cam.hooks import Capture, capturing, evaluating, hooked, score_gradients
-from cxr_gradcam.cam.layers import Grid
-from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.cam.perturbation_methods import Progress, ablationcam, scorecam
+from cxr_gradcam.cam.maps import Fusion, check_fusion, fuse
+from cxr_gradcam.cam.methods import Method, find_method
+from cxr_gradcam.cam.perturbation_methods import Progress, ScoredSample
 from cxr_gradcam.cam.targets import ClassIdx, target_weights
+
+
+class MapOptions(TypedDict, total=False):
+    """What may be asked of a map beside class and method.
+
+    Attributes:
+        layers: names among the pass's layers; None for all of them.
+        contrast_idx: explain the class rather than this one.
+        against: explain what speaks against the class.
+        fusion: how several layers' maps become one, "mean" or "max".
+        size: (H, W) of the maps in pixels; None for that of the input.
+    """
+
+    layers: Sequence[str] | None
+    contrast_idx: ClassIdx
+    against: bool
+    fusion: Fusion
+    size: tuple[int, int] | None
 
 
 class ForwardPass(ABC):
     """A batch as a network has seen it.
 
+    A subclass offers four primitives: `activations`, `gradients`, `forward` and `logits_without`.
+    Maps are made of these here.
+
     Attributes:
         x: the batch as the network took it, (N, C, H, W).
         logits: (N, C), without a graph.
-        features: (N, K), what the network's head makes them of; None where it is not known.
+        features: (N, K), what the network's head takes; None where it is not known.
         layers: the names of the layers that a map can be taken at, in the order asked for.
     """
 
     x: Tensor
     logits: Tensor
-    features: Tensor | None
+    features: Tensor | None = None
     layers: tuple[str, ...]
 
     @abstractmethod
     def activations(self, layer: str) -> Tensor:
-        """Give a layer's activations (N, K, h, w)."""
+        """Return a layer's activations (N, K, h, w)."""
 
     @abstractmethod
     def gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """Give the gradients (N, K, h, w) of the logits' weighted sum at each layer."""
+        """Return the gradients (N, K, h, w) of the logits' weighted sum at each layer."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Give the logits (B, C) of other images (B, C, H, W)."""
+        """Return the logits (B, C) of other images (B, C, H, W)."""
 
     @abstractmethod
     def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
-        """Give the logits (B, C) of a sample with one channel of a layer set to zero each (B,)."""
+        """Return the logits (B, C) of a sample with one channel of a layer set to zero each."""
 
     def maps(
         self,
         class_idx: ClassIdx = None,
         method: str = "gradcam",
         *,
-        layers: Sequence[str] | None = None,
-        contrast_idx: ClassIdx = None,
-        against: bool = False,
-        fusion: Fusion = "mean",
-        size: tuple[int, int] | None = None,
         progress: Progress | None = None,
+        **options: Unpack[MapOptions],
     ) -> tuple[Tensor, Tensor]:
         """Map where the score of a class comes from.
 
@@ -77,12 +86,8 @@ class ForwardPass(ABC):
             class_idx: the class explained: None for each sample's predicted class, one index for
                 all samples, or one per sample.
             method: a name of `METHODS`.
-            layers: names among `self.layers`; None for all of them.
-            contrast_idx: explain the class rather than this one.
-            against: explain what speaks against the class.
-            fusion: how several layers' maps become one, "mean" or "max".
-            size: (H, W) of the maps in pixels; None for that of the input.
             progress: called while Score-CAM and Ablation-CAM are at work.
+            options: of `MapOptions`.
 
         Returns:
             Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), their maxima before scaling.
@@ -90,13 +95,18 @@ class ForwardPass(ABC):
         Raises:
             ValueError: no such class, method, layer or fusion.
         """
-        maps = self.raw_maps(
-            target_weights(self.logits, class_idx, contrast_idx, against=against),
-            method,
-            self.layers if layers is None else layers,
-            progress,
+        fusion = options.get("fusion", "mean")
+        check_fusion(fusion)
+        weights = target_weights(
+            self.logits,
+            class_idx,
+            options.get("contrast_idx"),
+            against=options.get("against", False),
         )
-        return fuse(maps, size or (self.x.shape[-2], self.x.shape[-1]), fusion)
+        layers = options.get("layers")
+        maps = self.raw_maps(weights, method, self.layers if layers is None else layers, progress)
+        size = options.get("size") or (self.x.shape[-2], self.x.shape[-1])
+        return fuse(maps, size, fusion)
 
     def raw_maps(
         self,
@@ -105,156 +115,84 @@ class ForwardPass(ABC):
         layers: Sequence[str],
         progress: Progress | None = None,
     ) -> list[Tensor]:
-        """Give each layer's maps (N, h, w) as they are, for the logits' weights (N, C).
+        """Return each layer's maps (N, h, w) before any scaling, for the logits' weights (N, C).
 
         Raises:
             ValueError: no such method or layer.
         """
-        self._check(method, layers)
-        if method in GRADIENT_METHODS:
-            return self._from_gradients(GRADIENT_METHODS[method], weights, layers)
-        if method == "eigencam":
-            return [pattern.relu() for pattern in self._strongest_patterns(layers)]
-        perturb = self._scorecam if method == "scorecam" else self._ablationcam
-        return self._one_by_one(perturb, weights, layers, progress)
+        found = find_method(method)
+        self._check_layers(layers)
+        if found.kind == "perturbation":
+            return self._perturbation_maps(found, weights, layers, progress)
+        captured = self._captured(found, weights, layers)
+        maps = [found.compute(*each) for each in captured]
+        return self.refine(maps, captured, method, weights, layers)
 
-    def _from_gradients(
-        self, compute: GradientMethod, weights: Tensor, layers: Sequence[str]
+    def refine(
+        self,
+        maps: list[Tensor],
+        captured: Sequence[tuple[Tensor, ...]],  # noqa: ARG002 - for subclasses
+        method: str,  # noqa: ARG002
+        weights: Tensor,  # noqa: ARG002
+        layers: Sequence[str],  # noqa: ARG002
     ) -> list[Tensor]:
-        gradients = self.gradients(weights, layers)
-        return [
-            compute(self.activations(layer), gradient)
-            for layer, gradient in zip(layers, gradients, strict=True)
-        ]
+        """Return better maps where the precision of the pass was not enough; here it always is.
 
-    def _strongest_patterns(self, layers: Sequence[str]) -> list[Tensor]:
-        return [strongest_pattern(self.activations(layer)) for layer in layers]
+        Args:
+            maps: of each layer, (N, h, w), as `raw_maps` made them.
+            captured: what they were made of, per layer: activations and, where the method takes
+                them, gradients, each (N, K, h, w).
+            method: a name of `METHODS`.
+            weights: of the logits, (N, C).
+            layers: names among `self.layers`.
+        """
+        return maps
 
-    def _check(self, method: str, layers: Sequence[str]) -> None:
-        if method not in METHODS:
-            raise ValueError(f"no method {method!r}: choose from {', '.join(METHODS)}")
+    def _captured(
+        self, method: Method, weights: Tensor, layers: Sequence[str]
+    ) -> list[tuple[Tensor, ...]]:
+        activations = [self.activations(layer) for layer in layers]
+        if method.kind == "activation":
+            return [(each,) for each in activations]
+        return list(zip(activations, self.gradients(weights, layers), strict=True))
+
+    def _check_layers(self, layers: Sequence[str]) -> None:
         for layer in layers:
             if layer not in self.layers:
                 raise ValueError(
-                    f"layer {layer!r} was not looked at: choose from {', '.join(self.layers)}"
+                    f"layer {layer!r} was not recorded: choose from {', '.join(self.layers)}"
                 )
         if not layers:
             raise ValueError("no target layer is named: name one or several")
 
-    def _one_by_one(
-        self,
-        perturb: Callable[[str, int, Tensor, Progress], Tensor],
-        weights: Tensor,
-        layers: Sequence[str],
-        progress: Progress | None,
+    def _perturbation_maps(
+        self, method: Method, weights: Tensor, layers: Sequence[str], progress: Progress | None
     ) -> list[Tensor]:
         """Make the map of each layer and sample on its own, and count the channels of all."""
-        samples = range(len(self.x))
         counts = [self.activations(layer).shape[1] for layer in layers]
-        total, done = len(samples) * sum(counts), 0
+        total, done = len(self.x) * sum(counts), 0
         maps = []
         for layer, count in zip(layers, counts, strict=True):
             of_layer = []
-            for sample in samples:
-                start = done
-
-                def report(channels: int, _of: int, start: int = start) -> None:
-                    if progress is not None:
-                        progress(start + channels, total)
-
-                of_layer.append(perturb(layer, sample, weights[sample], report))
+            for sample in range(len(self.x)):
+                scored = self._scored(layer, sample, weights[sample].float())
+                of_layer.append(method.compute(scored, _as_part(progress, done, total)))
                 done += count
             maps.append(torch.stack(of_layer))
         return maps
 
-    def _scorecam(self, layer: str, sample: int, weights: Tensor, progress: Progress) -> Tensor:
-        def score(images: Tensor) -> Tensor:
-            return self.forward(images).float() @ weights.float()
-
-        return scorecam(self.activations(layer)[sample], self.x[sample], score, progress)
-
-    def _ablationcam(self, layer: str, sample: int, weights: Tensor, progress: Progress) -> Tensor:
-        def score_without(channels: Tensor) -> Tensor:
-            return self.logits_without(layer, sample, channels).float() @ weights.float()
-
-        activations = self.activations(layer)[sample]
-        score = self.logits[sample].float() @ weights.float()
-        return ablationcam(activations, score, score_without, progress)
+    def _scored(self, layer: str, sample: int, weights: Tensor) -> ScoredSample:
+        return ScoredSample(
+            self.activations(layer)[sample],
+            self.x[sample],
+            self.logits[sample].float() @ weights,
+            lambda images: self.forward(images).float() @ weights,
+            lambda channels: self.logits_without(layer, sample, channels).float() @ weights,
+        )
 
 
-class HookedForwardPass(ForwardPass):
-    """A forward pass of any classifier, its layers captured by hooks that do not outlive it.
-
-    The tail's graph lives as long as this object.
-
-    Args:
-        model: gives logits (N, C); it is run in eval mode.
-        layers: the target layers by name.
-        x: images (N, C, H, W).
-        logits_layer: the layer that gives the logits; None for the model itself.
-
-    Raises:
-        ValueError: a layer that is not reached, does not lead to the scores or has no places.
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        layers: Mapping[str, nn.Module],
-        x: Tensor,
-        logits_layer: nn.Module | None = None,
-    ) -> None:
-        self.x, self.layers = x.detach(), tuple(layers)
-        self._model, self._modules, self._logits_layer = model, dict(layers), logits_layer
-        self._scores, capture = self._capture(x, torch.no_grad())
-        if not self._scores.requires_grad:  # a no_grad of the model's own ended behind the layers
-            self._scores, capture = self._capture(x, torch.enable_grad())
-        for name in layers:
-            if name not in capture.outputs:
-                raise ValueError(f"layer {name!r} takes no part in the network's forward pass")
-        self._outputs, self.features = capture.outputs, capture.features
-        self._grids = {name: self._grid(name) for name in layers}
-        self.logits = self._scores.detach()
-
-    def _capture(self, x: Tensor, mode: AbstractContextManager[object]) -> tuple[Tensor, Capture]:
-        with mode, capturing(self._modules, self._logits_layer) as capture:
-            return self._run(x, capture), capture
-
-    def activations(self, layer: str) -> Tensor:
-        """Give a layer's activations (N, K, h, w)."""
-        return self._grids[layer].arrange(self._outputs[layer].detach())
-
-    def gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """Differentiate through the kept graph."""
-        outputs = [self._outputs[layer] for layer in layers]
-        gradients = score_gradients(self._scores, weights, outputs, retain_graph=True)
-        grids = (self._grids[layer] for layer in layers)
-        return [grid.arrange(each) for grid, each in zip(grids, gradients, strict=True)]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Run the network on other images."""
-        with torch.no_grad(), capturing({}, self._logits_layer) as capture:
-            return self._run(x, capture)
-
-    def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
-        """Run the network on the sample once per channel."""
-        x = self.x[sample].expand(len(channels), *self.x.shape[1:])
-        zeroed = {self._modules[layer]: (channels, self._grids[layer].channels_last)}
-        with torch.no_grad(), capturing({}, self._logits_layer, zeroed) as capture:
-            return self._run(x, capture)
-
-    def _run(self, x: Tensor, capture: Capture) -> Tensor:
-        layers = [*self._modules.values(), *filter(None, [self._logits_layer])]
-        with evaluating(self._model), hooked(layers):
-            output = self._model(x)
-        return output if capture.logits is None else capture.logits
-
-    def _grid(self, name: str) -> Grid:
-        output = self._outputs[name]
-        grid = Grid.of(output, (self.x.shape[-2], self.x.shape[-1]))
-        if grid is None:
-            raise ValueError(
-                f"the output {tuple(output.shape)} of layer {name!r} has no places for the image "
-                f"{tuple(self.x.shape)}: choose a layer in front of the pooling"
-            )
-        return grid
+def _as_part(progress: Progress | None, done: int, total: int) -> Progress | None:
+    """Report the progress of one sample as that of all: `done` channels came before it."""
+    if progress is None:
+        return None
+    return lambda channels, _of: progress(done + channels, total)

@@ -1,21 +1,15 @@
-"""Class activation maps: each method a function of a layer's activations A and their gradients G.
+"""CAM methods that are functions of a layer's activations A and their gradients G.
 
 A and G are (N, K, h, w), G the gradient of the explained score with respect to A; a map is
-(N, h, w), float32, at least 0 and not normalised. `fuse` brings maps to an image's grid.
+(N, h, w), float32, at least 0 and not normalised. `maps.fuse` brings maps to an image's grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from cxr_gradcam.models.preprocessing import resize
-
-Fusion = Literal["mean", "max"]
-GradientMethod = Callable[[Tensor, Tensor], Tensor]
+from cxr_gradcam.cam.maps import weighted_sum
 
 
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -162,79 +156,6 @@ def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     """
     products = activations.float() * gradients.float()
     return _first_component(products, products.sum(dim=1)).relu()
-
-
-GRADIENT_METHODS: dict[str, GradientMethod] = {
-    "gradcam": gradcam,
-    "gradcam++": gradcam_plus_plus,
-    "hirescam": hirescam,
-    "xgradcam": xgradcam,
-    "layercam": layercam,
-    "elementwise": elementwise,
-    "eigengradcam": eigengradcam,
-}
-"""The methods that ask for the gradients of the explained score."""
-
-
-def weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
-    """Sum the channels by their weights, above zero.
-
-    Args:
-        weights: (N, K).
-        activations: (N, K, h, w).
-
-    Returns:
-        Maps (N, h, w), float32, at least 0.
-    """
-    # No matrix product: in autocast that would lose precision.
-    return (weights[:, :, None, None] * activations.float()).sum(dim=1).relu()
-
-
-def fuse(
-    maps: Sequence[Tensor], size: tuple[int, int], fusion: Fusion = "mean"
-) -> tuple[Tensor, Tensor]:
-    """Bring the maps of one or several layers to an image's grid and make one of them.
-
-    Each layer's map is scaled to a maximum of 1 before they are fused, and the result again.
-
-    Args:
-        maps: one per layer, (N, h, w), at least 0; h and w may differ.
-        size: (H, W) in pixels.
-        fusion: "mean" or "max" over the layers.
-
-    Returns:
-        Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before the last scaling:
-        for one layer in the units of its maps, for several a share of full agreement.
-
-    Raises:
-        ValueError: no such fusion.
-    """
-    if fusion not in ("mean", "max"):
-        raise ValueError(f"layers are fused by 'mean' or 'max', not {fusion!r}")
-    if len(maps) == 1:
-        return upsample(maps[0], size)
-    scaled = torch.stack([upsample(each, size)[0] for each in maps])
-    return _scale(scaled.mean(dim=0) if fusion == "mean" else scaled.amax(dim=0))
-
-
-def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Bring maps to an image's grid and scale each to a maximum of 1.
-
-    An empty map stays empty: it is not divided by its maximum of 0.
-
-    Args:
-        maps: (N, h, w), at least 0.
-        size: (H, W) in pixels.
-
-    Returns:
-        Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before scaling.
-    """
-    return _scale(resize(maps[:, None], size)[:, 0])
-
-
-def _scale(maps: Tensor) -> tuple[Tensor, Tensor]:
-    peaks = maps.amax(dim=(1, 2))
-    return maps / peaks.where(peaks > 0, 1)[:, None, None], peaks
 
 
 def _divide(dividend: Tensor, divisor: Tensor) -> Tensor:

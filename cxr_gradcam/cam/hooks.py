@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from threading import Lock
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -137,38 +135,6 @@ def hooked(layers: Iterable[nn.Module]) -> Iterator[None]:
         for layer in layers:
             stack.callback(layer.register_forward_hook(capture_activations).remove)
         yield
-
-
-_evaluating_lock = Lock()
-_evaluated: WeakKeyDictionary[nn.Module, tuple[int, list[nn.Module]]] = WeakKeyDictionary()
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Hold a model in eval mode; afterwards the mode of every module is as it was.
-
-    Several threads may hold one model: the last to leave restores it.
-    """
-    with _evaluating_lock:
-        holders, training = _evaluated.get(model, (0, []))
-        if not holders:
-            training = [module for module in model.modules() if module.training]
-            _set_training(training, False)
-        _evaluated[model] = holders + 1, training
-    try:
-        yield
-    finally:
-        with _evaluating_lock:
-            holders, training = _evaluated.pop(model)
-            if holders > 1:
-                _evaluated[model] = holders - 1, training
-            else:
-                _set_training(training, True)
-
-
-def _set_training(modules: Iterable[nn.Module], mode: bool) -> None:
-    for module in modules:
-        module.training = mode
 
 
 def score_gradients(

@@ -1,8 +1,31 @@
-"""The CAM methods by name, in the words of the field and in plain ones."""
+"""The registry of the CAM methods: what each is called, shows and costs, and what computes it.
+
+A new method is one function beside those of its kind, and one line here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from cxr_gradcam.cam.gradient_methods import (
+    eigencam,
+    eigengradcam,
+    elementwise,
+    gradcam,
+    gradcam_plus_plus,
+    hirescam,
+    layercam,
+    xgradcam,
+)
+from cxr_gradcam.cam.perturbation_methods import ablationcam, scorecam
+
+Kind = Literal["gradient", "activation", "perturbation"]
+"""What a method's function takes: activations and gradients (N, K, h, w); activations alone; or a
+`ScoredSample` and a `Progress`."""
 
 
 @dataclass(frozen=True)
@@ -12,37 +35,89 @@ class Method:
     Attributes:
         label: its name in the literature.
         summary: what it shows, in a few plain words.
-        is_slow: whether it asks the network once per channel: seconds to minutes on a CPU.
-        needs_class: whether the map depends on the class.
+        kind: what `compute` takes.
+        compute: returns maps (N, h, w), or (h, w) of a `ScoredSample`; at least 0, not normalised.
     """
 
     label: str
     summary: str
-    is_slow: bool = False
-    needs_class: bool = True
+    kind: Kind
+    compute: Callable[..., Tensor]
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it asks the network once per channel: seconds to minutes on a CPU."""
+        return self.kind == "perturbation"
+
+    @property
+    def needs_class(self) -> bool:
+        """Whether the map depends on the class."""
+        return self.kind != "activation"
 
 
 METHODS = {
-    "gradcam": Method("Grad-CAM", "the usual map: smooth, and robust to noise"),
-    "gradcam++": Method("Grad-CAM++", "weighs several small regions more evenly"),
-    "hirescam": Method("HiResCAM", "only places that themselves add to the score"),
-    "xgradcam": Method("XGrad-CAM", "Grad-CAM with weights that follow the activations"),
-    "layercam": Method(
-        "LayerCAM", "place by place, evidence in favour alone; good for fine detail"
+    "gradcam": Method(
+        "Grad-CAM", "the usual map: smooth, and robust to noise", "gradient", gradcam
     ),
-    "elementwise": Method("Element-wise Grad-CAM", "like HiResCAM, evidence never cancels out"),
-    "eigengradcam": Method("EigenGradCAM", "the strongest single pattern of evidence"),
+    "gradcam++": Method(
+        "Grad-CAM++", "weighs several small regions more evenly", "gradient", gradcam_plus_plus
+    ),
+    "hirescam": Method(
+        "HiResCAM", "only places that themselves add to the score", "gradient", hirescam
+    ),
+    "xgradcam": Method(
+        "XGrad-CAM", "Grad-CAM with weights that follow the activations", "gradient", xgradcam
+    ),
+    "layercam": Method(
+        "LayerCAM",
+        "place by place, evidence in favour alone; good for fine detail",
+        "gradient",
+        layercam,
+    ),
+    "elementwise": Method(
+        "Element-wise Grad-CAM",
+        "like HiResCAM, evidence never cancels out",
+        "gradient",
+        elementwise,
+    ),
+    "eigengradcam": Method(
+        "EigenGradCAM", "the strongest single pattern of evidence", "gradient", eigengradcam
+    ),
     "eigencam": Method(
-        "EigenCAM", "the strongest pattern the model sees, whatever the class", needs_class=False
+        "EigenCAM",
+        "the strongest pattern the model sees, whatever the class",
+        "activation",
+        eigencam,
     ),
     "ablationcam": Method(
-        "Ablation-CAM", "what the score loses when a feature is taken away", is_slow=True
+        "Ablation-CAM",
+        "what the score loses when a feature is taken away",
+        "perturbation",
+        ablationcam,
     ),
     "scorecam": Method(
-        "Score-CAM", "what the score becomes when only a region is shown", is_slow=True
+        "Score-CAM",
+        "what the score becomes when only a region is shown",
+        "perturbation",
+        scorecam,
     ),
 }
 """The methods by the names that Python, the command line and the app take."""
 
 QUICK_METHODS = tuple(name for name, method in METHODS.items() if not method.is_slow)
 """Those that cost a seen image the tail of the network at most."""
+
+
+def find_method(name: str) -> Method:
+    """Return the method of a name.
+
+    Raises:
+        ValueError: there is none; the message lists them.
+
+    Example:
+        >>> find_method("layercam").label
+        'LayerCAM'
+    """
+    if name not in METHODS:
+        raise ValueError(f"no method {name!r}: choose from {', '.join(METHODS)}")
+    return METHODS[name]

@@ -1,4 +1,4 @@
-"""Class activation maps without gradients: what the score becomes when a channel is shown or taken.
+"""CAM methods without gradients: what the score becomes when a channel is shown or taken away.
 
 They ask the network once per channel, in batches, and cost accordingly.
 """
@@ -6,12 +6,12 @@ They ask the network once per channel, in batches, and cost accordingly.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from cxr_gradcam.cam.gradient_methods import weighted_sum
-from cxr_gradcam.models.preprocessing import resize
+from cxr_gradcam.cam.maps import resize, weighted_sum
 
 BATCH_SIZE = 32
 
@@ -19,18 +19,30 @@ Progress = Callable[[int, int], None]
 """Called with the channels done and the channels there are."""
 
 
-def scorecam(
-    activations: Tensor,
-    x: Tensor,
-    score: Callable[[Tensor], Tensor],
-    progress: Progress | None = None,
-) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class ScoredSample:
+    """One image, one layer of it, and what the explained score becomes of changed versions.
+
+    Attributes:
+        activations: (K, h, w), of the layer.
+        x: the image as the network takes it, (C, H, W).
+        score: (), the explained score of the image itself.
+        score_of: returns the scores (B,) of other images (B, C, H, W).
+        score_without: returns the scores (B,) without each of the layer's channels (B,).
+    """
+
+    activations: Tensor
+    x: Tensor
+    score: Tensor
+    score_of: Callable[[Tensor], Tensor]
+    score_without: Callable[[Tensor], Tensor]
+
+
+def scorecam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
     """Score-CAM: each channel counts by the score of the image seen through it.
 
     Args:
-        activations: (K, h, w), of one image.
-        x: that image as the network takes it, (C, H, W).
-        score: gives the explained score (B,) of images (B, C, H, W).
+        sample: the image and its layer.
         progress: called after each batch.
 
     Returns:
@@ -39,31 +51,24 @@ def scorecam(
     Source: Wang et al., "Score-CAM", CVPR Workshops 2020, algorithm 1. The score of the baseline
     is the same for all channels and falls out of the softmax.
     """
-    activations = activations.float()
+    activations, x = sample.activations.float(), sample.x
     size = (x.shape[-2], x.shape[-1])
     scores = [
-        score(_masks(chunk, size)[:, None].to(x.dtype) * x)
+        sample.score_of(_masks(chunk, size)[:, None].to(x.dtype) * x)
         for chunk in _chunks(activations, progress)
     ]
     weights = torch.cat(scores).float().softmax(dim=0)
     return weighted_sum(weights[None], activations[None])[0]
 
 
-def ablationcam(
-    activations: Tensor,
-    score: Tensor,
-    score_without: Callable[[Tensor], Tensor],
-    progress: Progress | None = None,
-) -> Tensor:
+def ablationcam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
     """Ablation-CAM: each channel counts by what the score loses when it is set to zero.
 
     The paper divides the loss by the score, the same number for all channels. Where the score is
     negative, that would turn the map inside out; it is left out.
 
     Args:
-        activations: (K, h, w), of one image.
-        score: (), the explained score with all channels.
-        score_without: gives the scores (B,) without each of the channels (B,).
+        sample: the image and its layer.
         progress: called after each batch.
 
     Returns:
@@ -71,9 +76,10 @@ def ablationcam(
 
     Source: Desai and Ramaswamy, "Ablation-CAM", WACV 2020, equations 3 and 4.
     """
+    activations = sample.activations
     channels = torch.arange(len(activations), device=activations.device)
-    scores = [score_without(chunk) for chunk in _chunks(channels, progress)]
-    losses = score.float() - torch.cat(scores).float()
+    scores = [sample.score_without(chunk) for chunk in _chunks(channels, progress)]
+    losses = sample.score.float() - torch.cat(scores).float()
     return weighted_sum(losses[None], activations[None])[0]
 
 

@@ -16,6 +16,7 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from cxr_gradcam.batch.files import explain_files
+from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.cli.demo import run_demo
@@ -26,8 +27,10 @@ from cxr_gradcam.evaluation.metrics import as_text
 from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.evaluation.plots import write_report
 from cxr_gradcam.imaging.rendering import COLORMAPS
-from cxr_gradcam.models.checkpoint import bundled_checkpoint, checksum
-from cxr_gradcam.models.resnet50 import DETAIL, SHOWN_FIRST, ResNet50FineTuned
+from cxr_gradcam.models.checkpoint import checksum
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST
+from cxr_gradcam.question import Question
 from cxr_gradcam.training.calibrate import calibrate
 from cxr_gradcam.training.trainer import Recipe, train
 
@@ -205,19 +208,22 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 def _explain(options: argparse.Namespace) -> int:
     if options.rather_than is not None and options.class_name is None:
         raise ValueError("--rather-than compares two classes: name the first by --class")
+    question = Question(
+        options.class_name,
+        options.method,
+        options.rather_than,
+        options.against,
+        DETAIL[options.detail],
+        options.fusion,
+    )
     with _step_progress(options.method) as progress:
         records = explain_files(
             ResNet50FineTuned.from_checkpoint(options.weights, fast=options.fast),
             options.files,
             options.output,
+            question,
             alpha=options.alpha,
             colormap=options.colormap,
-            layers=DETAIL[options.detail],
-            class_name=options.class_name,
-            method=options.method,
-            contrast_with=options.rather_than,
-            against=options.against,
-            fusion=options.fusion,
             progress=progress,
         )
         return _report_all(records, options)

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from cxr_gradcam.bundled import example_files
 from cxr_gradcam.explanation import explain
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, three_panels
-from cxr_gradcam.models.checkpoint import example_files
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 
@@ -46,7 +46,7 @@ def run_demo(output: Path, file: Path | None = None) -> None:
     say("4. Grad-CAM off:", "overlay is", model.get_gradcam_overlay(x))
     model.enable_gradcam_mode()
     explanation = explain(model, radiograph)
-    say("   and on again: evidence", explanation.question)
+    say("   and on again: evidence", str(explanation.question))
 
     title = f"Evidence {explanation.question} ({_percentages(model, logits)})"
     figure = three_panels(as_rgb(radiograph.pixels), explanation.heatmap, title)

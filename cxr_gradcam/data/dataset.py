@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cxr_gradcam.cam.maps import resize
 from cxr_gradcam.data.image_folder import (
     PATIENT_PATTERN,
     image_folder,
@@ -23,7 +24,6 @@ from cxr_gradcam.data.image_folder import (
     read_listed,
     source_names,
 )
-from cxr_gradcam.models.preprocessing import resize
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 PHANTOMS = "phantoms"

@@ -15,7 +15,7 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from cxr_gradcam.cam.hooks import evaluating
+from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.data.image_folder import (
     PATIENT_PATTERN,
     image_folder,
@@ -25,9 +25,9 @@ from cxr_gradcam.data.image_folder import (
     source_names,
 )
 from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc, with_intervals
-from cxr_gradcam.explanation import find_class
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.question import find_class
 
 BATCH_SIZE = 16
 

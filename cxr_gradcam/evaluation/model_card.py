@@ -11,14 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cxr_gradcam.bundled import assets, bundled_checkpoint
 from cxr_gradcam.evaluation.metrics import as_text
-from cxr_gradcam.models.checkpoint import (
-    Checkpoint,
-    assets,
-    bundled_checkpoint,
-    checksum,
-    load_checkpoint,
-)
+from cxr_gradcam.models.checkpoint import Checkpoint, checksum, load_checkpoint
 
 _FIGURES = {
     "auc": "AUC",

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
-from cxr_gradcam.cam.forward_pass import ForwardPass, HookedForwardPass
-from cxr_gradcam.cam.gradient_methods import Fusion
-from cxr_gradcam.cam.layers import named_layers, probe
+from cxr_gradcam.cam.forward_pass import ForwardPass, MapOptions
+from cxr_gradcam.cam.hooked_pass import HookedForwardPass
+from cxr_gradcam.cam.layers import named_layers
+from cxr_gradcam.cam.probe import probe
 from cxr_gradcam.cam.targets import ClassIdx
+from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.models.calibration import Calibration
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
 
 
@@ -49,6 +55,8 @@ class CAM:
     ) -> None:
         self.model = model
         self.preprocessing = preprocessing or guess_preprocessing(model)
+        self.calibration: Calibration = getattr(model, "calibration", Calibration())
+        self.ood_detector: OODDetector | None = getattr(model, "ood_detector", None)
         learnt = probe(model, self._noise())
         own = getattr(model, "target_layer", learnt.target_layer)
         target = own if target_layers is None else target_layers
@@ -74,15 +82,19 @@ class CAM:
         if len(set(self.class_names)) < len(self.class_names):
             raise ValueError(f"two classes have one name: {', '.join(self.class_names)}")
 
+    def prepare(self, radiograph: Radiograph) -> Tensor:
+        """Return the input (1, channels, size, size) for one radiograph, on the model's device."""
+        return self.preprocessing.prepare(radiograph).to(next(self.model.parameters()))
+
     def record(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> ForwardPass:
-        """Look at images once, for any number of questions about them.
+        """Run the model once on images, for any number of questions about them.
 
         Args:
             x: images as the model takes them, (N, channels, H, W).
             layers: other target layers than those of this object.
 
         Returns:
-            What was seen; the model is run in eval mode and left as it was.
+            The recorded pass; the model is run in eval mode and left as it was.
 
         Raises:
             ValueError: a layer that is none of the model, or whose output has no places.
@@ -90,15 +102,14 @@ class CAM:
         found = self.target_layers if layers is None else named_layers(self.model, layers)
         return HookedForwardPass(self.model, found, x, self._logits_layer)
 
+    see = record  # the name of the releases up to 0.1
+
     def __call__(
         self,
         x: Tensor,
         class_idx: ClassIdx = None,
         method: str = "gradcam",
-        *,
-        contrast_idx: ClassIdx = None,
-        against: bool = False,
-        fusion: Fusion = "mean",
+        **options: Unpack[MapOptions],
     ) -> tuple[Tensor, Tensor]:
         """Classify images and map where the score of a class comes from.
 
@@ -106,9 +117,7 @@ class CAM:
             x: images as the model takes them, (N, channels, H, W).
             class_idx: None for each sample's predicted class, one index, or one per sample.
             method: a name of `METHODS`.
-            contrast_idx: explain the class rather than this one.
-            against: explain what speaks against the class.
-            fusion: how several layers' maps become one, "mean" or "max".
+            options: of `MapOptions`.
 
         Returns:
             Logits (N, C) and heat maps (N, H, W), float32 in [0, 1].
@@ -117,9 +126,7 @@ class CAM:
             ValueError: no such class or method.
         """
         forward_pass = self.record(x)
-        heatmaps, _ = forward_pass.maps(
-            class_idx, method, contrast_idx=contrast_idx, against=against, fusion=fusion
-        )
+        heatmaps, _ = forward_pass.maps(class_idx, method, **options)
         return forward_pass.logits, heatmaps
 
     def _noise(self) -> Tensor:
@@ -127,6 +134,11 @@ class CAM:
         size, channels = self.preprocessing.size, len(self.preprocessing.mean)
         noise = torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(0))
         return noise.to(next(self.model.parameters()))
+
+
+def as_classifier(model: Classifier | nn.Module) -> Classifier:
+    """Return a model that can be explained itself, or a `CAM` of any other torch classifier."""
+    return model if isinstance(model, Classifier) else CAM(model)
 
 
 def guess_preprocessing(model: nn.Module) -> Preprocessing:

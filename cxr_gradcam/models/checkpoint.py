@@ -49,23 +49,6 @@ class Checkpoint:
     ood_detector: OODDetector | None = None
 
 
-def bundled_checkpoint() -> Path:
-    """Give the path of the weights that come with the package."""
-    return assets() / "cxr_resnet50.safetensors"
-
-
-def assets() -> Path:
-    """Give the folder of the weights and example radiographs, installed or beside the package."""
-    package = Path(__file__).parent.parent
-    installed = package / "assets"
-    return installed if installed.is_dir() else package.parent / "assets"
-
-
-def example_files() -> list[Path]:
-    """List the example radiographs that come with the package."""
-    return sorted((assets() / "examples").glob("*.png"))
-
-
 def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """Write a checkpoint, convolution and linear weights in half precision.
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
+from cxr_gradcam.cam.maps import resize
 from cxr_gradcam.imaging.reading import Radiograph
 
 
@@ -24,7 +26,7 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def prepare(self, radiograph: Radiograph) -> Tensor:
-        """Give the model's input for one radiograph.
+        """Return the model's input for one radiograph.
 
         Args:
             radiograph: the picture, of any size and aspect ratio.
@@ -45,11 +47,10 @@ class Preprocessing:
         mean, std = self._statistics(inputs)
         return (inputs * std + mean).clamp(0, 1)
 
+    def picture(self, x: Tensor) -> NDArray[np.float32]:
+        """Return one normalised input (1, 3, H, W) as an image (H, W, 3) in [0, 1]."""
+        return self.denormalize(x.detach().float())[0].permute(1, 2, 0).cpu().numpy()
+
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         mean, std = (like.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
         return mean, std
-
-
-def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Stretch images (N, C, h, w) to (N, C, *size), bilinear and without aliasing."""
-    return F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)

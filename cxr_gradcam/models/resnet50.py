@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, overload
 
 import cv2
@@ -12,47 +12,31 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
-from torchvision.models import ResNet50_Weights, resnet50
+from torchvision.models import resnet50
 
-from cxr_gradcam.cam.forward_pass import ForwardPass, HookedForwardPass
-from cxr_gradcam.cam.gradient_methods import gradcam, upsample
-from cxr_gradcam.cam.hooks import (
-    capture_activations,
-    capturing,
-    evaluating,
-    hooked,
-    score_gradients,
-)
+from cxr_gradcam.bundled import bundled_checkpoint
+from cxr_gradcam.cam.eval_mode import evaluating
+from cxr_gradcam.cam.forward_pass import ForwardPass
+from cxr_gradcam.cam.hooked_pass import HookedForwardPass
+from cxr_gradcam.cam.hooks import capturing, hooked
 from cxr_gradcam.cam.layers import named_layers
+from cxr_gradcam.cam.maps import upsample
 from cxr_gradcam.cam.targets import ClassIdx, class_indices, target_weights
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.calibration import Calibration
-from cxr_gradcam.models.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    bundled_checkpoint,
-    load_checkpoint,
-)
-from cxr_gradcam.models.fast_trunk import CONV3, LAYER2, LAYER3, STAGES, FastTrunk, RunTrunk
+from cxr_gradcam.models.checkpoint import Checkpoint, load_checkpoint
+from cxr_gradcam.models.fast_trunk import FastTrunk
+from cxr_gradcam.models.gradcam_mode import GradCAMMode
+from cxr_gradcam.models.graph_pass import gradcam_in_graph
+from cxr_gradcam.models.initial_weights import BUNDLED, initial_weights, load_strictly
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.split_pass import SplitForwardPass
-
-BUNDLED = "bundled"
-
-DETAIL = {
-    "coarse": (CONV3,),
-    "fine": (LAYER3, CONV3),
-    "finest": (LAYER2, LAYER3, CONV3),
-}
-"""The layers of a map by the detail that they show: places of 32, 16 and 8 pixels of the input."""
-
-SHOWN_FIRST = "fine"
-"""The detail that app and command line begin with: its maps overlap lesions best."""
+from cxr_gradcam.models.stages import CONV3, DETAIL, STAGES, RunTrunk
 
 
-class ResNet50FineTuned(nn.Module):
+class ResNet50FineTuned(GradCAMMode):
     """A ResNet50 classifier that can show where each prediction comes from.
 
     Without Grad-CAM it is torchvision's network and nothing more. The map is taken at
@@ -73,7 +57,8 @@ class ResNet50FineTuned(nn.Module):
         preprocessing: how the weights want their input.
         trained_on: the pictures that the weights were trained on, in words; "" where unknown.
         calibration: what validation images taught about the logits, where the head is theirs.
-        gate: tells whether an image looks like those of the training; None where nobody does.
+        ood_detector: tells whether an image is unlike those of the training; None where there is
+            none. `gate` is its old name.
         multi_label: whether each logit is a probability of its own, as a single one is.
         fast: run the trunk by OpenVINO, or in lower precision, where a map is made without
             gradients for the caller and that is faster. The environment variable
@@ -81,6 +66,12 @@ class ResNet50FineTuned(nn.Module):
 
     Raises:
         CheckpointError: the weights cannot be had or do not fit.
+
+    Example:
+        >>> model = ResNet50FineTuned(num_classes=3, enable_gradcam=True, weights=None).eval()
+        >>> logits, heatmaps = model(torch.zeros(2, 3, 64, 64), return_gradcam=True)
+        >>> tuple(logits.shape), tuple(heatmaps.shape)
+        ((2, 3), (2, 64, 64))
     """
 
     def __init__(
@@ -101,12 +92,8 @@ class ResNet50FineTuned(nn.Module):
         self.fast = False
         self.multi_label = num_classes == 1
         self._fast_trunk = FastTrunk()
-        self._gradcam_handle: RemovableHandle | None = None
-        if weights in ResNet50_Weights.__members__:
-            self._load_imagenet(str(weights))
-        elif weights is not None:
-            source = bundled_checkpoint() if weights == BUNDLED else weights
-            self._load(load_checkpoint(source))
+        if weights is not None:
+            self._load(initial_weights(weights))
         if freeze_features:
             self.resnet50.requires_grad_(False)
             self.resnet50.fc.requires_grad_(True)
@@ -141,27 +128,6 @@ class ResNet50FineTuned(nn.Module):
         model.fast = fast
         return model.eval()
 
-    @property
-    def target_layer(self) -> nn.Module:
-        """The layer whose activations make the map: the last convolution."""
-        return self.resnet50.layer4[-1].conv3  # type: ignore[no-any-return]
-
-    @property
-    def gradcam_enabled(self) -> bool:
-        """Whether a map can be asked for."""
-        return self._gradcam_handle is not None
-
-    def enable_gradcam_mode(self) -> None:
-        """Register the hook on the target layer; a second call changes nothing."""
-        if self._gradcam_handle is None:
-            self._gradcam_handle = self.target_layer.register_forward_hook(capture_activations)
-
-    def disable_gradcam_mode(self) -> None:
-        """Remove the hook from the target layer; a second call changes nothing."""
-        if self._gradcam_handle is not None:
-            self._gradcam_handle.remove()
-            self._gradcam_handle = None
-
     def train(self, mode: bool = True) -> ResNet50FineTuned:
         """Set training or eval mode; BatchNorm layers with frozen weights stay in eval mode."""
         super().train(mode)
@@ -189,7 +155,7 @@ class ResNet50FineTuned(nn.Module):
 
         Args:
             x: normalised images (N, 3, H, W).
-            return_gradcam: give the heat maps too.
+            return_gradcam: return the heat maps too.
             gradcam_class_idx: the class explained: None for each sample's predicted class, an int
                 for all samples, or a sequence or tensor of N. `DataParallel` splits a tensor
                 among its devices, but not a sequence.
@@ -208,7 +174,7 @@ class ResNet50FineTuned(nn.Module):
         return logits, upsample(maps, (x.shape[-2], x.shape[-1]))[0]
 
     def gradcam(self, x: Tensor, class_idx: ClassIdx = None) -> tuple[Tensor, Tensor]:
-        """Classify, and give the Grad-CAM maps as they are, at the target layer's resolution.
+        """Classify, and return the Grad-CAM maps at the target layer's resolution.
 
         Args:
             x: normalised images (N, 3, H, W).
@@ -221,27 +187,21 @@ class ResNet50FineTuned(nn.Module):
             RuntimeError: Grad-CAM is not enabled.
             ValueError: `x` has not four dimensions, or a class index is out of range.
         """
-        self._require_gradcam(x)
+        self.require_gradcam(x)
         class_indices(class_idx, x.shape[0], self.resnet50.fc.out_features)  # before any work
-        grad_enabled = torch.is_grad_enabled()
-        run_trunk = None if grad_enabled else self._trunk_for(x)
-        if run_trunk is not None:
-            forward_pass = SplitForwardPass(self.resnet50, run_trunk, (CONV3,), x)
-            weights = target_weights(forward_pass.logits, class_idx)
-            return forward_pass.logits, forward_pass.raw_maps(
-                weights, "gradcam", forward_pass.layers
-            )[0]
-        with capturing({CONV3: self.target_layer}) as capture:
-            logits = self.resnet50(x)
-            activations = capture.outputs[CONV3]
-            wants_graph = grad_enabled and (not capture.is_cut or self._trains_tail())
-            weights = target_weights(logits.detach(), class_idx)
-            (gradients,) = score_gradients(logits, weights, [activations], retain_graph=wants_graph)
-            maps = gradcam(activations.detach(), gradients)
-        return logits if wants_graph else logits.detach(), maps
+        run_trunk = None if torch.is_grad_enabled() else self._trunk_for(x)
+        if run_trunk is None:
+            return gradcam_in_graph(self.resnet50, x, class_idx)
+        recorded = SplitForwardPass(self.resnet50, run_trunk, (CONV3,), x)
+        weights = target_weights(recorded.logits, class_idx)
+        return recorded.logits, recorded.raw_maps(weights, "gradcam", recorded.layers)[0]
+
+    def prepare(self, radiograph: Radiograph) -> Tensor:
+        """Return the input (1, 3, size, size) for one radiograph, on the model's device."""
+        return self.preprocessing.prepare(radiograph).to(self.resnet50.conv1.weight)
 
     def record(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> ForwardPass:
-        """Look at images once, for any number of questions about them.
+        """Run the network once on images, for any number of questions about them.
 
         Args:
             x: normalised images (N, 3, H, W).
@@ -249,44 +209,33 @@ class ResNet50FineTuned(nn.Module):
                 None for the last convolution.
 
         Returns:
-            What was seen; the model is run in eval mode and left as it was.
+            The recorded pass; the model is run in eval mode and left as it was.
 
         Raises:
             RuntimeError: Grad-CAM is not enabled.
             ValueError: `x` has not four dimensions, or a layer is none of this model.
         """
-        self._require_gradcam(x)
+        self.require_gradcam(x)
         found = named_layers(self, DETAIL["coarse"] if layers is None else layers)
         run_trunk = self._trunk_for(x) if set(found) <= {*STAGES} else None
         if run_trunk is None:
             return HookedForwardPass(self, found, x, self.resnet50.fc)
         return SplitForwardPass(self.resnet50, run_trunk, tuple(found), x)
 
+    see = record  # the name of the releases up to 0.1
+
+    @property
+    def gate(self) -> OODDetector | None:
+        """The name of `ood_detector` in the releases up to 0.1."""
+        return self.ood_detector
+
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Give what the head takes, and what it makes of it.
-
-        The model is run in eval mode and left as it was.
-
-        Args:
-            x: normalised images (N, 3, H, W).
-
-        Returns:
-            Features (N, 2048) and logits (N, C), without a graph.
-        """
+        """Return pooled features (N, 2048) and logits (N, C) of images, as in eval mode."""
         head = self.resnet50.fc
         with torch.no_grad(), evaluating(self), capturing({}, head) as capture, hooked([head]):
             logits = self.resnet50(x)
         assert capture.features is not None  # the head has run  # noqa: S101
         return capture.features, logits
-
-    def _trunk_for(self, x: Tensor) -> RunTrunk | None:
-        """Give the fast trunk where it is wanted and can stand in for the network."""
-        wanted = self.fast and not self.training and os.environ.get("CXR_GRADCAM_FAST") != "0"
-        if not wanted or x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type):
-            return None
-        if len(x) == 0 or getattr(self, "_is_replica", False):  # one of DataParallel's
-            return None
-        return self._fast_trunk.of(self.resnet50)
 
     def get_gradcam_overlay(
         self,
@@ -304,7 +253,7 @@ class ResNet50FineTuned(nn.Module):
             original_image: the picture to lay the map over: PIL image, or array (H, W) or
                 (H, W, 3) in RGB order, integers or floats in [0, 1]. None: the input itself.
             alpha: opacity of the map, 0 (the image alone) to 1 (the map alone).
-            colormap: an OpenCV constant (`cv2.COLORMAP_…`) or a name of `render.COLORMAPS`.
+            colormap: an OpenCV constant (`cv2.COLORMAP_…`) or a name of `rendering.COLORMAPS`.
 
         Returns:
             The coloured heat map and the overlaid image, both uint8 (H, W, 3) in RGB order on the
@@ -318,64 +267,32 @@ class ResNet50FineTuned(nn.Module):
         x = input_image[None] if input_image.ndim == 3 else input_image
         if x.ndim != 4 or x.shape[0] != 1:
             raise ValueError(f"one image (3, H, W) is needed, not {tuple(input_image.shape)}")
-        original = self._denormalized(x) if original_image is None else as_rgb(original_image)
+        original = as_rgb(
+            self.preprocessing.picture(x) if original_image is None else original_image
+        )
         with evaluating(self), torch.no_grad():
             _, maps = self.gradcam(x)
         heatmap = upsample(maps, original.shape[:2])[0][0].cpu().numpy()
         return colorize(heatmap, colormap), overlay(original, heatmap, alpha, colormap)
 
-    def _trains_tail(self) -> bool:
-        """Whether anything behind the target layer trains (a replica has no `parameters()`)."""
-        tail = (self.resnet50.layer4[-1].bn3, self.resnet50.fc)
-        return any(layer.weight.requires_grad or layer.bias.requires_grad for layer in tail)
-
-    def _denormalized(self, x: Tensor) -> NDArray[np.uint8]:
-        image = self.preprocessing.denormalize(x.detach().float())[0]
-        return as_rgb(image.permute(1, 2, 0).cpu().numpy())
-
-    def _require_gradcam(self, x: Tensor) -> None:
-        if not self.gradcam_enabled:
-            raise RuntimeError(
-                "Grad-CAM is not enabled: call enable_gradcam_mode() first, or build the model "
-                "with enable_gradcam=True"
-            )
-        if x.ndim != 4 or x.shape[1] != self.resnet50.conv1.in_channels:
-            channels = self.resnet50.conv1.in_channels
-            raise ValueError(f"images (N, {channels}, H, W) are needed, not {tuple(x.shape)}")
-        if self.resnet50.fc.weight.is_inference():
-            raise RuntimeError(
-                "a model that was built inside torch.inference_mode() has no gradients to make "
-                "maps of: build it outside"
-            )
-
-    def _load_imagenet(self, name: str) -> None:
-        weights = ResNet50_Weights[name]
-        try:
-            state_dict = weights.get_state_dict(progress=True, check_hash=True)
-        except (OSError, RuntimeError) as error:  # no network, or a download cut short
-            raise CheckpointError(
-                f"torchvision's {name} weights could not be downloaded ({error}): connect to the "
-                f"network once, or put the file of {weights.url} into {torch.hub.get_dir()}"
-                f"/checkpoints, or use weights='{BUNDLED}'"
-            ) from error
-        self._load_features({f"resnet50.{key}": value for key, value in state_dict.items()})
+    def _trunk_for(self, x: Tensor) -> RunTrunk | None:
+        """Return the fast trunk where it is wanted and can stand in for the network."""
+        wanted = self.fast and not self.training and os.environ.get("CXR_GRADCAM_FAST") != "0"
+        if not wanted or x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type):
+            return None
+        if len(x) == 0 or getattr(self, "_is_replica", False):  # one of DataParallel's
+            return None
+        return self._fast_trunk.of(self.resnet50)
 
     def _load(self, checkpoint: Checkpoint) -> None:
+        """Take over the features and, where the head is theirs, everything that goes with it."""
         self.preprocessing = checkpoint.preprocessing
         self.trained_on = str(checkpoint.training.get("source", ""))
+        state_dict = dict(checkpoint.state_dict)
         if len(checkpoint.class_names) == len(self.class_names):
             self.class_names = checkpoint.class_names
-            self.calibration, self.ood_detector = checkpoint.calibration, checkpoint.ood_detector
-            self._load_state(checkpoint.state_dict)
+            self.calibration = checkpoint.calibration
+            self.ood_detector = checkpoint.ood_detector
         else:
-            self._load_features(checkpoint.state_dict)
-
-    def _load_features(self, state_dict: Mapping[str, Tensor]) -> None:
-        head = self.resnet50.fc.state_dict(prefix="resnet50.fc.")
-        self._load_state({**state_dict, **head})
-
-    def _load_state(self, state_dict: Mapping[str, Tensor]) -> None:
-        try:
-            self.load_state_dict(state_dict)
-        except RuntimeError as error:
-            raise CheckpointError(f"the weights are not those of a ResNet50: {error}") from error
+            state_dict |= self.resnet50.fc.state_dict(prefix="resnet50.fc.")
+        load_strictly(self, state_dict)

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 from torchvision.models import ResNet
 
-from cxr_gradcam.cam.forward_pass import ForwardPass, HookedForwardPass
-from cxr_gradcam.cam.gradient_methods import GradientMethod
-from cxr_gradcam.cam.hooks import evaluating, score_gradients, zero_channel
-from cxr_gradcam.models.fast_trunk import (
+from cxr_gradcam.cam.eval_mode import evaluating
+from cxr_gradcam.cam.forward_pass import ForwardPass
+from cxr_gradcam.cam.gradient_methods import strongest_pattern
+from cxr_gradcam.cam.hooked_pass import HookedForwardPass
+from cxr_gradcam.cam.hooks import score_gradients, zero_channel
+from cxr_gradcam.cam.methods import METHODS, Method
+from cxr_gradcam.models.stages import (
     CONV3,
     LAYER2,
     LAYER3,
@@ -84,30 +87,24 @@ class SplitForwardPass(ForwardPass):
             zeroed = zero_channel(output, channels, channels_last=False)
             return self._tail(layer, zeroed, self._outputs[SHORTCUT][sample])[1]
 
-    def _from_gradients(
-        self, compute: GradientMethod, weights: Tensor, layers: Sequence[str]
+    def refine(
+        self,
+        maps: list[Tensor],
+        captured: Sequence[tuple[Tensor, ...]],
+        method: str,
+        weights: Tensor,
+        layers: Sequence[str],
     ) -> list[Tensor]:
-        """Make the maps; look again in full precision at the samples whose maps are weak."""
-        maps, weak = [], torch.zeros(len(self.x), dtype=torch.bool, device=self.x.device)
-        for layer, gradient in zip(layers, self.gradients(weights, layers), strict=True):
-            activations = self.activations(layer)
-            maps.append(compute(activations, gradient))
-            opposite = compute(activations, -gradient)
-            weak |= maps[-1].amax(dim=(1, 2)) < WEAK * opposite.amax(dim=(1, 2))
-        for sample in weak.nonzero()[:, 0].tolist():
+        """Make the maps in which the trunk's rounding shows once more, in full precision."""
+        rounded = torch.zeros(len(self.x), dtype=torch.bool, device=self.x.device)
+        for each, made_of in zip(maps, captured, strict=True):
+            rounded |= _shows_rounding(METHODS[method], each, *made_of)
+        for sample in rounded.nonzero()[:, 0].tolist():
             exact = self._in_full_precision(sample)
-            again = exact._from_gradients(compute, weights[sample : sample + 1], layers)
-            _replace(maps, sample, again)
+            again = exact.raw_maps(weights[sample : sample + 1], method, layers)
+            for each, better in zip(maps, again, strict=True):
+                each[sample] = better[0]
         return maps
-
-    def _strongest_patterns(self, layers: Sequence[str]) -> list[Tensor]:
-        """Find them; look again in full precision at the samples where rounding chose a sign."""
-        patterns = super()._strongest_patterns(layers)
-        sums = torch.stack([each.sum(dim=(1, 2)).abs() for each in patterns])
-        sizes = torch.stack([each.abs().sum(dim=(1, 2)) for each in patterns])
-        for sample in (sums < BALANCED * sizes).any(dim=0).nonzero()[:, 0].tolist():
-            _replace(patterns, sample, self._in_full_precision(sample)._strongest_patterns(layers))
-        return patterns
 
     def _in_full_precision(self, sample: int) -> HookedForwardPass:
         """Look again at a sample; the last one is remembered for the next question."""
@@ -132,6 +129,12 @@ class SplitForwardPass(ForwardPass):
             return *head(self._network, outputs[CONV3], shortcut), outputs
 
 
-def _replace(maps: Sequence[Tensor], sample: int, better: Sequence[Tensor]) -> None:
-    for each, other in zip(maps, better, strict=True):
-        each[sample] = other[0]
+def _shows_rounding(
+    method: Method, maps: Tensor, activations: Tensor, gradients: Tensor | None = None
+) -> Tensor:
+    """Tell in which maps (N, h, w) the trunk's rounding may show: bool (N,)."""
+    if gradients is None:
+        pattern = strongest_pattern(activations).flatten(1)
+        return pattern.sum(dim=1).abs() < BALANCED * pattern.abs().sum(dim=1)
+    opposite: Tensor = method.compute(activations, -gradients)
+    return maps.amax(dim=(1, 2)) < WEAK * opposite.amax(dim=(1, 2))

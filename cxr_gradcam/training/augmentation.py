@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cxr_gradcam.models.preprocessing import resize
+from cxr_gradcam.cam.maps import resize
 from cxr_gradcam.training.appearance import mix_appearance
 
 MAX_ROTATION = math.radians(10)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import gradio as gr
 
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.explanation import Question
-from cxr_gradcam.models.resnet50 import DETAIL, SHOWN_FIRST
+from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST
+from cxr_gradcam.question import Question
 
 FOR, AGAINST, RATHER_THAN = "for", "against", "rather than "
 _DETAIL_LABELS = {"coarse": "Coarse", "fine": "Fine", "finest": "Finest"}
@@ -73,15 +73,9 @@ def questions(class_names: Sequence[str], class_name: str) -> list[tuple[str, st
 
 
 def question_of(class_name: str, question: str, method: str, detail: str) -> Question:
-    """Turn the components' values into the arguments of `Examination.explain`."""
+    """Turn the components' values into a question."""
     contrast = question.removeprefix(RATHER_THAN) if question.startswith(RATHER_THAN) else None
-    return {
-        "class_name": class_name,
-        "method": method,
-        "against": question == AGAINST,
-        "contrast_with": contrast,
-        "layers": DETAIL[detail],
-    }
+    return Question(class_name, method, contrast, question == AGAINST, DETAIL[detail])
 
 
 def possible(question: str, class_names: Sequence[str], class_name: str) -> str:

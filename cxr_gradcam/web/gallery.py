@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from cxr_gradcam.models.checkpoint import example_files
+from cxr_gradcam.bundled import example_files
 
 _THUMBNAIL = (160, 160)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.imaging.reading import RadiographError, read_radiograph
-from cxr_gradcam.models.checkpoint import example_files
+from cxr_gradcam.imaging.dicom import RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.controls import Controls, controls, possible, question_of, questions, quick
 from cxr_gradcam.web.gallery import examples
@@ -122,7 +123,7 @@ def _connect(
         names = by_probability(examination.probabilities)
         question = possible(question, names, names[0])
         method = quick(method)  # the answer must not wait for a slow map
-        explanation = examination.explain(**question_of(names[0], question, method, detail))
+        explanation = examination.answer(question_of(names[0], question, method, detail))
         return [
             answer_html(explanation),
             gr.Radio(names, value=names[0], interactive=True),
@@ -159,9 +160,8 @@ def _connect(
             progress(done / total, desc=METHODS[method].label)
 
         asked_for = question_of(class_name, question, method, detail)
-        asked_for["progress"] = report
         try:
-            explanation = session.examine(model).explain(**asked_for)
+            explanation = session.examine(model).answer(asked_for, report)
             check()
         except Superseded:
             return gr.skip()

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from cxr_gradcam.explanation import Examination, examine
 from cxr_gradcam.imaging.reading import Radiograph
-from cxr_gradcam.models.resnet50 import DETAIL, ResNet50FineTuned
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.stages import DETAIL
 
 
 class Superseded(Exception):  # noqa: N818 - nothing went wrong

@@ -80,7 +80,7 @@ def file_name(explanation: Explanation) -> str:
     layers = [layer.split(".")[1] for layer in explanation.layers]
     words = [explanation.method, *layers]
     if METHODS[explanation.method].needs_class:
-        words.insert(0, explanation.question.removeprefix("for "))
+        words.insert(0, str(explanation.question).removeprefix("for "))
     return "-".join(words).lower()
 
 
@@ -99,7 +99,7 @@ def _share(explanation: Explanation) -> str:
         return ""
     name = explanation.class_name
     share = percentage(explanation.probabilities[name])
-    return f" ({share})" if explanation.question == f"for {name}" else f" ({name}: {share})"
+    return f" ({share})" if str(explanation.question) == f"for {name}" else f" ({name}: {share})"
 
 
 def _png(grey: NDArray[np.uint8]) -> str:

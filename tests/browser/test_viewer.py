@@ -21,9 +21,9 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from cxr_gradcam import Explanation, ResNet50FineTuned, explain, read_radiograph
+from cxr_gradcam.bundled import example_files
 from cxr_gradcam.imaging.rendering import COLORMAPS, as_rgb, color_table, colorize, overlay
-from cxr_gradcam.models.checkpoint import example_files
-from cxr_gradcam.models.resnet50 import DETAIL
+from cxr_gradcam.models.stages import DETAIL
 from cxr_gradcam.web.viewer import what_is_shown
 
 PANELS = ("original", "heat-map", "overlay")

@@ -10,14 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from cxr_gradcam.cam.forward_pass import HookedForwardPass
 from cxr_gradcam.cam.gradient_methods import gradcam
+from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.cam.targets import target_weights
 from cxr_gradcam.models import split_pass as staged
-from cxr_gradcam.models.fast_trunk import CONV3, LAYER2, LAYER3, SHORTCUT, STAGES, Trunk
-from cxr_gradcam.models.resnet50 import DETAIL
 from cxr_gradcam.models.split_pass import SplitForwardPass
+from cxr_gradcam.models.stages import CONV3, DETAIL, LAYER2, LAYER3, SHORTCUT, STAGES, Trunk
 from tests.tiny import TinyNetwork
 
 
@@ -194,7 +193,7 @@ def test_a_batch_has_the_maps_of_its_single_images(shared_model, images, method)
     ("question", "message"),
     [
         ({"method": "tarot"}, "no method 'tarot': choose from gradcam"),
-        ({"layers": ["layer5"]}, "layer 'layer5' was not looked at: choose from resnet50.layer4"),
+        ({"layers": ["layer5"]}, "layer 'layer5' was not recorded: choose from resnet50.layer4"),
         ({"layers": []}, "no target layer is named"),
         ({"fusion": "sum"}, "'mean' or 'max', not 'sum'"),
         ({"class_idx": 3}, r"class index 3 is outside the range 0\.\.2"),

@@ -19,17 +19,19 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 from cxr_gradcam.cam.gradient_methods import (
-    GRADIENT_METHODS,
     eigencam,
     eigengradcam,
-    fuse,
     gradcam,
     gradcam_plus_plus,
-    upsample,
     xgradcam,
 )
+from cxr_gradcam.cam.maps import fuse, upsample
+from cxr_gradcam.cam.methods import METHODS
 from tests.tiny import TinyNetwork
 
+GRADIENT_METHODS = {
+    name: method.compute for name, method in METHODS.items() if method.kind == "gradient"
+}
 ALL_METHODS = {**GRADIENT_METHODS, "eigencam": lambda activations, _: eigencam(activations)}
 every_method = pytest.mark.parametrize("method", ALL_METHODS.values(), ids=ALL_METHODS)
 

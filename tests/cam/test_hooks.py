@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from cxr_gradcam.cam.hooks import capturing, evaluating, hooked, score_gradients, zero_channel
+from cxr_gradcam.cam.eval_mode import evaluating
+from cxr_gradcam.cam.hooks import capturing, hooked, score_gradients, zero_channel
 
 IMAGE = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
 

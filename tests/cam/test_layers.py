@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from cxr_gradcam.cam.layers import Grid, named_layers, probe
+from cxr_gradcam.cam.layers import Grid, named_layers
+from cxr_gradcam.cam.probe import probe
 
 # --- The grid of an output ---------------------------------------------------------------------
 

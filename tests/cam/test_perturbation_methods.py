@@ -9,11 +9,21 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 from cxr_gradcam.cam import perturbation_methods as perturbation
-from cxr_gradcam.cam.perturbation_methods import BATCH_SIZE, ablationcam, scorecam
+from cxr_gradcam.cam.perturbation_methods import BATCH_SIZE, ScoredSample, ablationcam, scorecam
 
 
 def total(images):
     return images.sum(dim=(1, 2, 3))
+
+
+def masked(activations, x, score_of):
+    """A sample for Score-CAM."""
+    return ScoredSample(activations, x, torch.zeros(()), score_of, None)
+
+
+def without(activations, score, score_without):
+    """A sample for Ablation-CAM."""
+    return ScoredSample(activations, None, score, None, score_without)
 
 
 # --- By hand -----------------------------------------------------------------------------------
@@ -28,7 +38,7 @@ def test_scorecam_by_hand():
     first = math.e / (1 + math.e)
     second = 1 - first
     expected = torch.tensor([[first + 2 * second, 3 * first - 2 * second]])
-    torch.testing.assert_close(scorecam(CHANNELS, IMAGE, total), expected)
+    torch.testing.assert_close(scorecam(masked(CHANNELS, IMAGE, total)), expected)
 
 
 def test_scorecam_shows_the_image_through_each_channel():
@@ -39,7 +49,7 @@ def test_scorecam_shows_the_image_through_each_channel():
         return total(images)
 
     color = torch.tensor([[[3.0, 4.0]], [[-1.0, 2.0]]])
-    scorecam(CHANNELS, color, score)
+    scorecam(masked(CHANNELS, color, score))
     assert torch.cat(shown).tolist() == [[[[0, 4]], [[0, 2]]], [[[3, 0]], [[-1, 0]]]]
 
 
@@ -51,7 +61,7 @@ def test_scorecam_stretches_a_channel_to_the_image_before_it_scales_it():
         shown.append(images)
         return total(images)
 
-    saliency = scorecam(CHANNELS[:1], torch.full((1, 1, 4), 8.0), score)
+    saliency = scorecam(masked(CHANNELS[:1], torch.full((1, 1, 4), 8.0), score))
     assert torch.cat(shown).tolist() == [[[[0, 2, 6, 8]]]]
     assert saliency.tolist() == [[1, 3]]
 
@@ -63,27 +73,27 @@ def test_scorecam_sees_nothing_through_a_constant_channel(constant):
     weight = math.exp(4) / (1 + math.exp(4))
     other = constant * (1 - weight)
     expected = torch.tensor([[weight + other, 3 * weight + other]])
-    torch.testing.assert_close(scorecam(channels, IMAGE, total), expected)
+    torch.testing.assert_close(scorecam(masked(channels, IMAGE, total)), expected)
 
 
 def test_ablationcam_by_hand():
     # Without the channels, the score of 5 is 3 and 6: losses of 2 and -1, [2-2 6+2].
     scores = torch.tensor([3.0, 6.0])
-    saliency = ablationcam(CHANNELS, torch.tensor(5.0), lambda channels: scores[channels])
+    saliency = ablationcam(without(CHANNELS, torch.tensor(5.0), lambda channels: scores[channels]))
     assert saliency.tolist() == [[0, 8]]
 
 
 def test_a_negative_score_does_not_turn_ablationcam_inside_out():
     # Losses of 2 and -1 as above; divided by the score of -5 they would change their signs.
     scores = torch.tensor([-7.0, -4.0])
-    saliency = ablationcam(CHANNELS, torch.tensor(-5.0), lambda channels: scores[channels])
+    saliency = ablationcam(without(CHANNELS, torch.tensor(-5.0), lambda channels: scores[channels]))
     assert saliency.tolist() == [[0, 8]]
 
 
 def test_a_score_of_zero_is_no_reason_for_an_empty_ablationcam():
     # Losses of 2 and 0.
     scores = torch.tensor([-2.0, 0.0])
-    saliency = ablationcam(CHANNELS, torch.tensor(0.0), lambda channels: scores[channels])
+    saliency = ablationcam(without(CHANNELS, torch.tensor(0.0), lambda channels: scores[channels]))
     assert saliency.tolist() == [[2, 6]]
 
 
@@ -101,8 +111,10 @@ def both_maps(activations, progress=None):
     x = torch.linspace(-1, 1, 2 * 4 * 5).view(2, 4, 5)
     losses = torch.linspace(-2, 3, len(activations))
     return (
-        scorecam(activations, x, lambda images: images[:, 0].sum(dim=(1, 2)), progress),
-        ablationcam(activations, torch.tensor(1.0), lambda each: 1 - losses[each], progress),
+        scorecam(masked(activations, x, lambda images: images[:, 0].sum(dim=(1, 2))), progress),
+        ablationcam(
+            without(activations, torch.tensor(1.0), lambda each: 1 - losses[each]), progress
+        ),
     )
 
 
@@ -121,7 +133,7 @@ def test_no_batch_is_larger_than_it_may_be(many_channels):
         sizes.append(len(images))
         return total(images)
 
-    scorecam(many_channels, torch.ones(1, 4, 5), score)
+    scorecam(masked(many_channels, torch.ones(1, 4, 5), score))
     assert sizes == [BATCH_SIZE, BATCH_SIZE, 3]
 
 
@@ -150,12 +162,14 @@ def test_the_network_gets_images_of_its_own_type_and_maps_are_float32(dtype):
         types.add(images.dtype)
         return total(images)
 
-    saliency = scorecam(CHANNELS.to(dtype), IMAGE.to(dtype), score)
+    saliency = scorecam(masked(CHANNELS.to(dtype), IMAGE.to(dtype), score))
     assert types == {dtype}
     assert saliency.dtype == torch.float32
-    torch.testing.assert_close(saliency, scorecam(CHANNELS, IMAGE, total))
+    torch.testing.assert_close(saliency, scorecam(masked(CHANNELS, IMAGE, total)))
     losses = torch.tensor([2.0, 0.5], dtype=dtype)
-    saliency = ablationcam(CHANNELS.to(dtype), losses.new_zeros(()), lambda each: -losses[each])
+    saliency = ablationcam(
+        without(CHANNELS.to(dtype), losses.new_zeros(()), lambda each: -losses[each])
+    )
     assert saliency.dtype == torch.float32
     assert saliency.tolist() == [[3, 5]]
 
@@ -216,7 +230,7 @@ def test_scorecam_equals_that_of_pytorch_grad_cam(network, batch, activations):
         def score(images, class_idx=class_idx):
             return network(images)[:, class_idx]
 
-        saliency = scorecam(activations[sample], batch[sample], score)
+        saliency = scorecam(masked(activations[sample], batch[sample], score))
         torch.testing.assert_close(saliency, torch.tensor(theirs[sample]))
 
 
@@ -233,6 +247,6 @@ def test_ablationcam_equals_that_of_pytorch_grad_cam(network, batch, activations
             return network[2:](zeroed)[:, class_idx]
 
         score = logits[sample, class_idx]
-        saliency = ablationcam(activations[sample], score, score_without)
+        saliency = ablationcam(without(activations[sample], score, score_without))
         assert saliency.any()
         torch.testing.assert_close(saliency, (theirs[sample] * score).relu())

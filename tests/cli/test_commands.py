@@ -13,11 +13,11 @@ from PIL import Image
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.batch.files import unique_stems
 from cxr_gradcam.cam.methods import QUICK_METHODS
-from cxr_gradcam.cli import main
+from cxr_gradcam.cli.commands import main
 from cxr_gradcam.evaluation import localization as localization
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.checkpoint import checksum, load_checkpoint
-from cxr_gradcam.models.resnet50 import DETAIL
+from cxr_gradcam.models.stages import DETAIL
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, list[str], str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cxr_gradcam.bundled import assets, bundled_checkpoint
 from cxr_gradcam.evaluation.model_card import markdown_table, model_card, write_card
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
-from cxr_gradcam.models.checkpoint import Checkpoint, assets, bundled_checkpoint
+from cxr_gradcam.models.checkpoint import Checkpoint
 from cxr_gradcam.models.preprocessing import Preprocessing
 
 CARD = Path(__file__).parents[2] / "docs" / "model-card.md"

@@ -19,7 +19,8 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from cxr_gradcam.imaging import reading as radiograph
-from cxr_gradcam.imaging.reading import MAX_PIXELS, Radiograph, RadiographError, read_radiograph
+from cxr_gradcam.imaging.dicom import MAX_PIXELS, RadiographError
+from cxr_gradcam.imaging.reading import Radiograph, read_radiograph
 
 STEPS = np.array([[0, 51, 102], [153, 204, 255]], dtype=np.uint8)
 EXPECTED = [[0, 0.2, 0.4], [0.6, 0.8, 1]]

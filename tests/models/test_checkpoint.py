@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.models import checkpoint as checkpoint_module
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
-    bundled_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )

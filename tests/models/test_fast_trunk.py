@@ -11,21 +11,12 @@ import torch
 import torchvision
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
-from cxr_gradcam.cam.forward_pass import HookedForwardPass
+from cxr_gradcam.bundled import example_files
+from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.models import fast_trunk as trunk
-from cxr_gradcam.models.checkpoint import example_files
-from cxr_gradcam.models.fast_trunk import (
-    CONV3,
-    SHORTCUT,
-    STAGES,
-    OpenVinoTrunk,
-    Trunk,
-    _folded,
-    _torch_trunk,
-    fast_dtype,
-)
-from cxr_gradcam.models.resnet50 import DETAIL
+from cxr_gradcam.models.fast_trunk import OpenVinoTrunk, _folded, _torch_trunk, fast_dtype
 from cxr_gradcam.models.split_pass import SplitForwardPass
+from cxr_gradcam.models.stages import CONV3, DETAIL, SHORTCUT, STAGES, Trunk
 
 BF16 = torch.bfloat16
 

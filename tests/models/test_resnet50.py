@@ -20,17 +20,19 @@ from pytorch_grad_cam.utils.image import scale_cam_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from cxr_gradcam.cam.gradient_methods import gradcam, upsample
+from cxr_gradcam.bundled import bundled_checkpoint
+from cxr_gradcam.cam.eval_mode import evaluating
+from cxr_gradcam.cam.gradient_methods import gradcam
+from cxr_gradcam.cam.maps import upsample
 from cxr_gradcam.imaging.rendering import as_rgb, color_table, overlay
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
-    bundled_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
 from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned, evaluating
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 CALLERS = {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cxr_gradcam import Explanation, Radiograph, ResNet50FineTuned
-from cxr_gradcam.models.checkpoint import example_files
+from cxr_gradcam.bundled import example_files
 from cxr_gradcam.web.page import scope, take_example, take_upload
 from cxr_gradcam.web.prediction import answer_html, percentage
 from cxr_gradcam.web.viewer import hottest_region, view

@@ -1,0 +1,92 @@
+"""The recorded forward pass of any torch classifier, its layers captured by hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+
+from cxr_gradcam.cam.eval_mode import evaluating
+from cxr_gradcam.cam.forward_pass import ForwardPass
+from cxr_gradcam.cam.hooks import Capture, capturing, hooked, score_gradients
+from cxr_gradcam.cam.layers import Grid
+
+
+class HookedForwardPass(ForwardPass):
+    """A forward pass of any classifier, its layers captured by hooks that do not outlive it.
+
+    The tail's graph lives as long as this object.
+
+    Args:
+        model: gives logits (N, C); it is run in eval mode.
+        layers: the target layers by name.
+        x: images (N, C, H, W).
+        logits_layer: the layer that gives the logits; None for the model itself.
+
+    Raises:
+        ValueError: a layer that is not reached, does not lead to the scores or has no places.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: Mapping[str, nn.Module],
+        x: Tensor,
+        logits_layer: nn.Module | None = None,
+    ) -> None:
+        self.x, self.layers = x.detach(), tuple(layers)
+        self._model, self._modules, self._logits_layer = model, dict(layers), logits_layer
+        self._scores, capture = self._capture(x, torch.no_grad())
+        if not self._scores.requires_grad:  # a no_grad of the model's own ended behind the layers
+            self._scores, capture = self._capture(x, torch.enable_grad())
+        for name in layers:
+            if name not in capture.outputs:
+                raise ValueError(f"layer {name!r} takes no part in the network's forward pass")
+        self._outputs, self.features = capture.outputs, capture.features
+        self._grids = {name: self._grid(name) for name in layers}
+        self.logits = self._scores.detach()
+
+    def _capture(self, x: Tensor, mode: AbstractContextManager[object]) -> tuple[Tensor, Capture]:
+        with mode, capturing(self._modules, self._logits_layer) as capture:
+            return self._run(x, capture), capture
+
+    def activations(self, layer: str) -> Tensor:
+        """Give a layer's activations (N, K, h, w)."""
+        return self._grids[layer].arrange(self._outputs[layer].detach())
+
+    def gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """Differentiate through the kept graph."""
+        outputs = [self._outputs[layer] for layer in layers]
+        gradients = score_gradients(self._scores, weights, outputs, retain_graph=True)
+        grids = (self._grids[layer] for layer in layers)
+        return [grid.arrange(each) for grid, each in zip(grids, gradients, strict=True)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the network on other images."""
+        with torch.no_grad(), capturing({}, self._logits_layer) as capture:
+            return self._run(x, capture)
+
+    def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
+        """Run the network on the sample once per channel."""
+        x = self.x[sample].expand(len(channels), *self.x.shape[1:])
+        zeroed = {self._modules[layer]: (channels, self._grids[layer].channels_last)}
+        with torch.no_grad(), capturing({}, self._logits_layer, zeroed) as capture:
+            return self._run(x, capture)
+
+    def _run(self, x: Tensor, capture: Capture) -> Tensor:
+        layers = [*self._modules.values(), *filter(None, [self._logits_layer])]
+        with evaluating(self._model), hooked(layers):
+            output = self._model(x)
+        return output if capture.logits is None else capture.logits
+
+    def _grid(self, name: str) -> Grid:
+        output = self._outputs[name]
+        grid = Grid.of(output, (self.x.shape[-2], self.x.shape[-1]))
+        if grid is None:
+            raise ValueError(
+                f"the output {tuple(output.shape)} of layer {name!r} has no places for the image "
+                f"{tuple(self.x.shape)}: choose a layer in front of the pooling"
+            )
+        return grid

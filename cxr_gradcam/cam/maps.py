@@ -1,0 +1,88 @@
+"""From channels to a map, and from the maps of layers to one on an image's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Fusion = Literal["mean", "max"]
+"""How the maps of several layers become one."""
+
+
+def weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
+    """Sum the channels by their weights, above zero.
+
+    Args:
+        weights: (N, K).
+        activations: (N, K, h, w).
+
+    Returns:
+        Maps (N, h, w), float32, at least 0.
+    """
+    # No matrix product: in autocast that would lose precision.
+    return (weights[:, :, None, None] * activations.float()).sum(dim=1).relu()
+
+
+def fuse(
+    maps: Sequence[Tensor], size: tuple[int, int], fusion: Fusion = "mean"
+) -> tuple[Tensor, Tensor]:
+    """Bring the maps of one or several layers to an image's grid and make one of them.
+
+    Each layer's map is scaled to a maximum of 1 before they are fused, and the result again.
+
+    Args:
+        maps: one per layer, (N, h, w), at least 0; h and w may differ.
+        size: (H, W) in pixels.
+        fusion: "mean" or "max" over the layers.
+
+    Returns:
+        Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before the last scaling:
+        for one layer in the units of its maps, for several a share of full agreement.
+
+    Raises:
+        ValueError: no such fusion.
+    """
+    check_fusion(fusion)
+    if len(maps) == 1:
+        return upsample(maps[0], size)
+    scaled = torch.stack([upsample(each, size)[0] for each in maps])
+    return _scale(scaled.mean(dim=0) if fusion == "mean" else scaled.amax(dim=0))
+
+
+def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Bring maps to an image's grid and scale each to a maximum of 1.
+
+    An empty map stays empty: it is not divided by its maximum of 0.
+
+    Args:
+        maps: (N, h, w), at least 0.
+        size: (H, W) in pixels.
+
+    Returns:
+        Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before scaling.
+    """
+    return _scale(resize(maps[:, None], size)[:, 0])
+
+
+def _scale(maps: Tensor) -> tuple[Tensor, Tensor]:
+    peaks = maps.amax(dim=(1, 2))
+    return maps / peaks.where(peaks > 0, 1)[:, None, None], peaks
+
+
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Stretch images (N, C, h, w) to (N, C, *size), bilinear and without aliasing."""
+    return F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def check_fusion(fusion: str) -> None:
+    """Refuse what is no way to fuse layers.
+
+    Raises:
+        ValueError: it is neither "mean" nor "max".
+    """
+    if fusion not in get_args(Fusion):
+        raise ValueError(f"layers are fused by 'mean' or 'max', not {fusion!r}")

@@ -1,0 +1,41 @@
+"""What `examine` needs of a model: the protocol that every explainable classifier fulfils."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from cxr_gradcam.cam.forward_pass import ForwardPass
+from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.models.calibration import Calibration
+from cxr_gradcam.models.ood import OODDetector
+from cxr_gradcam.models.preprocessing import Preprocessing
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A classifier whose forward pass can be recorded and explained.
+
+    Attributes:
+        class_names: the C classes, in the order of the logits.
+        preprocessing: how the network wants its input.
+        multi_label: whether several classes can be true at once.
+        calibration: what validation images taught about the logits.
+        ood_detector: tells images unlike those of the training; None where there is none.
+    """
+
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    multi_label: bool
+    calibration: Calibration
+    ood_detector: OODDetector | None
+
+    def prepare(self, radiograph: Radiograph) -> Tensor:
+        """Return the network's input (1, channels, size, size), on its device."""
+        ...
+
+    def record(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> ForwardPass:
+        """Run the network once on inputs (N, channels, H, W) and keep what maps need."""
+        ...

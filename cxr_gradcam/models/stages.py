@@ -1,0 +1,72 @@
+"""ResNet50 in stages: the trunk up to its last convolution, and the head behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import ResNet
+
+LAYER2, LAYER3, CONV3 = "resnet50.layer2", "resnet50.layer3", "resnet50.layer4.2.conv3"
+STAGES = (LAYER2, LAYER3, CONV3)
+"""The layers whose outputs a trunk gives, in the order of the network."""
+
+DETAIL = {
+    "coarse": (CONV3,),
+    "fine": (LAYER3, CONV3),
+    "finest": (LAYER2, LAYER3, CONV3),
+}
+"""The layers of a map by the detail that they show: places of 32, 16 and 8 pixels of the input."""
+
+SHOWN_FIRST = "fine"
+"""The detail that app and command line begin with: its maps overlap lesions best."""
+
+SHORTCUT = "shortcut"
+"""What runs beside the last convolution, and is added to it behind the trunk."""
+
+RunTrunk = Callable[[Tensor, Sequence[str]], dict[str, Tensor]]
+"""Images (N, 3, H, W) and stages in, their outputs, CONV3's and SHORTCUT's out, float32."""
+
+
+class Trunk(nn.Module):
+    """ResNet50 up to its last convolution.
+
+    Args:
+        network: shared, not copied.
+    """
+
+    def __init__(self, network: ResNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Give the outputs of layer2, layer3 and layer4's last conv3, and the shortcut beside it.
+
+        Args:
+            x: normalised images (N, 3, H, W).
+
+        Returns:
+            Four tensors, each (N, K, h, w).
+        """
+        network = self.network
+        x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
+        layer2 = network.layer2(network.layer1(x))
+        layer3 = network.layer3(layer2)
+        return layer2, layer3, *last_convolution(network, layer3)
+
+
+def last_convolution(network: ResNet, layer3: Tensor) -> tuple[Tensor, Tensor]:
+    """Go from layer3's output to the last conv3 of layer4, and the shortcut beside it."""
+    block = network.layer4[-1]
+    shortcut = network.layer4[:-1](layer3)
+    x = block.relu(block.bn1(block.conv1(shortcut)))
+    return block.conv3(block.relu(block.bn2(block.conv2(x)))), shortcut
+
+
+def head(network: ResNet, conv3: Tensor, shortcut: Tensor) -> tuple[Tensor, Tensor]:
+    """Go from the last convolution and its shortcut to features (N, K) and logits (N, C)."""
+    block = network.layer4[-1]
+    x = block.relu(block.bn3(conv3) + shortcut)
+    features = torch.flatten(network.avgpool(x), 1)
+    return features, network.fc(features)
