@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from cxr_gradcam.cam.hooks import evaluating
@@ -24,7 +23,8 @@ from cxr_gradcam.data.image_folder import (
     read_listed,
     source_names,
 )
-from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc, with_intervals
+from cxr_gradcam.evaluation.intervals import with_intervals
+from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc
 from cxr_gradcam.explanation import find_class
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
@@ -198,22 +198,6 @@ def _source_auc(predictions: Predictions, cases: BinaryPredictions) -> dict[str,
         found = with_intervals(lambda weights, of=of: auc(weights, of), patients)  # type: ignore[misc]
         figures |= {str(source): figure for figure in found.values()}
     return figures
-
-
-def mean_auc(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
-    """Give the area under the ROC curve of each class against the rest, averaged.
-
-    Args:
-        labels: (N,).
-        probabilities: (N, C).
-
-    Raises:
-        ValueError: all labels are of one class.
-    """
-    present = np.unique(labels)
-    if len(present) < 2:
-        raise ValueError("all images are of one class: an ROC curve needs two")
-    return float(np.mean([roc_auc_score(labels == k, probabilities[:, k]) for k in present]))
 
 
 def _predict(model: ResNet50FineTuned, paths: list[str]) -> Iterator[Tensor]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from cxr_gradcam.evaluation.metrics import as_text
+from cxr_gradcam.evaluation.intervals import as_text
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     assets,
@@ -73,6 +72,55 @@ _LIMITS = """### Limits
 """
 
 
+def model_card_file() -> str:
+    """Write the card of the bundled weights as the Hugging Face Hub reads it.
+
+    Returns:
+        What `model_card` returns, behind the front matter in YAML that the Hub's search reads.
+    """
+    from huggingface_hub import ModelCard  # here, because the page needs no front matter
+
+    front = front_matter(load_checkpoint(bundled_checkpoint()), stored_results())
+    return str(ModelCard(f"---\n{front}\n---\n\n{model_card()}"))
+
+
+def front_matter(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
+    """Write what a machine should know of weights.
+
+    Args:
+        checkpoint: the weights; their tensors are not needed.
+        results: as of `write_card`; those with findings become evaluation results.
+
+    Returns:
+        YAML, as the Hub's documentation of model cards describes it.
+    """
+    from huggingface_hub import EvalResult, ModelCardData
+
+    measured = [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type="image-folder",
+            dataset_name=f"{finding} on X-rays of {name}",
+            metric_type=metric,
+            metric_value=round(figures["groups"]["all"][metric]["value"], 4),
+        )
+        for name, result in results.items()
+        for finding, figures in result.get("findings", {}).items()
+        for metric in ("auc", "sensitivity", "specificity")
+        if metric in figures["groups"]["all"]
+    ]
+    data = ModelCardData(
+        language="en",
+        license="apache-2.0",
+        library_name="cxr_gradcam",
+        pipeline_tag="image-classification",
+        tags=["chest-x-ray", "grad-cam", "radiology", *map(str.lower, checkpoint.class_names)],
+        model_name="ResNet50 for frontal chest X-rays",
+        eval_results=measured or None,
+    )
+    return str(data.to_yaml())
+
+
 def model_card() -> str:
     """Write the card of the bundled weights.
 
@@ -80,7 +128,7 @@ def model_card() -> str:
         Markdown: a heading of the first level, then headings of the third.
     """
     weights = bundled_checkpoint()
-    card = write_card(load_checkpoint(weights), _stored(assets() / "results"))
+    card = write_card(load_checkpoint(weights), stored_results())
     return (
         f"{card}\n### The file\n\nAll figures are of the weights `{checksum(weights)}` (SHA-256).\n"
     )
@@ -119,11 +167,15 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def _stored(folder: Path) -> dict[str, Any]:
-    """Read the results in the order of their files' names: 1-children.json is "children"."""
+def stored_results() -> dict[str, Any]:
+    """Read the results of `evaluate --json` that come with the bundled weights.
+
+    Returns:
+        The results in the order of their files' names: that of 1-children.json is "children".
+    """
     return {
         path.stem.split("-", 1)[1].replace("-", " "): json.loads(path.read_text("utf-8"))
-        for path in sorted(folder.glob("*.json"))
+        for path in sorted((assets() / "results").glob("*.json"))
     }
 
 

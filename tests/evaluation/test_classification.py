@@ -11,22 +11,17 @@ import torch
 from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.evaluation import metrics as figures
-from cxr_gradcam.evaluation.classification import Predictions, evaluate, mean_auc, summarize
+from cxr_gradcam.evaluation.classification import Predictions, evaluate, summarize
 from cxr_gradcam.evaluation.plots import write_report
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 POINT = OperatingPoint("Pneumonia", threshold=0.4, unlikely_below=0.2, likely_from=0.8)
 
 
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The figures are looked at here, not their intervals."""
-    monkeypatch.setattr(figures, "RESAMPLES", 20)
-
-
 def predictions(
-    sick: list[float], labels: list[int], sources: str, kinds: list[str], point: bool = True
+    sick: list[float], labels: list[int], sources: str, kinds: list[str], *, point: bool = True
 ) -> Predictions:
     said = torch.tensor(sick)
     logits = torch.stack([(1 - said).log(), said.log()], dim=1) * 2  # at temperature 2, as said
@@ -138,11 +133,6 @@ def test_the_report_names_no_patient(six: Predictions, tmp_path: Path) -> None:
 def test_a_report_of_one_class_has_no_curve_and_does_not_fail(tmp_path: Path) -> None:
     healthy = predictions([0.1, 0.3], [0, 0], "aa", ["", ""])
     assert len(write_report(tmp_path, healthy, summarize(healthy))) == 5
-
-
-def test_one_class_alone_has_no_mean_auc() -> None:
-    with pytest.raises(ValueError, match="one class"):
-        mean_auc(np.zeros(3, dtype=np.int64), np.full((3, 2), 0.5))
 
 
 def test_evaluate_reads_folders_by_the_model_s_class_names(

@@ -7,8 +7,16 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import yaml
+from huggingface_hub import ModelCardData
 
-from cxr_gradcam.evaluation.model_card import markdown_table, model_card, write_card
+from cxr_gradcam.evaluation.model_card import (
+    front_matter,
+    markdown_table,
+    model_card,
+    model_card_file,
+    write_card,
+)
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.checkpoint import Checkpoint, assets, bundled_checkpoint
 from cxr_gradcam.models.preprocessing import Preprocessing
@@ -23,7 +31,7 @@ def checkpoint(calibration: Calibration) -> Checkpoint:
 
 
 def test_the_card_in_the_documents_is_up_to_date() -> None:
-    assert CARD.read_text("utf-8") == model_card(), "run `python -m cxr_gradcam model-card`"
+    assert CARD.read_text("utf-8") == model_card_file(), "run `python -m cxr_gradcam model-card`"
 
 
 def test_the_stored_results_are_of_the_bundled_weights() -> None:
@@ -84,6 +92,22 @@ def test_results_become_sections() -> None:
     assert "| likely | 3 (2) |" in card
     assert "25% show the finding" in card
     assert "### The maps\n\nOn noise.\n\n| method | n |" in card
+
+
+def test_the_front_matter_is_what_the_hub_reads() -> None:
+    groups = {"all": {"images": 12, "auc": FIGURE}}
+    results = {"children": {"findings": {"Pneumonia": {"groups": groups}}}, "maps": {"rows": []}}
+    read = ModelCardData(**yaml.safe_load(front_matter(checkpoint(Calibration()), results)))
+    assert read.license == "apache-2.0"
+    assert "pneumonia" in read.tags
+    (measured,) = read.to_dict()["model-index"][0]["results"]
+    assert measured["metrics"] == [{"type": "auc", "value": 0.9}]
+
+
+def test_the_page_shows_no_front_matter() -> None:
+    assert model_card().startswith("# ")
+    assert model_card_file().startswith("---\n")
+    assert model_card_file().endswith(model_card())
 
 
 @pytest.mark.parametrize("word", ["learning_rate", "None"])
