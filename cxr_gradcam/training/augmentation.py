@@ -39,12 +39,12 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
         (N, 1 or 2, size, size) in [0, 1].
     """
     moved = _move(images, generator)
-    grey = _cover(_collimate(moved[:, :1], generator), generator)
+    grey = cover(_collimate(moved[:, :1], generator), generator)
     moved = torch.cat([grey, moved[:, 1:]], dim=1)
     if moved.shape[-1] != size:
         moved = resize(moved, (size, size))
     mixed = mix_appearance(moved[:, :1], generator)
-    grey = _expose(_focus(mixed, generator), generator)
+    grey = _expose(refocus(mixed, generator), generator)
     return torch.cat([grey, moved[:, 1:]], dim=1)
 
 
@@ -82,7 +82,7 @@ def _collimate(images: Tensor, generator: torch.Generator) -> Tensor:
     return images * (inside_y[:, None, :, None] & inside_x[:, None, None, :])
 
 
-def _cover(images: Tensor, generator: torch.Generator) -> Tensor:
+def cover(images: Tensor, generator: torch.Generator) -> Tensor:
     """Lay a grey rectangle over every second image: a marker, a device, a blackened name."""
     n, _, height, width = images.shape
     middle_x, middle_y, half_x, half_y, grey, there = torch.rand(6, n, generator=generator).to(
@@ -96,7 +96,7 @@ def _cover(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(covered, grey[..., None, None], images)
 
 
-def _focus(images: Tensor, generator: torch.Generator) -> Tensor:
+def refocus(images: Tensor, generator: torch.Generator) -> Tensor:
     """Blur or sharpen: detectors and what was done to their pictures differ in detail."""
     amount = _uniform(len(images), MAX_SHARPENING, generator).to(images)[:, None, None, None]
     kernel = images.new_tensor([1.0, 4, 6, 4, 1]) / 16

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,85 +25,24 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.models.resnet import Bottleneck
 
-from cxr_gradcam.data.dataset import (
-    PHANTOMS,
-    LabelledImages,
-    Split,
-    load,
-    sampling_weights,
-    split_by_patient,
-)
+from cxr_gradcam.data.dataset import PHANTOMS, LabelledImages, load, sampling_weights
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
-from cxr_gradcam.evaluation.classification import mean_auc
+from cxr_gradcam.data.split import Split, split_by_patient
 from cxr_gradcam.models.checkpoint import Checkpoint, save_checkpoint
 from cxr_gradcam.models.fast_trunk import fast_dtype
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.training.augmentation import augment
+from cxr_gradcam.training.losses import gradcam_weights, location_loss, smooth_labels
+from cxr_gradcam.training.recipe import Recipe
 
 EMA_DECAY = 0.995
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a training run goes.
-
-    Attributes:
-        epochs: passes over the training images.
-        size: side of the model's input in pixels, that of the last epoch.
-        start_size: that of the first epoch.
-        batch_size: images a step.
-        learning_rate: the highest of the one-cycle schedule.
-        weight_decay: AdamW's.
-        label_smoothing: the share of each label spread over all classes.
-        noisy_label_smoothing: that of the labels known to be noisy.
-        location_weight: how much it counts that the evidence for a phantom's opacity lies in it.
-        phantoms: synthetic radiographs added, half of them with an opacity.
-        validation_share: the share of the patients, and of the phantoms, kept for validation.
-        seed: of the split, the order, the augmentation and the initial weights.
-    """
-
-    epochs: int = 8
-    size: int = 224
-    start_size: int = 96
-    batch_size: int = 32
-    learning_rate: float = 3e-4
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.05
-    noisy_label_smoothing: float = 0.2
-    location_weight: float = 0.1
-    phantoms: int = 600
-    validation_share: float = 0.1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
-        least = {"epochs": 1, "size": 32, "start_size": 32, "batch_size": 1, "phantoms": 0}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise ValueError(f"{name} {getattr(self, name)}: {bound} at least")
-        for name in ("validation_share", "label_smoothing", "noisy_label_smoothing"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} {getattr(self, name)}: a share lies between 0 and 1")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate {self.learning_rate}: it must be above 0")
-
-    def size_of_epoch(self, epoch: int) -> int:
-        """Give the input size of an epoch, in steps of 32 from the first to the last.
-
-        Small images are cheap and teach the coarse; the growth is quadratic, so most epochs are
-        cheap ones and the last has the full size.
-        """
-        if epoch + 1 >= self.epochs:
-            return self.size
-        progress = (epoch / (self.epochs - 1)) ** 2
-        start = min(self.start_size, self.size)
-        return round((start + (self.size - start) * progress) / 32) * 32
 
 
 def train(
@@ -241,7 +180,7 @@ class _Run:
         """Take one step; the second channel of the images (N, 2, H, W) is the lesion's mask."""
         network = self.model.resnet50
         last = network.layer4[-1]
-        with _autocast(self.device), _outputs_of(last.conv3, last) as outputs:
+        with _autocast(self.device), outputs_of(last.conv3, last) as outputs:
             logits = self.model(self._inputs(images[:, :1]))
         targets = smooth_labels(labels, smoothing, logits.shape[1]).to(self.device)
         loss = F.cross_entropy(logits.float(), targets)
@@ -266,7 +205,7 @@ class _Run:
         return self.preprocessing.normalize(images).contiguous(memory_format=torch.channels_last)
 
     def validate(self, data: LabelledImages) -> dict[str, float]:
-        """Give the AUC of each source that has every class, else of all, to four places."""
+        """Return the AUC of each source that has every class, else of all, to four places."""
         probabilities = self._predict(data.images)
         aucs = {}
         for index, name in enumerate((*self.split.sources, PHANTOMS)):
@@ -343,69 +282,8 @@ class _Run:
         return figures
 
 
-def smooth_labels(labels: Tensor, smoothing: Tensor, num_classes: int) -> Tensor:
-    """Spread a share of each label over all classes (Szegedy et al. 2016, section 7).
-
-    Args:
-        labels: (N,) classes.
-        smoothing: (N,) shares in [0, 1].
-        num_classes: C.
-
-    Returns:
-        (N, C), rows of sum 1.
-    """
-    spread = smoothing[:, None]
-    return F.one_hot(labels, num_classes) * (1 - spread) + spread / num_classes
-
-
-def location_loss(features: Tensor, weights: Tensor, masks: Tensor) -> Tensor:
-    """Say how far the evidence for a class lies from where its lesion is.
-
-    The evidence is a map before it is cut off at 0; a softmax over the places is compared with the
-    lesion's share of each.
-
-    Args:
-        features: (N, K, h, w), a layer's activations.
-        weights: (N or 1, K), those of the map: what the head makes of its input for class
-            activation mapping (Zhou et al. 2016), `gradcam_weights` for Grad-CAM.
-        masks: (N, 1, H, W) in [0, 1], where the lesion lies; images whose mask is empty do not
-            count.
-
-    Returns:
-        The mean cross-entropy in nats, 0 where no image has a lesion.
-    """
-    shares = F.adaptive_avg_pool2d(masks, (features.shape[-2], features.shape[-1])).flatten(1)
-    with_lesion = shares.sum(dim=1) > 0
-    if not with_lesion.any():
-        return features.new_zeros(())
-    weights = weights.expand(len(features), -1)[with_lesion]
-    evidence = torch.einsum("nkhw,nk->nhw", features[with_lesion].float(), weights).flatten(1)
-    shares = shares[with_lesion]
-    return F.cross_entropy(evidence, shares / shares.sum(dim=1, keepdim=True))
-
-
-def gradcam_weights(direction: Tensor, norm: nn.BatchNorm2d, output: Tensor) -> Tensor:
-    """Give Grad-CAM's channel weights at the last convolution, times its number of places.
-
-    The gradient of a logit there is the head's weight times the BatchNorm's slope wherever the ReLU
-    behind it lets something through (Selvaraju et al. 2017, equation 1).
-
-    Args:
-        direction: (1, K), what the head makes of its input for the class.
-        norm: the BatchNorm behind the convolution; its statistics as in eval mode.
-        output: (N, K, h, w), of the ReLU behind it.
-
-    Returns:
-        (N, K); the ReLU's share of open places counts as a constant.
-    """
-    variance = norm.running_var
-    assert variance is not None  # torchvision's network keeps it  # noqa: S101
-    slope = norm.weight / (variance + norm.eps).sqrt()
-    return direction * slope * (output.detach() > 0).float().mean(dim=(2, 3))
-
-
 @contextmanager
-def _outputs_of(*modules: nn.Module) -> Iterator[list[Tensor]]:
+def outputs_of(*modules: nn.Module) -> Iterator[list[Tensor]]:
     """Collect the modules' outputs in the order in which they come."""
     outputs: list[Tensor] = []
     handles = [
@@ -419,6 +297,17 @@ def _outputs_of(*modules: nn.Module) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
+def mean_auc(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
+    """Return the area under the ROC curve, of several classes the mean of each against the rest.
+
+    Args:
+        labels: (N,), every class among them.
+        probabilities: (N, C).
+    """
+    scores = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
+    return float(roc_auc_score(labels, scores, multi_class="ovr"))
+
+
 def _zero_residuals(model: ResNet50FineTuned) -> None:
     """Let each residual branch start at zero (Goyal et al. 2017, section 5.1): Adam stays calm."""
     for block in model.modules():
@@ -427,7 +316,7 @@ def _zero_residuals(model: ResNet50FineTuned) -> None:
 
 
 def _statistics(images: Tensor, size: int) -> Preprocessing:
-    """Give the input's mean and std over all training pixels, the same for the three channels."""
+    """Return the input's mean and std over all training pixels, the same for the three channels."""
     counts = torch.bincount(images.flatten().int(), minlength=256).double()
     values = torch.arange(256, dtype=torch.float64) / 255
     mean = float((counts * values).sum() / counts.sum())

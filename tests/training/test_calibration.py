@@ -6,7 +6,12 @@ from torch import Tensor
 
 from cxr_gradcam.data.dataset import LabelledImages
 from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.training.calibrate import BATCH_SIZE, VIEWS, _calibrate, mixed_appearance
+from cxr_gradcam.training.calibration import (
+    BATCH_SIZE,
+    VIEWS,
+    fit_calibration,
+    mixed_appearance,
+)
 
 COUNT = 2 * BATCH_SIZE + 3
 
@@ -53,7 +58,7 @@ def test_each_picture_stays_at_its_place_when_exchanged() -> None:
 
 def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
     model = Brightness()
-    calibration, features = _calibrate(model, _validation(noisy=9, phantoms=5), noisy_from=1)  # type: ignore[arg-type]
+    calibration, features = fit_calibration(model, _validation(noisy=9, phantoms=5), noisy_from=1)  # type: ignore[arg-type]
     assert len(features) == COUNT - 5
     assert sum(map(len, model.forward_pass)) == (1 + VIEWS) * (COUNT - 5)
     point = calibration.operating_point
@@ -66,5 +71,7 @@ def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
 
 
 def test_wrong_labels_make_the_temperature_higher() -> None:
-    few, many = (_calibrate(Brightness(), _validation(n, 0), 1)[0].temperature for n in (2, 12))  # type: ignore[arg-type]
+    few, many = (
+        fit_calibration(Brightness(), _validation(n, 0), 1)[0].temperature for n in (2, 12)
+    )  # type: ignore[arg-type]
     assert few < many

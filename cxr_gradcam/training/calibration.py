@@ -1,4 +1,4 @@
-"""Fitting: what validation and training images teach about finished weights, stored with them."""
+"""Calibration: what validation and training images teach about finished weights."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from cxr_gradcam.data.dataset import (
-    LabelledImages,
-    load,
-    sampling_weights,
-    split_by_patient,
-)
+from cxr_gradcam.data.dataset import LabelledImages, load, sampling_weights
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
-from cxr_gradcam.models.calibration import Calibration, choose_operating_point, fit_temperature
+from cxr_gradcam.data.split import split_by_patient
+from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from cxr_gradcam.models.ood import OODDetector, fit_ood_detector
+from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.training.appearance import mix_appearance
+from cxr_gradcam.training.fitting import choose_operating_point, fit_ood_detector, fit_temperature
 
 DRAWN = 3000
-"""Training images that the gate is fitted to."""
+"""Training images that the detector is fitted to."""
 VIEWS = 2
 BATCH_SIZE = 16
 
@@ -37,11 +34,12 @@ def calibrate(
     noisy: Sequence[Path] = (),
     patient_pattern: str = PATIENT_PATTERN,
 ) -> tuple[Calibration, OODDetector]:
-    """Fit temperature, operating point and gate of trained weights, and store them in their file.
+    """Fit temperature, operating point and detector of trained weights, and store them there.
 
     The split is made again from the recipe in the file. Temperature and operating point come from
     the validation radiographs, as they are and `VIEWS` times with another's tone and sharpness, so
-    that they hold for other machines too. The finding is the last class. The gate is fitted to
+    that they hold for other machines too. The finding is the last class. The detector is
+    fitted to
     training images, drawn as in training.
 
     Args:
@@ -74,19 +72,18 @@ def calibrate(
         )
     training, validation = load(split, stored.preprocessing.size, phantoms, share)
     model = ResNet50FineTuned.from_checkpoint(checkpoint)
-    calibration, validation_features = _calibrate(model, validation, split.noisy_from)
+    calibration, validation_features = fit_calibration(model, validation, split.noisy_from)
     shares = sampling_weights(training.labels, training.source_of)
     drawn = torch.multinomial(
         shares, min(DRAWN, len(training)), generator=torch.Generator().manual_seed(seed)
     )
-    detector = fit_ood_detector(_look(model, training.images[drawn])[0]).with_threshold(
-        validation_features
-    )
+    features, _ = _look(model, training.images[drawn])
+    detector = fit_ood_detector(features, validation_features)
     save_checkpoint(checkpoint, replace(stored, calibration=calibration, ood_detector=detector))
     return calibration, detector
 
 
-def _calibrate(
+def fit_calibration(
     model: ResNet50FineTuned, validation: LabelledImages, noisy_from: int
 ) -> tuple[Calibration, Tensor]:
     """Fit temperature and operating point; give the radiographs' features (N, K) too."""
@@ -109,7 +106,7 @@ def _calibrate(
 
 
 def mixed_appearance(images: Tensor, seed: int) -> Tensor:
-    """Give 8-bit pictures (N, 1, H, W) tone and sharpness of others, drawn from all of them."""
+    """Return 8-bit pictures (N, 1, H, W) tone and sharpness of others, drawn from all of them."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(images), generator=generator)
     changed = torch.empty_like(images)
@@ -120,7 +117,7 @@ def mixed_appearance(images: Tensor, seed: int) -> Tensor:
 
 
 def _look(model: ResNet50FineTuned, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the features (N, K) and logits (N, C) of 8-bit pictures (N, 1, H, W)."""
+    """Return the features (N, K) and logits (N, C) of 8-bit pictures (N, 1, H, W)."""
     batches = images.split(BATCH_SIZE)
     console = Console(stderr=True)
     looked = [
