@@ -1,0 +1,137 @@
+"""`evaluate`: measure a model, its maps and its detector on folders of radiographs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cxr_gradcam.cli.options import add_json, add_patient_pattern, add_weights
+from cxr_gradcam.evaluation.intervals import as_text
+from cxr_gradcam.models.checkpoint import bundled_checkpoint, checksum
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+
+_STUDIES = {
+    "localisation": ("localization", "how well the maps find a lesion whose place is known"),
+    "faithfulness": (
+        "faithfulness",
+        "deletion and insertion: whether the answer rests on what the maps show",
+    ),
+    "sanity": ("sanity", "whether the maps change when what the model learnt is destroyed"),
+    "outliers": ("ood", "how many pictures that are no frontal chest X-rays are noticed"),
+}
+"""By option: the module of `cxr_gradcam.evaluation`, and what it studies."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument(
+        "data",
+        nargs="*",
+        metavar="DATA",
+        help="a source's folder, with one per class; in front of them the weights, if not given",
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write figures and curves")
+    study = parser.add_mutually_exclusive_group()
+    for name, (_, text) in _STUDIES.items():
+        study.add_argument(f"--{name}", dest="study", action="store_const", const=name, help=text)
+    parser.add_argument(
+        "--count", type=int, default=100, help="X-rays for these studies; default: %(default)s"
+    )
+    parser.add_argument(
+        "--boxes", type=Path, metavar="CSV", help="of --localisation: image,finding,x,y,w,h"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="of --boxes; default: the folder of the CSV"
+    )
+    add_patient_pattern(parser)
+    add_weights(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    weights, data = _weights_and_folders(options)
+    model = ResNet50FineTuned.from_checkpoint(weights)
+    origin = {"weights_sha256": checksum(weights)}
+    if options.study is not None:
+        return _show_study(origin | _study(model, data, options), as_json=options.json)
+    if not data:
+        raise ValueError("no folder of radiographs is named: give one with a folder per class")
+    summary = _summary(model, data, origin, options)
+    if options.json:
+        print(json.dumps(summary))
+    else:
+        for name, finding in summary["findings"].items():
+            Console().print(_table(name, finding))
+    return 0
+
+
+def _weights_and_folders(options: argparse.Namespace) -> tuple[str | Path, list[Path]]:
+    """Take a first argument that names weights for them."""
+    weights, data = options.weights, options.data
+    if weights is None and data and data[0].startswith("hf://") | data[0].endswith(".safetensors"):
+        weights, *data = data
+    return weights or bundled_checkpoint(), [Path(folder) for folder in data]
+
+
+def _summary(
+    model: ResNet50FineTuned,
+    data: list[Path],
+    origin: dict[str, str],
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    from cxr_gradcam.evaluation.classification import predict, summarize
+
+    predictions = predict(model, data, options.patient_pattern)
+    summary = origin | summarize(predictions)
+    if options.report is not None:
+        from cxr_gradcam.evaluation.plots import write_report
+
+        write_report(options.report, predictions, summary)
+    return summary
+
+
+def _study(
+    model: ResNet50FineTuned, data: list[Path], options: argparse.Namespace
+) -> dict[str, Any]:
+    if options.count < 1:
+        raise ValueError(f"--count {options.count}: one X-ray at least is needed")
+    if options.study == "outliers" and not data:
+        raise ValueError("--outliers compares with X-rays: name a folder with a folder per class")
+    module = import_module(f"cxr_gradcam.evaluation.{_STUDIES[options.study][0]}")
+    if options.study == "localisation":
+        return dict(module.study(model, options.count, options.boxes, options.images))
+    return dict(module.study(model, data, options.count))
+
+
+def _show_study(result: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(result))
+        return 0
+    table = Table(*result["rows"][0], title=result["title"], caption=result["about"])
+    for row in result["rows"]:
+        table.add_row(*(_cell(value) for value in row.values()))
+    Console().print(table)
+    return 0
+
+
+def _cell(value: object) -> str:
+    return as_text(value) if isinstance(value, dict) else str(value)
+
+
+def _table(name: str, finding: dict[str, Any]) -> Table:
+    figures = ("auc", "accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "ece")
+    groups = finding["groups"]
+    table = Table("", *groups, title=name, caption="in brackets: 95 % interval over patients")
+    for count in ("images", "patients"):
+        table.add_row(count, *(str(group[count]) for group in groups.values()))
+    for figure in figures:
+        shown = (as_text(group[figure]) if figure in group else "-" for group in groups.values())
+        table.add_row(figure, *shown)
+    return table
