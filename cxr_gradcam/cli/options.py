@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
+from cxr_gradcam.data.split import Sources
 
 FAILED_SOME, FAILED = 1, 2
 """Exit statuses: some of several inputs failed; the command failed."""
+
+
+READS_HELP = "what radiologists saw: image,age,view,read; beside the class folders it describes"
 
 
 def complain(message: str) -> None:
@@ -18,19 +22,40 @@ def complain(message: str) -> None:
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
-    """Add the folders of a training."""
+    """Add the folders of a training, and what is known of their radiographs."""
     parser.add_argument(
-        "data", nargs="+", type=Path, metavar="DATA", help="a source's folder, with one per class"
-    )
-    parser.add_argument(
-        "--noisy",
+        "data",
         nargs="+",
         type=Path,
-        default=[],
         metavar="DATA",
-        help="further sources, whose labels are often wrong",
+        help="a source's folder, with one per class; A+B joins two folders",
+    )
+    further = {
+        "--cut-outs": ("DATA", "further sources, of lungs alone on black: outlines are exchanged"),
+        "--noisy": ("DATA", "further sources, whose labels are often wrong"),
+        "--reads": ("CSV", READS_HELP),
+    }
+    for name, (metavar, text) in further.items():
+        parser.add_argument(name, nargs="+", type=Path, default=[], metavar=metavar, help=text)
+    parser.add_argument(
+        "--left-out",
+        type=Path,
+        metavar="CSV",
+        help="its column patient names those that nothing is learnt from",
     )
     add_patient_pattern(parser)
+
+
+def sources_of(options: argparse.Namespace) -> Sources:
+    """Return what the options of `add_sources` name."""
+    return Sources(
+        options.data,
+        options.cut_outs,
+        options.noisy,
+        options.reads,
+        options.left_out,
+        options.patient_pattern,
+    )
 
 
 def add_patient_pattern(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from cxr_gradcam.cli.options import add_sources
+from cxr_gradcam.cli.options import add_sources, sources_of
 from cxr_gradcam.training.recipe import Recipe
 
 
@@ -15,6 +15,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_sources(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
     parser.add_argument("--weights", metavar="SOURCE", help="start from these, not from random")
+    parser.add_argument(
+        "--network", metavar="NAME", help="timm:NAME or torchvision:NAME, instead of the ResNet50"
+    )
+    parser.add_argument(
+        "--teacher",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE.safetensors",
+        help="of train: learn what these say, too",
+    )
     parser.add_argument(
         "--source", default="", metavar="TEXT", help="where the pictures come from, their licence"
     )
@@ -33,13 +44,13 @@ def run(options: argparse.Namespace) -> int:
 
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     figures = train(
-        options.data,
+        sources_of(options),
         options.output,
         recipe,
-        noisy=options.noisy,
         weights=options.weights,
+        network=options.network,
+        teachers=options.teacher,
         source=options.source,
-        patient_pattern=options.patient_pattern,
     )
     print(f"{options.output}: validation AUC {figures['validation_auc']:.4f}")
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from cxr_gradcam.synthetic.chest import draw_phantom
 PHANTOMS = "phantoms"
 PHANTOM_CLASSES = ("Normal", "Pneumonia")
 _FIRST_PHANTOM = 1_000_000
+MAX_FACTOR = 4.0
+"""How much more or less often a picture is drawn for the sake of its stratum."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,15 @@ class LabelledImages:
         labels: int64 (N,).
         source_of: int64 (N,), index of each one's source; that of the phantoms comes last.
         masks: uint8 (P, 1, size, size), 255 where a phantom's lesion lies.
+        doubts, strata: int64 (N,), as of `Split`; 0 for phantoms.
     """
 
     images: Tensor
     labels: Tensor
     source_of: Tensor
     masks: Tensor
+    doubts: Tensor
+    strata: Tensor
 
     def __len__(self) -> int:
         """Count the pictures."""
@@ -75,23 +81,21 @@ def load(split: Split, size: int, phantoms: int, validation_share: float) -> lis
     held_out = round(phantoms * validation_share)
     seeds = range(_FIRST_PHANTOM, _FIRST_PHANTOM + phantoms)
     sides = ((~split.held_out, seeds[held_out:]), (split.held_out, seeds[:held_out]))
-    return [
-        _with_phantoms(
-            images[side], split.labels[side], split.source_of[side], drawn, len(split.sources)
-        )
-        for side, drawn in sides
-    ]
+    return [_with_phantoms(images, split, side, drawn) for side, drawn in sides]
 
 
-def sampling_weights(labels: Tensor, source_of: Tensor) -> Tensor:
-    """Say how often each picture is drawn, so that a picture's source tells nothing of its class.
+def sampling_weights(labels: Tensor, source_of: Tensor, strata: Tensor) -> Tensor:
+    """Return how often each picture is drawn, so that its source tells nothing of its class.
 
     A source is drawn in proportion to the square root of its pictures, so that a small one is
-    heard beside a large one, and within each source every class as often as any other.
+    heard beside a large one, and within each source every class as often as any other. Within
+    them, every class is drawn towards the same shares of the strata, so that projection and age
+    tell little of the class either; no picture becomes more than `MAX_FACTOR` times as frequent.
 
     Args:
         labels: (N,) classes.
         source_of: (N,) sources.
+        strata: (N,) as of `Split`.
 
     Returns:
         (N,) probabilities, float64, their sum 1.
@@ -102,13 +106,29 @@ def sampling_weights(labels: Tensor, source_of: Tensor) -> Tensor:
         classes = labels[members].unique()
         for label in classes:
             cell = members & (labels == label)
-            shares[cell] = float(members.sum()) ** 0.5 / (len(classes) * float(cell.sum()))
+            within = _balanced(strata[cell], _mean_shares(labels, strata, members))
+            shares[cell] = float(members.sum()) ** 0.5 / len(classes) * within
     return shares / shares.sum()
 
 
-def _read_all(paths: Sequence[str], size: int) -> Tensor:
-    def read(path: str) -> Tensor:
-        return _as_bytes(torch.tensor(read_listed(path).pixels), size)
+def _mean_shares(labels: Tensor, strata: Tensor, members: Tensor) -> Tensor:
+    """Return the share of each stratum (S,), the mean over the classes of the members (N,)."""
+    classes = [members & (labels == label) for label in labels[members].unique()]
+    count = int(strata.max()) + 1
+    shares = [torch.bincount(strata[cell], minlength=count) / cell.sum() for cell in classes]
+    return torch.stack(shares).mean(dim=0)
+
+
+def _balanced(strata: Tensor, wanted: Tensor) -> Tensor:
+    """Weigh pictures (n,) so that their strata have about the wanted shares (S,); the sum is 1."""
+    shares = torch.bincount(strata, minlength=len(wanted)) / len(strata)
+    factors = (wanted / shares)[strata].double().clamp(1 / MAX_FACTOR, MAX_FACTOR)
+    return factors / factors.sum()
+
+
+def _read_all(paths: Sequence[Path], size: int) -> Tensor:
+    def read(path: Path) -> Tensor:
+        return _as_bytes(torch.tensor(read_listed(str(path)).pixels), size)
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(read, paths)))
@@ -118,13 +138,13 @@ def _as_bytes(pixels: Tensor, size: int) -> Tensor:
     return (resize(pixels[None, None], (size, size))[0] * 255).round().to(torch.uint8)
 
 
-def _with_phantoms(
-    images: Tensor, labels: Tensor, source_of: Tensor, seeds: range, source: int
-) -> LabelledImages:
-    """Add the phantoms of the seeds; the odd ones have an opacity."""
+def _with_phantoms(images: Tensor, split: Split, side: Tensor, seeds: range) -> LabelledImages:
+    """Take a side's pictures, and add the phantoms of the seeds; the odd ones have an opacity."""
     size = images.shape[-1]
+    columns = split.labels[side], split.source_of[side], split.doubts[side], split.strata[side]
+    labels, source_of, doubts, strata = columns
     if not seeds:
-        return LabelledImages(images, labels, source_of, images[:0])
+        return LabelledImages(images[side], labels, source_of, images[:0], doubts, strata)
 
     def draw(seed: int) -> tuple[Tensor, Tensor]:
         phantom = draw_phantom(seed, size=size, opacity=seed % 2 == 1)
@@ -133,9 +153,12 @@ def _with_phantoms(
 
     with ThreadPoolExecutor() as pool:
         drawn, masks = zip(*pool.map(draw, seeds), strict=True)
+    none = torch.zeros(len(seeds), dtype=torch.long)
     return LabelledImages(
-        torch.cat([images, torch.stack(drawn)]),
+        torch.cat([images[side], torch.stack(drawn)]),
         torch.cat([labels, torch.tensor(seeds) % 2]),
-        torch.cat([source_of, torch.full((len(seeds),), source)]),
+        torch.cat([source_of, none + len(split.sources)]),
         torch.stack(masks),
+        torch.cat([doubts, none]),
+        torch.cat([strata, none]),
     )

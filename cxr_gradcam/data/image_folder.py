@@ -16,18 +16,44 @@ PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
 _KIND = re.compile(r"_(bacteria|virus)_")
 
 
+JOIN = "+"
+
+
+def folders_of(source: Path) -> list[Path]:
+    """Return the folders of a source: A+B names two that count as one, unless it is itself one."""
+    return [source] if source.exists() else [Path(part) for part in str(source).split(JOIN)]
+
+
+def labelled_files(source: Path) -> list[tuple[Path, str]]:
+    """List the radiographs of a source, each with the name of its class folder.
+
+    Args:
+        source: a folder with one folder per class, or several joined as of `folders_of`.
+
+    Raises:
+        OSError: a folder that is missing or has no class folder with a file.
+    """
+    return [
+        (Path(path), listed.classes[label])
+        for listed in map(image_folder, folders_of(source))
+        for path, label in listed.samples
+    ]
+
+
 def image_folder(data: Path) -> ImageFolder:
     """List a folder with one folder of radiographs per class; hidden files do not count."""
     return ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
 
 
 def source_names(folders: Sequence[Path]) -> tuple[str, ...]:
-    """Name the sources after their folders.
+    """Name the sources after their folders, joined ones by both names.
 
     Raises:
         ValueError: two folders have one name.
     """
-    names = tuple(folder.absolute().name for folder in folders)
+    names = tuple(
+        JOIN.join(part.absolute().name for part in folders_of(folder)) for folder in folders
+    )
     for name in names:
         if names.count(name) > 1:
             raise ValueError(

@@ -18,7 +18,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class OODDetector:
-    """A Gaussian over features, and how far from its middle is too far.
+    """A Gaussian over features, how far from its middle is too far, and what is upside down.
+
+    A chest on its head has nearly the features of an upright one, so a Gaussian passes half of
+    them; but a plane between the two sets of features parts them.
 
     Args:
         mean: float32 (K,).
@@ -26,6 +29,8 @@ class OODDetector:
         variances: float32 (D,), along them.
         residual_variance: along every other direction.
         threshold: the highest score of a familiar image.
+        upside_down: float32 (K + 1,), the plane's normal and offset: above 0 an image is upside
+            down. None where it was not fitted.
     """
 
     mean: NDArray[np.float32]
@@ -33,16 +38,28 @@ class OODDetector:
     variances: NDArray[np.float32]
     residual_variance: float
     threshold: float = float("inf")
+    upside_down: NDArray[np.float32] | None = None
 
     def score(self, features: Tensor) -> Tensor:
-        """Return the squared Mahalanobis distance per dimension: 1 on average in training.
+        """Return how far images are from those of the training.
 
         Args:
             features: (N, K), what the network's head takes.
 
         Returns:
-            (N,), float32, on the CPU; the higher, the less familiar.
+            (N,), float32, on the CPU; the higher, the less familiar. The squared Mahalanobis
+            distance per dimension, 1 on average in training; above the threshold too where the
+            image is upside down.
         """
+        distance = self.distance(features)
+        if self.upside_down is None:
+            return distance
+        plane = torch.from_numpy(self.upside_down)
+        beyond = features.detach().float().cpu() @ plane[:-1] + plane[-1]
+        return torch.maximum(distance, self.threshold * (1 + beyond))
+
+    def distance(self, features: Tensor) -> Tensor:
+        """Return the squared Mahalanobis distance per dimension (N,) of features (N, K)."""
         centred = features.detach().float().cpu() - torch.from_numpy(self.mean)
         along = centred @ torch.from_numpy(self.directions).T
         rest = (centred.square().sum(dim=1) - along.square().sum(dim=1)).clamp_min(0)
@@ -64,6 +81,9 @@ def to_header(detector: OODDetector) -> dict[str, Any]:
     return packed | {
         "residual_variance": detector.residual_variance,
         "threshold": detector.threshold,
+        "upside_down": None
+        if detector.upside_down is None
+        else b64encode(detector.upside_down.astype("<f4").tobytes()).decode("ascii"),
     }
 
 
@@ -77,12 +97,16 @@ def from_header(header: dict[str, Any]) -> OODDetector:
         np.frombuffer(b64decode(header[name]), _stored(name)).astype(np.float32)
         for name in ("mean", "directions", "variances")
     )
+    upside_down = header.get("upside_down")  # detectors of earlier releases have none
     return OODDetector(
         mean,
         directions.reshape(len(variances), len(mean)),
         variances,
         header["residual_variance"],
         header["threshold"],
+        None
+        if upside_down is None
+        else np.frombuffer(b64decode(upside_down), "<f4").astype(np.float32),
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,14 +11,19 @@ from rich.progress import track
 from torch import Tensor
 
 from cxr_gradcam.data.dataset import LabelledImages, load, sampling_weights
-from cxr_gradcam.data.image_folder import PATIENT_PATTERN
-from cxr_gradcam.data.split import split_by_patient
+from cxr_gradcam.data.split import Doubt, Sources, Split, split_by_patient
 from cxr_gradcam.models.calibration import Calibration
-from cxr_gradcam.models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from cxr_gradcam.models.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+)
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.training.appearance import mix_appearance
 from cxr_gradcam.training.fitting import choose_operating_point, fit_ood_detector, fit_temperature
+from cxr_gradcam.training.recipe import Recipe
 
 DRAWN = 3000
 """Training images that the detector is fitted to."""
@@ -27,26 +31,37 @@ VIEWS = 2
 BATCH_SIZE = 16
 
 
+@dataclass(frozen=True)
+class Calibrated:
+    """What `calibrate` stored.
+
+    Attributes:
+        calibration: temperature and operating point.
+        ood_detector: the out-of-distribution detector.
+        uncertain: by source, the share of the validation radiographs called "uncertain".
+    """
+
+    calibration: Calibration
+    ood_detector: OODDetector
+    uncertain: dict[str, float]
+
+
 def calibrate(
-    checkpoint: Path,
-    data: Sequence[Path],
-    *,
-    noisy: Sequence[Path] = (),
-    patient_pattern: str = PATIENT_PATTERN,
-) -> tuple[Calibration, OODDetector]:
+    checkpoint: Path, sources: Sources, *, validation_share: float | None = None, seed: int = 0
+) -> Calibrated:
     """Fit temperature, operating point and detector of trained weights, and store them there.
 
     The split is made again from the recipe in the file. Temperature and operating point come from
     the validation radiographs, as they are and `VIEWS` times with another's tone and sharpness, so
-    that they hold for other machines too. The finding is the last class. The detector is
-    fitted to
-    training images, drawn as in training.
+    that they hold for other machines too. The finding is the last class. The detector is fitted to
+    training images, drawn as in training. Cut-outs and radiographs without a read count nowhere.
 
     Args:
-        checkpoint: the file that `train` wrote.
-        data: the folders it was trained on.
-        noisy: those whose labels are often wrong.
-        patient_pattern: as in training.
+        checkpoint: a file with our header.
+        sources: the folders it was trained on.
+        validation_share: for weights that were trained by other means: the share of the patients
+            that was kept for validation, as of `split_by_patient`; None for what the file says.
+        seed: of that choice; not used where the file says it.
 
     Returns:
         What is now stored.
@@ -57,52 +72,90 @@ def calibrate(
         RadiographError: a picture that cannot be read.
     """
     stored = load_checkpoint(checkpoint)
-    try:
-        recipe = stored.training["recipe"]
-        share, seed, phantoms = recipe["validation_share"], recipe["seed"], recipe["phantoms"]
-    except KeyError as error:
-        raise CheckpointError(
-            f"{checkpoint} does not say how it was trained ({error} is missing): train it anew"
-        ) from None
-    split = split_by_patient(data, noisy, share, seed, patient_pattern)
-    if split.digest() != stored.training.get("split"):
-        raise ValueError(
-            f"{checkpoint} was not trained on these folders, or not split by patient in this way: "
-            "name the folders of its training, in their order, and the same --patient-pattern"
-        )
+    if validation_share is None:
+        split, share, phantoms, seed = _split_of_training(checkpoint, stored, sources)
+    else:
+        split, share, phantoms = split_by_patient(sources, validation_share, seed), 0.0, 0
+    split = split.only(~split.is_cut_out(split.source_of) & (split.doubts == Doubt.NONE))
     training, validation = load(split, stored.preprocessing.size, phantoms, share)
     model = ResNet50FineTuned.from_checkpoint(checkpoint)
-    calibration, validation_features = fit_calibration(model, validation, split.noisy_from)
-    shares = sampling_weights(training.labels, training.source_of)
-    drawn = torch.multinomial(
-        shares, min(DRAWN, len(training)), generator=torch.Generator().manual_seed(seed)
-    )
-    features, _ = _look(model, training.images[drawn])
-    detector = fit_ood_detector(features, validation_features)
+    calibration, features, uncertain = fit_calibration(model, validation, split)
+    detector = _fit_detector(model, training, features, seed)
     save_checkpoint(checkpoint, replace(stored, calibration=calibration, ood_detector=detector))
-    return calibration, detector
+    return Calibrated(calibration, detector, uncertain)
+
+
+def _split_of_training(
+    path: Path, stored: Checkpoint, sources: Sources
+) -> tuple[Split, float, int, int]:
+    """Make the training's split again; with it, the validation share, phantoms and seed."""
+    try:
+        recipe = Recipe.from_stored(stored.training["recipe"])
+        digest = stored.training["split"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} does not say how it was trained ({error}): train it anew, or name the share "
+            "of the patients that was kept by --validation-share"
+        ) from None
+    share, seed = recipe.validation_share, recipe.seed
+    split = split_by_patient(sources, share, seed, recipe.kept_doubts)
+    if split.digest() != digest:
+        raise ValueError(
+            f"{path} was not trained on these folders, or not split by patient in this way: "
+            "name the folders and tables of its training, in their order, and the same "
+            "--patient-pattern"
+        )
+    return split, share, recipe.phantoms, seed
+
+
+def _fit_detector(
+    model: ResNet50FineTuned, training: LabelledImages, validation: Tensor, seed: int
+) -> OODDetector:
+    """Fit the detector to images drawn as in training; validation features are (M, K)."""
+    weights = sampling_weights(training.labels, training.source_of, training.strata)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.multinomial(weights, min(DRAWN, len(training)), generator=generator)
+    features, _ = _look(model, training.images[drawn])
+    upside_down, _ = _look(model, training.images[drawn].flip(2))
+    return fit_ood_detector(features, upside_down, validation)
 
 
 def fit_calibration(
-    model: ResNet50FineTuned, validation: LabelledImages, noisy_from: int
-) -> tuple[Calibration, Tensor]:
-    """Fit temperature and operating point; give the radiographs' features (N, K) too."""
+    model: ResNet50FineTuned, validation: LabelledImages, split: Split
+) -> tuple[Calibration, Tensor, dict[str, float]]:
+    """Fit temperature and operating point to validation radiographs.
+
+    Args:
+        model: the classifier.
+        validation: the images; phantoms among them do not count.
+        split: names their sources, and says which of them are noisy.
+
+    Returns:
+        The calibration; the radiographs' features (N, K); by source, the share of the radiographs
+        as they are that is called "uncertain".
+    """
     real = len(validation) - len(validation.masks)
-    images = validation.images[:real]
+    images, labels = validation.images[:real], validation.labels[:real]
     features, as_is = _look(model, images)
     shifted = [_look(model, mixed_appearance(images, seed))[1] for seed in range(VIEWS)]
     logits = torch.cat([as_is, *shifted])
-    labels = validation.labels[:real].repeat(1 + VIEWS)
-    calibration = Calibration(fit_temperature(logits, labels))
+    calibration = Calibration(fit_temperature(logits, labels.repeat(1 + VIEWS)))
     source_of = validation.source_of[:real].repeat(1 + VIEWS)
     point = choose_operating_point(
         model.class_names[-1],
         calibration.probabilities(logits)[:, -1].numpy(),
-        (labels == logits.shape[1] - 1).numpy(),
+        (labels.repeat(1 + VIEWS) == logits.shape[1] - 1).numpy(),
         source_of.numpy(),
-        (source_of >= noisy_from).numpy(),
+        (source_of >= split.noisy_from).numpy(),
     )
-    return replace(calibration, operating_point=point), features
+    said = calibration.probabilities(as_is)[:, -1].tolist()
+    uncertain = torch.tensor([point.verdict(each) == "uncertain" for each in said]).float()
+    shares = {
+        name: float(uncertain[validation.source_of[:real] == index].mean())
+        for index, name in enumerate(split.sources)
+        if (validation.source_of[:real] == index).any()
+    }
+    return replace(calibration, operating_point=point), features, shares
 
 
 def mixed_appearance(images: Tensor, seed: int) -> Tensor:

@@ -9,21 +9,25 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.decomposition import PCA
-from sklearn.metrics import roc_curve
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_curve, roc_curve
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
 from cxr_gradcam.models.calibration import OperatingPoint
 from cxr_gradcam.models.ood import OODDetector
 
-RULED_OUT = 0.995
-"""Share of the validation images with the finding at or above the bound of "unlikely"."""
-RULED_IN = 0.98
-"""Share of the other validation images at or below the bound of "likely"."""
+WRONG_UNLIKELY = 0.03
+"""Of the validation images that are called "unlikely", at most this share shows the finding."""
+RIGHT_LIKELY = 0.95
+"""Of those that are called "likely", at least this share shows it."""
 DIRECTIONS = 64
 """Principal axes of the detector."""
 PASS_RATE = 0.99
-"""Share of the validation images that are familiar."""
+"""Share of the validation images whose distance is that of a familiar image."""
+UPRIGHT_RATE = 0.998
+"""Share of them that are upright by their features."""
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -53,13 +57,14 @@ def choose_operating_point(
     source_of: NDArray[np.integer],
     noisy: NDArray[np.bool_],
 ) -> OperatingPoint:
-    """Choose threshold and bounds on validation images; every source counts the same.
+    """Choose threshold and bounds on validation images.
 
-    At the threshold the sum of sensitivity and specificity, both means over the sources, is
-    greatest (Youden 1950). `RULED_OUT` of the findings lie at or above the bound of "unlikely",
-    `RULED_IN` of the other images at or below that of "likely". Labels that are wrong equally often
-    on both sides do not move the threshold; the bound of "unlikely" hangs on the few findings
-    furthest down, where a wrong label is most likely, and so rests on the other labels alone.
+    Every source counts the same, and within it the images with the finding as much as those
+    without, so that neither a large source nor a common finding decides. At the threshold the sum
+    of sensitivity and specificity is greatest (Youden 1950). "Likely" begins as low as it is right
+    in `RIGHT_LIKELY` of the cases, "unlikely" ends as high as it is wrong in `WRONG_UNLIKELY` at
+    most; both stop at the threshold. Labels that are wrong equally often on both sides do not move
+    the threshold, but they would move the bounds, which rest on the other labels alone.
 
     Args:
         class_name: the finding.
@@ -69,13 +74,12 @@ def choose_operating_point(
         noisy: (N,) whether its label is often wrong.
 
     Returns:
-        The operating point.
+        The operating point. Where no bound keeps its promise, nothing is "likely" or "unlikely".
 
     Raises:
         ValueError: no image with a label to rely on shows the finding, or all images do.
     """
-    sure = probabilities[is_finding & ~noisy]
-    if not len(sure) or is_finding.all():
+    if not (is_finding & ~noisy).any() or is_finding.all():
         raise ValueError("an operating point needs images with the finding and without")
     weights = compute_sample_weight("balanced", 2 * source_of + is_finding)
     false_positives, true_positives, thresholds = roc_curve(
@@ -84,17 +88,49 @@ def choose_operating_point(
     # the first threshold is infinite and calls nobody, which is no better than calling everybody
     best = 1 + np.argmax((true_positives - false_positives)[1:])
     threshold = float(thresholds[best])
-    unlikely = float(np.quantile(sure, 1 - RULED_OUT, method="lower"))
-    healthy, weights = probabilities[~is_finding], weights[~is_finding]
-    likely = float(np.quantile(healthy, RULED_IN, method="inverted_cdf", weights=weights))
-    return OperatingPoint(class_name, threshold, min(unlikely, threshold), max(likely, threshold))
+    trusted = probabilities[~noisy], is_finding[~noisy], weights[~noisy]
+    return OperatingPoint(
+        class_name,
+        threshold,
+        min(_highest_unlikely(*trusted), threshold),
+        max(_lowest_likely(*trusted), threshold),
+    )
 
 
-def fit_ood_detector(features: Tensor, validation: Tensor) -> OODDetector:
+def _lowest_likely(
+    probabilities: NDArray[np.floating],
+    is_finding: NDArray[np.bool_],
+    weights: NDArray[np.floating],
+) -> float:
+    """Return the lowest bound from which on `RIGHT_LIKELY` of the images show the finding."""
+    right, _, bounds = precision_recall_curve(is_finding, probabilities, sample_weight=weights)
+    kept = bounds[right[:-1] >= RIGHT_LIKELY]
+    return float(kept.min()) if len(kept) else 1.0
+
+
+def _highest_unlikely(
+    probabilities: NDArray[np.floating],
+    is_finding: NDArray[np.bool_],
+    weights: NDArray[np.floating],
+) -> float:
+    """Return the highest bound below which at most `WRONG_UNLIKELY` show the finding."""
+    right, _, negated = precision_recall_curve(~is_finding, -probabilities, sample_weight=weights)
+    kept = -negated[right[:-1] >= 1 - WRONG_UNLIKELY]
+    if not len(kept):
+        return 0.0
+    above = probabilities[probabilities > kept.max()]  # the bound itself is no longer unlikely
+    return float(above.min()) if len(above) else 1.0
+
+
+def fit_ood_detector(features: Tensor, upside_down: Tensor, validation: Tensor) -> OODDetector:
     """Fit a Gaussian to features by probabilistic PCA (Tipping & Bishop 1999, equations 7 and 8).
+
+    Beside it, the plane of a logistic regression parts upright images from those turned upside
+    down. It stands where `UPRIGHT_RATE` of the validation images are upright.
 
     Args:
         features: (N, K) of training images, N and K above `DIRECTIONS` + 1.
+        upside_down: (U, K) of training images that were turned upside down.
         validation: (M, K) of images of which `PASS_RATE` are to be familiar.
 
     Returns:
@@ -115,5 +151,18 @@ def fit_ood_detector(features: Tensor, validation: Tensor) -> OODDetector:
         pca.explained_variance_.astype(np.float32),
         float(pca.noise_variance_),
     )
-    scores = detector.score(validation).numpy()
-    return replace(detector, threshold=float(np.quantile(scores, PASS_RATE, method="higher")))
+    distances = detector.distance(validation).numpy()
+    threshold = float(np.quantile(distances, PASS_RATE, method="higher"))
+    plane = _plane_between(features, upside_down, validation)
+    return replace(detector, threshold=threshold, upside_down=plane)
+
+
+def _plane_between(upright: Tensor, upside_down: Tensor, validation: Tensor) -> NDArray[np.float32]:
+    """Return normal and offset (K + 1,) of the plane above which images are upside down."""
+    scale = StandardScaler().fit(upright.numpy())
+    turned = np.arange(len(upright) + len(upside_down)) >= len(upright)
+    both = scale.transform(torch.cat([upright, upside_down]).numpy())
+    found = LogisticRegression(C=0.01, max_iter=500, class_weight="balanced").fit(both, turned)
+    normal = found.coef_[0] / scale.scale_
+    offset = -np.quantile(validation.numpy() @ normal, UPRIGHT_RATE, method="higher")
+    return np.append(normal, offset).astype(np.float32)

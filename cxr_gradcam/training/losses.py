@@ -66,3 +66,60 @@ def gradcam_weights(direction: Tensor, norm: nn.BatchNorm2d, output: Tensor) -> 
     assert variance is not None  # torchvision's network keeps it  # noqa: S101
     slope = norm.weight / (variance + norm.eps).sqrt()
     return direction * slope * (output.detach() > 0).float().mean(dim=(2, 3))
+
+
+def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """Compare answers with teachers' (Hinton et al. 2015, section 2).
+
+    Args:
+        logits: (N, C) of the student.
+        taught: (N, C), the teachers' mean probabilities at the temperature.
+        temperature: above 0.
+
+    Returns:
+        The mean Kullback-Leibler divergence in nats times the squared temperature, so that its
+        gradient is as large as that of a cross-entropy.
+    """
+    said = (logits / temperature).log_softmax(dim=1)
+    return temperature**2 * F.kl_div(said, taught, reduction="batchmean")
+
+
+class MeanGap:
+    """Pushes together the mean answers on images of groups that an answer should not tell.
+
+    A batch holds too few images of a group, so the means run on from batch to batch; the distance
+    of a group's running mean from the others' weighs its mean in the batch.
+
+    Args:
+        groups: how many there are.
+    """
+
+    DECAY = 0.98
+
+    def __init__(self, groups: int) -> None:
+        self.means = torch.zeros(groups)
+        self.seen = torch.zeros(groups, dtype=torch.bool)
+
+    def __call__(self, scores: Tensor, group_of: Tensor) -> Tensor:
+        """Return the loss of a batch, and let the running means follow it.
+
+        Args:
+            scores: (N,), the evidence for the finding.
+            group_of: (N,) groups; below 0 where an image counts in none.
+
+        Returns:
+            A scalar whose gradient draws the groups' means towards each other; its value says
+            nothing by itself.
+        """
+        present = group_of[group_of >= 0].unique().tolist()
+        means = {group: scores[(group_of == group).to(scores.device)].mean() for group in present}
+        for group, mean in means.items():
+            now = mean.detach().cpu()
+            before = self.means[group] if self.seen[group] else now
+            self.means[group] = self.DECAY * before + (1 - self.DECAY) * now
+            self.seen[group] = True
+        loss = scores.new_zeros(())
+        for group, mean in means.items():
+            gap = self.means[group] - self.means[self.seen].mean()
+            loss = loss + mean * float(gap.clamp(-1, 1))
+        return loss

@@ -36,6 +36,25 @@ def test_without_a_threshold_everything_passes(detector: OODDetector) -> None:
     assert replace(detector, threshold=float("inf")).is_familiar(far).all()
 
 
+def test_upside_down_is_far(detector: OODDetector) -> None:
+    plane = np.zeros(WIDTH + 1, np.float32)
+    plane[[3, -1]] = 1, -0.5  # above 0 where the fourth feature is above 0.5
+    turned = replace(detector, upside_down=plane)
+    features = torch.ones(2, WIDTH)
+    features[1, 3] = 0.4
+    assert turned.is_familiar(features).tolist() == [False, True]
+    assert turned.score(features)[0].item() == pytest.approx(2.0 * (1 + 0.5))
+    assert turned.score(features)[1] == max(turned.distance(features)[1], 2.0 * (1 - 0.1))
+    again = from_header(json.loads(json.dumps(to_header(turned))))
+    assert torch.equal(again.score(features), turned.score(features))
+
+
+def test_a_header_of_an_earlier_release_has_no_plane(detector: OODDetector) -> None:
+    header = to_header(detector)
+    del header["upside_down"]
+    assert from_header(header).upside_down is None
+
+
 def test_the_header_keeps_the_detector(detector: OODDetector) -> None:
     features = torch.randn(20, WIDTH, generator=torch.Generator().manual_seed(0))
     again = from_header(json.loads(json.dumps(to_header(detector))))

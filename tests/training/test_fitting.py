@@ -13,6 +13,8 @@ from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.training.fitting import (
     DIRECTIONS,
     PASS_RATE,
+    RIGHT_LIKELY,
+    WRONG_UNLIKELY,
     choose_operating_point,
     fit_ood_detector,
     fit_temperature,
@@ -45,11 +47,36 @@ def test_threshold_by_hand() -> None:
 
 
 def test_bounds_by_hand() -> None:
-    sick = [i / 1001 for i in range(1, 1001)]  # 99.5 % lie from the 5th on
-    healthy = [*(i / 400 for i in range(98)), 0.85, 0.9]  # 98 % lie up to the 98th
+    sick = [0.1, 0.45, *(0.51 + i / 1000 for i in range(98))]
+    healthy = [*(i / 1000 for i in range(95)), 0.3, 0.4, 0.5, 0.55, 0.9]
     point = choose_operating_point("Pneumonia", *_source(sick, healthy))
-    assert point.unlikely_below == pytest.approx(5 / 1001)
-    assert point.threshold == point.likely_from == pytest.approx(243 / 1001)  # first above 97/400
+    assert point.threshold == 0.51  # 98 of 100 found, 98 of 100 let go
+    # below it: 2 of 100 wrong; up to 0.5 "unlikely" would promise as much
+    assert point.unlikely_below == pytest.approx(0.51)
+    assert point.likely_from == 0.51  # 98 of 100 right
+
+
+def test_likely_begins_where_it_is_right_often_enough() -> None:
+    sick = [0.6] * 30 + [0.9] * 70
+    healthy = [0.1] * 80 + [0.6] * 17 + [0.9] * 3
+    point = choose_operating_point("Pneumonia", *_source(sick, healthy))
+    assert point.threshold == 0.6
+    assert point.likely_from == 0.9  # 70 of 73 right; from 0.6 on, 100 of 120
+    assert point.unlikely_below == 0.6  # nobody below is ill
+
+
+def test_unlikely_ends_where_it_is_wrong_too_often() -> None:
+    sick = [0.1] * 2 + [0.4] * 8 + [0.9] * 90
+    healthy = [0.1] * 80 + [0.4] * 20
+    point = choose_operating_point("Pneumonia", *_source(sick, healthy))
+    assert point.threshold == 0.9
+    assert point.unlikely_below == 0.4  # 2 of 82 wrong; up to 0.4, 10 of 110
+
+
+def test_a_bound_that_keeps_no_promise_is_not_given() -> None:
+    even = [0.2, 0.4, 0.6, 0.8]
+    point = choose_operating_point("Pneumonia", *_source(even, even))
+    assert (point.unlikely_below, point.likely_from) == (0.0, 1.0)
 
 
 def _together(*sources: tuple[NDArray, ...]) -> list[NDArray]:
@@ -64,16 +91,36 @@ def test_a_small_source_moves_the_threshold_as_much_as_a_large_one() -> None:
 
 
 def test_a_small_source_moves_the_bound_of_likely_as_much_as_a_large_one() -> None:
-    large = _source([0.5], [0.1] * 100)
-    small = _source([0.5], [0.1, 0.1, 0.1, 0.9], source=1)
+    large = _source([0.5] * 20 + [0.9] * 80, [0.1] * 100)
+    small = _source([0.5, 0.9], [0.1, 0.1, 0.1, 0.5], source=1)
     assert choose_operating_point("Pneumonia", *large).likely_from == 0.5
     assert choose_operating_point("Pneumonia", *_together(large, small)).likely_from == 0.9
 
 
-def test_noisy_labels_do_not_make_an_image_unlikely() -> None:
+def test_noisy_labels_move_no_bound() -> None:
     sure = _source([0.5, 0.7], [0.1, 0.2])
-    noisy = _source([0.01, 0.6], [0.1], source=1, noisy=True)
-    assert choose_operating_point("Pneumonia", *_together(sure, noisy)).unlikely_below == 0.5
+    noisy = _source([0.01, 0.6], [0.1, 0.8], source=1, noisy=True)
+    point = choose_operating_point("Pneumonia", *_together(sure, noisy))
+    assert (point.unlikely_below, point.likely_from) == (0.5, 0.5)
+
+
+@given(
+    st.lists(st.floats(0, 1, width=16), min_size=1, max_size=40),
+    st.lists(st.floats(0, 1, width=16), min_size=1, max_size=40),
+)
+def test_verdicts_keep_their_promises(sick: list[float], healthy: list[float]) -> None:
+    point = choose_operating_point("Pneumonia", *_source(sick, healthy))
+
+    def share(said: str) -> float | None:
+        """The share of a verdict's images that show the finding, were both equally frequent."""
+        ill, well = (
+            np.mean([point.verdict(each) == said for each in group]) for group in (sick, healthy)
+        )
+        return float(ill / (ill + well)) if ill + well else None
+
+    unlikely, likely = share("unlikely"), share("likely")
+    assert unlikely is None or unlikely <= WRONG_UNLIKELY + 1e-9
+    assert likely is None or likely >= RIGHT_LIKELY - 1e-9 or point.likely_from == 1
 
 
 @given(
@@ -106,9 +153,16 @@ def features() -> torch.Tensor:
     return torch.randn(1000, WIDTH, generator=generator) * scales + 1
 
 
+def upside_down_of(features: torch.Tensor) -> torch.Tensor:
+    """Features that differ a little, in one direction of much variance."""
+    turned = features.clone()
+    turned[:, 0] += 15
+    return turned
+
+
 @pytest.fixture(scope="module")
 def detector(features: torch.Tensor) -> OODDetector:
-    return fit_ood_detector(features, features)
+    return fit_ood_detector(features, upside_down_of(features), features)
 
 
 def test_the_score_is_the_mahalanobis_distance(
@@ -119,8 +173,8 @@ def test_the_score_is_the_mahalanobis_distance(
     variances[:-DIRECTIONS] = variances[:-DIRECTIONS].mean()
     centred = (x - x.mean(dim=0)) @ axes
     dense = (centred.square() / variances).sum(dim=1) / WIDTH
-    torch.testing.assert_close(detector.score(features), dense.float(), rtol=1e-3, atol=1e-3)
-    assert detector.score(features).mean().item() == pytest.approx(1, rel=2e-3)
+    torch.testing.assert_close(detector.distance(features), dense.float(), rtol=1e-3, atol=1e-3)
+    assert detector.distance(features).mean().item() == pytest.approx(1, rel=2e-3)
 
 
 def test_as_many_pass_as_promised(features: torch.Tensor, detector: OODDetector) -> None:
@@ -137,4 +191,11 @@ def test_what_lies_elsewhere_does_not_pass(features: torch.Tensor, detector: OOD
 
 def test_too_few_images_are_refused(features: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="needs more than"):
-        fit_ood_detector(features[: DIRECTIONS + 1], features)
+        fit_ood_detector(features[: DIRECTIONS + 1], features, features)
+
+
+def test_what_is_upside_down_is_noticed(features: torch.Tensor, detector: OODDetector) -> None:
+    turned = upside_down_of(features)
+    assert (detector.distance(turned) <= detector.threshold).float().mean() > 0.3
+    assert detector.is_familiar(turned).float().mean() < 0.01
+    assert detector.is_familiar(features).float().mean() >= 0.98

@@ -8,7 +8,7 @@ import torch
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.training.losses import gradcam_weights, location_loss, smooth_labels
-from cxr_gradcam.training.trainer import outputs_of
+from cxr_gradcam.training.run import outputs_of
 
 
 def test_labels_are_smoothed_each_by_its_own_share() -> None:
