@@ -11,7 +11,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cxr_gradcam.cli.options import add_json, add_patient_pattern, add_weights
+from cxr_gradcam.cli.options import (
+    DATA_HELP,
+    READS_HELP,
+    add_json,
+    add_patient_pattern,
+    add_weights,
+)
 from cxr_gradcam.evaluation.intervals import as_text
 from cxr_gradcam.models.checkpoint import bundled_checkpoint, checksum
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
@@ -24,6 +30,10 @@ _STUDIES = {
     ),
     "sanity": ("sanity", "whether the maps change when what the model learnt is destroyed"),
     "outliers": ("ood", "how many pictures that are no frontal chest X-rays are noticed"),
+    "shortcuts": (
+        "shortcuts",
+        "what the answer tells of source, projection, age, border, marker, size and compression",
+    ),
 }
 """By option: the module of `cxr_gradcam.evaluation`, and what it studies."""
 
@@ -34,14 +44,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data",
         nargs="*",
         metavar="DATA",
-        help="a source's folder, with one per class; in front of them the weights, if not given",
+        help=f"{DATA_HELP}; in front of them the weights, if not given",
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="write figures and curves")
     study = parser.add_mutually_exclusive_group()
     for name, (_, text) in _STUDIES.items():
-        study.add_argument(f"--{name}", dest="study", action="store_const", const=name, help=text)
+        names = [f"--{name}", "--localization"] if name == "localisation" else [f"--{name}"]
+        study.add_argument(*names, dest="study", action="store_const", const=name, help=text)
     parser.add_argument(
         "--count", type=int, default=100, help="X-rays for these studies; default: %(default)s"
+    )
+    parser.add_argument("--reads", nargs="+", type=Path, default=[], metavar="CSV", help=READS_HELP)
+    parser.add_argument(
+        "--only",
+        type=Path,
+        metavar="CSV",
+        help="its column patient names those that count in a source that has any of them",
     )
     parser.add_argument(
         "--boxes", type=Path, metavar="CSV", help="of --localisation: image,finding,x,y,w,h"
@@ -86,9 +104,11 @@ def _summary(
     origin: dict[str, str],
     options: argparse.Namespace,
 ) -> dict[str, Any]:
+    from cxr_gradcam.data.films import Selection
     from cxr_gradcam.evaluation.classification import predict, summarize
 
-    predictions = predict(model, data, options.patient_pattern)
+    selection = Selection(data, options.reads, options.only, options.patient_pattern)
+    predictions = predict(model, selection)
     summary = origin | summarize(predictions)
     if options.report is not None:
         from cxr_gradcam.evaluation.plots import write_report
@@ -102,11 +122,13 @@ def _study(
 ) -> dict[str, Any]:
     if options.count < 1:
         raise ValueError(f"--count {options.count}: one X-ray at least is needed")
-    if options.study == "outliers" and not data:
-        raise ValueError("--outliers compares with X-rays: name a folder with a folder per class")
+    if options.study in ("outliers", "shortcuts") and not data:
+        raise ValueError(f"--{options.study} needs X-rays: name a folder with a folder per class")
     module = import_module(f"cxr_gradcam.evaluation.{_STUDIES[options.study][0]}")
     if options.study == "localisation":
         return dict(module.study(model, options.count, options.boxes, options.images))
+    if options.study == "shortcuts":
+        return dict(module.study(model, data, options.count, options.reads, options.only))
     return dict(module.study(model, data, options.count))
 
 

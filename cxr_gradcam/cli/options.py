@@ -13,6 +13,7 @@ FAILED_SOME, FAILED = 1, 2
 """Exit statuses: some of several inputs failed; the command failed."""
 
 
+DATA_HELP = "a source's folder, with one per class; [NAME=]A+B: two that are one source"
 READS_HELP = "what radiologists saw: image,age,view,read; beside the class folders it describes"
 
 
@@ -28,7 +29,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="DATA",
-        help="a source's folder, with one per class; A+B joins two folders",
+        help=DATA_HELP,
     )
     further = {
         "--cut-outs": ("DATA", "further sources, of lungs alone on black: outlines are exchanged"),

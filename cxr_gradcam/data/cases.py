@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_gradcam.data.image_folder import image_folder, read_listed
+from cxr_gradcam.data.image_folder import labelled_files, read_listed
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.synthetic.chest import draw_phantom
 
@@ -58,8 +58,8 @@ def some_radiographs(data: Sequence[Path], count: int) -> list[Radiograph]:
     """
     if not data:
         return [case.radiograph for case in phantom_cases(count)]
-    paths = [path for folder in data for path, _ in image_folder(folder).samples]
-    return [read_listed(paths[index]) for index in evenly_spaced(len(paths), count)]
+    paths = [path for source in data for path, _ in labelled_files(source)]
+    return [read_listed(str(paths[index])) for index in evenly_spaced(len(paths), count)]
 
 
 def evenly_spaced(total: int, count: int) -> list[int]:

@@ -40,8 +40,8 @@ class Read:
         return "" if self.age is None else AGE_GROUPS[sum(self.age >= bound for bound in AGES)]
 
 
-Reads = Mapping[tuple[Path, str], Read]
-"""Rows by the folder that the table describes and the name of a file in it."""
+Reads = Mapping[Path, Read]
+"""Rows by the file that they describe, whose class folder is left out where the table does so."""
 
 
 def load_reads(tables: Sequence[Path]) -> Reads:
@@ -62,15 +62,14 @@ def load_reads(tables: Sequence[Path]) -> Reads:
     return {key: read for table in tables for key, read in _rows(table).items()}
 
 
-def _rows(table: Path) -> dict[tuple[Path, str], Read]:
+def _rows(table: Path) -> dict[Path, Read]:
     folder = table.resolve().parent
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         if "image" not in (rows.fieldnames or ()):
             raise ValueError(f"{table} lacks the column image: is it a table of reads?")
         return {
-            (folder, Path(row["image"]).name): _read(row, f"line {rows.line_num} of {table}")
-            for row in rows
+            folder / row["image"]: _read(row, f"line {rows.line_num} of {table}") for row in rows
         }
 
 
@@ -95,7 +94,8 @@ def read_of(path: Path, reads: Reads) -> Read:
         Its row; one that says nothing where there is none.
     """
     place = path.resolve()
-    return reads.get((place.parent.parent, place.name), Read())
+    without_class = place.parent.parent / place.name
+    return reads.get(place) or reads.get(without_class) or Read()
 
 
 def load_patients(table: Path) -> frozenset[str]:

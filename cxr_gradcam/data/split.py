@@ -39,7 +39,7 @@ class Sources:
     """The folders of a training, and what is known of their radiographs.
 
     Attributes:
-        data: one folder per source, with one folder of radiographs per class; A+B joins two.
+        data: one per source, each with one folder of radiographs per class, as of `folders_of`.
         cut_outs: further ones, of lungs alone on black.
         noisy: further ones, whose labels are often wrong.
         reads: tables of what radiologists saw, as of `load_reads`; they correct the labels.
