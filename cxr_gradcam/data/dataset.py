@@ -35,6 +35,7 @@ class LabelledImages:
         source_of: int64 (N,), index of each one's source; that of the phantoms comes last.
         masks: uint8 (P, 1, size, size), 255 where a phantom's lesion lies.
         doubts, strata: int64 (N,), as of `Split`; 0 for phantoms.
+        names: of the files without their suffix; empty for phantoms. Or none.
     """
 
     images: Tensor
@@ -43,6 +44,7 @@ class LabelledImages:
     masks: Tensor
     doubts: Tensor
     strata: Tensor
+    names: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Count the pictures."""
@@ -143,8 +145,9 @@ def _with_phantoms(images: Tensor, split: Split, side: Tensor, seeds: range) -> 
     size = images.shape[-1]
     columns = split.labels[side], split.source_of[side], split.doubts[side], split.strata[side]
     labels, source_of, doubts, strata = columns
+    names = [path.stem for path, use in zip(split.paths, side.tolist(), strict=True) if use]
     if not seeds:
-        return LabelledImages(images[side], labels, source_of, images[:0], doubts, strata)
+        return LabelledImages(images[side], labels, source_of, images[:0], doubts, strata, names)
 
     def draw(seed: int) -> tuple[Tensor, Tensor]:
         phantom = draw_phantom(seed, size=size, opacity=seed % 2 == 1)
@@ -161,4 +164,5 @@ def _with_phantoms(images: Tensor, split: Split, side: Tensor, seeds: range) -> 
         torch.stack(masks),
         torch.cat([doubts, none]),
         torch.cat([strata, none]),
+        [*names, *[""] * len(seeds)],
     )

@@ -16,6 +16,8 @@ _SHARES = (
     "other_label_smoothing",
     "unread_label_smoothing",
     "teacher_share",
+    "degrade_share",
+    "graft_share",
 )
 _WEIGHTS = ("location_weight", "feature_weight", "shortcut_weight", "weight_decay")
 
@@ -40,6 +42,9 @@ class Recipe:
         location_weight: how much it counts that the evidence for a phantom's opacity lies in it.
         shortcut_weight: how much it counts that radiographs without the finding get one mean
             answer, whatever their source, projection and age.
+        degrade_share: of the pictures, made small or compressed as a transfer may do.
+        graft_share: of the cut-outs, grafted into healthy films, where the film that a cut-out was
+            cut from is in another source.
         temperature: of teachers' answers (Hinton et al. 2015).
         teacher_share: of the loss by teachers' answers, the rest being that by labels.
         feature_weight: how much it counts that the features lead to the first teacher's by a
@@ -61,6 +66,8 @@ class Recipe:
     unread_label_smoothing: float = 1.0
     location_weight: float = 0.1
     shortcut_weight: float = 0.1
+    degrade_share: float = 0.3
+    graft_share: float = 0.6
     temperature: float = 2.0
     teacher_share: float = 0.85
     feature_weight: float = 0.2

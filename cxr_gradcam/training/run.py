@@ -23,7 +23,7 @@ from cxr_gradcam.data.split import Doubt, Split
 from cxr_gradcam.models.checkpoint import checksum
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.training.augmentation import augment
+from cxr_gradcam.training.augmentation import augment, degrade
 from cxr_gradcam.training.distillation import FeatureMap, PooledFeatures, Teachers
 from cxr_gradcam.training.losses import (
     MeanGap,
@@ -106,7 +106,10 @@ class Run:
         )
         self.gaps = [MeanGap(int(groups.max()) + 1) for groups in _groups(training, split)]
         self.cut_outs = CutOuts(
-            training.images, training.labels, split.is_cut_out(training.source_of)
+            training.images,
+            training.labels,
+            split.is_cut_out(training.source_of),
+            training.names,
         )
         weights = sampling_weights(training.labels, training.source_of, training.strata)
         self.sampling_weights = weights * self.cut_outs.usable
@@ -150,8 +153,11 @@ class Run:
         title = f"epoch {epoch + 1} at {size} px"
         batches = list(self._batches(generator))
         for chosen in track(batches, title, console=console, transient=True):
-            whole = self.cut_outs.exchange(training.with_masks(chosen), chosen, generator)
-            images = augment(whole.to(self.device), size, generator)
+            images = self.cut_outs.exchange(
+                training.with_masks(chosen), chosen, generator, self.recipe.graft_share
+            )
+            images = degrade(images, self.recipe.degrade_share, generator)
+            images = augment(images.to(self.device), size, generator)
             targets = smooth_labels(
                 training.labels[chosen], self.smoothing[chosen], len(self.split.class_names)
             )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from cxr_gradcam.data.cut_outs import CutOuts, common_outline, outline_of
+from cxr_gradcam.data.cut_outs import CutOuts, common_outline, graft, outline_of
 
 SIDE = 64
 
 
-def lungs(top: int = 10, bottom: int = 54, hole: bool = False) -> np.ndarray:
+def lungs(top: int = 10, bottom: int = 54, *, hole: bool = False) -> np.ndarray:
     """Two grey rectangles on black; in one of them, below, a part may be missing."""
     image = np.zeros((SIDE, SIDE), np.uint8)
     image[top:bottom, 8:28] = 100
@@ -65,3 +66,35 @@ def test_other_pictures_stay_as_they_are_and_bad_cut_outs_are_not_used() -> None
     generator = torch.Generator().manual_seed(0)
     shown = cut_outs.exchange(images[:, None], torch.arange(3), generator)
     assert torch.equal(shown, images[:, None])
+
+
+def test_grafted_lungs_lie_inside_the_film_s_own() -> None:
+    film = np.full((SIDE, SIDE), 0.8, np.float32)
+    film[lungs() > 0] = 0.4
+    own, tall, holed = (outline_of(each) for each in (lungs(), lungs(4, 60), lungs(hole=True)))
+    assert own is not None
+    assert tall is not None
+    assert holed is not None
+    opaque = lungs(4, 60).astype(np.float32) / 255
+    opaque[20:40, 40:48] = 0.9
+    grafted = graft(film, own, opaque, tall, holed)
+    assert np.array_equal(grafted[:6], film[:6])  # outside of its lungs the film stays
+    assert np.array_equal(grafted[:, :4], film[:, :4])
+    assert grafted[25, 44] > film[25, 44] + 0.2  # the opacity is seen
+    assert grafted[25, 18] == pytest.approx(film[25, 18], abs=0.01)  # aerated lung is as dark
+    holes = grafted[46:54, 38:46], film[46:54, 38:46]  # where the other has none
+    np.testing.assert_allclose(*holes, atol=0.01)
+
+
+def test_cut_outs_are_grafted_into_the_films_that_healthy_ones_were_cut_from() -> None:
+    film = np.full((SIDE, SIDE), 200, np.uint8)
+    film[lungs() > 0] = 100
+    images = torch.from_numpy(np.stack([film, lungs(), lungs(hole=True)]))[:, None]
+    labels, is_cut_out = torch.tensor([0, 0, 1]), torch.tensor([False, True, True])
+    chosen, generator = torch.tensor([1, 2]), torch.Generator().manual_seed(0)
+    grey = images[chosen].float() / 255
+    named = CutOuts(images, labels, is_cut_out, ["a", "a", "b"])
+    assert (named.exchange(grey, chosen, generator, graft_share=1.0)[:, 0, 0, 0] > 0.7).all()
+    assert (named.exchange(grey, chosen, generator)[:, 0, 0, 0] == 0).all()
+    alone = CutOuts(images, labels, is_cut_out, ["c", "a", "b"])
+    assert (alone.exchange(grey, chosen, generator, graft_share=1.0)[:, 0, 0, 0] == 0).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cxr_gradcam.training.augmentation import augment, cover, refocus
+from cxr_gradcam.training.augmentation import augment, cover, degrade, refocus
 
 
 def generator(seed: int = 1) -> torch.Generator:
@@ -56,3 +56,15 @@ def test_focus_leaves_a_flat_image_as_it_is_and_changes_an_edge() -> None:
     changed = (refocus(edge, generator()) - edge).abs()
     assert changed[..., 7:9].max() > 0.01
     assert changed[..., :5].max() < 1e-6
+
+
+def test_a_share_of_the_images_is_degraded() -> None:
+    images = torch.rand(60, 2, 64, 64, generator=generator())
+    none, all_ = degrade(images, 0.0, generator()), degrade(images, 1.0, generator())
+    assert torch.equal(none, images)
+    assert torch.equal(all_[:, 1], images[:, 1])  # the mask stays
+    assert ((all_[:, 0] - images[:, 0]).abs().mean(dim=(1, 2)) > 0.01).all()
+    assert all_[:, 0].diff(dim=2).abs().mean() < 0.8 * images[:, 0].diff(dim=2).abs().mean()
+    some = (degrade(images, 0.3, generator()) != images).flatten(1).any(dim=1).float().mean()
+    assert 0.3 < some < 0.7  # 51 % are shrunk or compressed
+    assert torch.equal(degrade(images, 1.0, generator()), all_)
