@@ -108,8 +108,8 @@ class MeanGap:
             group_of: (N,) groups; below 0 where an image counts in none.
 
         Returns:
-            A scalar whose gradient draws the groups' means towards each other; its value says
-            nothing by itself.
+            A scalar whose gradient draws the groups' means towards each other; its value is 0, as
+            it says nothing by itself.
         """
         present = group_of[group_of >= 0].unique().tolist()
         means = {group: scores[(group_of == group).to(scores.device)].mean() for group in present}
@@ -121,5 +121,5 @@ class MeanGap:
         loss = scores.new_zeros(())
         for group, mean in means.items():
             gap = self.means[group] - self.means[self.seen].mean()
-            loss = loss + mean * float(gap.clamp(-1, 1))
+            loss = loss + (mean - mean.detach()) * float(gap.clamp(-1, 1))
         return loss
