@@ -22,6 +22,9 @@ from cxr_gradcam.evaluation.intervals import as_text
 from cxr_gradcam.models.checkpoint import bundled_checkpoint, checksum
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
+GROUPS_A_TABLE = 3
+"""As many as a terminal of 80 characters shows whole."""
+
 _STUDIES = {
     "localisation": ("localization", "how well the maps find a lesion whose place is known"),
     "faithfulness": (
@@ -67,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="of --boxes; default: the folder of the CSV"
     )
+    parser.add_argument(
+        "--lungs",
+        type=Path,
+        metavar="DATA",
+        help="of --localisation: cut-outs of lungs, in which the maps of DATA should stay",
+    )
     add_patient_pattern(parser)
     add_weights(parser)
     add_json(parser)
@@ -86,7 +95,9 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(summary))
     else:
         for name, finding in summary["findings"].items():
-            Console().print(_table(name, finding))
+            groups = list(finding["groups"].items())
+            for start in range(0, len(groups), GROUPS_A_TABLE):
+                Console().print(_table(name, dict(groups[start : start + GROUPS_A_TABLE])))
     return 0
 
 
@@ -126,7 +137,8 @@ def _study(
         raise ValueError(f"--{options.study} needs X-rays: name a folder with a folder per class")
     module = import_module(f"cxr_gradcam.evaluation.{_STUDIES[options.study][0]}")
     if options.study == "localisation":
-        return dict(module.study(model, options.count, options.boxes, options.images))
+        places = {"data": data, "lungs": options.lungs}
+        return dict(module.study(model, options.count, options.boxes, options.images, **places))
     if options.study == "shortcuts":
         return dict(module.study(model, data, options.count, options.reads, options.only))
     return dict(module.study(model, data, options.count))
@@ -147,9 +159,8 @@ def _cell(value: object) -> str:
     return as_text(value) if isinstance(value, dict) else str(value)
 
 
-def _table(name: str, finding: dict[str, Any]) -> Table:
+def _table(name: str, groups: dict[str, Any]) -> Table:
     figures = ("auc", "accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "ece")
-    groups = finding["groups"]
     table = Table("", *groups, title=name, caption="in brackets: 95 % interval over patients")
     for count in ("images", "patients"):
         table.add_row(count, *(str(group[count]) for group in groups.values()))

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_gradcam.data.cut_outs import outline_of
 from cxr_gradcam.data.image_folder import labelled_files, read_listed
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.synthetic.chest import draw_phantom
@@ -41,6 +43,45 @@ def phantom_cases(count: int, size: int = 224) -> list[Case]:
         draw_phantom(FIRST_PHANTOM + number, size=size, opacity=True) for number in range(count)
     ]
     return [Case(Radiograph(phantom.pixels), phantom.lesion_mask) for phantom in phantoms]
+
+
+def lung_cases(data: Sequence[Path], cut_outs: Path, finding: str, count: int) -> list[Case]:
+    """Read radiographs with a finding whose lungs are known from cut-outs.
+
+    Args:
+        data: folders with one folder of radiographs per class.
+        cut_outs: such a folder of lungs alone on black, named as the radiographs are.
+        finding: the class of the cut-outs that count, in any case.
+        count: of the radiographs, at most; they are spread evenly.
+
+    Returns:
+        One case per radiograph; its mask are the lungs.
+
+    Raises:
+        ValueError: no cut-out of the finding has two lungs and its radiograph in the folders.
+        RadiographError: a picture that cannot be read.
+    """
+    known = {path.stem: path for source in data for path, _ in labelled_files(source)}
+    pairs = [
+        (known[path.stem], path)
+        for path, name in labelled_files(cut_outs)
+        if name.replace("_", " ").casefold() == finding.casefold() and path.stem in known
+    ]
+    chosen = [pairs[index] for index in evenly_spaced(len(pairs), count)] if pairs else []
+    cases = [case for film, cut_out in chosen if (case := _lung_case(film, cut_out)) is not None]
+    if not cases:
+        raise ValueError(f"{cut_outs} shows the lungs of no {finding} in the folders of X-rays")
+    return cases
+
+
+def _lung_case(film: Path, cut_out: Path) -> Case | None:
+    radiograph = read_listed(str(film))
+    outline = outline_of((read_listed(str(cut_out)).pixels * 255).round().astype(np.uint8))
+    if outline is None:
+        return None
+    height, width = radiograph.pixels.shape
+    mask = cv2.resize(outline.mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    return Case(radiograph, mask.astype(bool))
 
 
 def some_radiographs(data: Sequence[Path], count: int) -> list[Radiograph]:

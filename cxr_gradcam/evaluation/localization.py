@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.data.cases import Case, phantom_cases, read_boxes
+from cxr_gradcam.data.cases import Case, lung_cases, phantom_cases, read_boxes
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
 from cxr_gradcam.explanation import examine
 from cxr_gradcam.models.resnet50 import DETAIL, ResNet50FineTuned
@@ -33,38 +33,50 @@ Mask = NDArray[np.bool_]
 
 
 def study(
-    model: ResNet50FineTuned, count: int, boxes: Path | None = None, images: Path | None = None
+    model: ResNet50FineTuned,
+    count: int,
+    boxes: Path | None = None,
+    images: Path | None = None,
+    *,
+    data: Sequence[Path] = (),
+    lungs: Path | None = None,
 ) -> dict[str, Any]:
-    """Study how well the maps find a lesion whose place is known.
+    """Study how well the maps find a lesion whose place is known, or stay inside the lungs.
 
     Args:
         model: with Grad-CAM enabled.
         count: of the radiographs, at most.
         boxes: a CSV as of `read_boxes`; None for synthetic radiographs.
         images: the folder of the CSV's images; None for that of the CSV.
+        data: folders of radiographs for `lungs`.
+        lungs: a folder of cut-outs as of `lung_cases`: then the lungs are what is to be found.
 
     Returns:
         {"title", "about", "rows"}, the rows as of `measure_localization`.
 
     Raises:
-        ValueError: as `read_boxes`.
+        ValueError: as `read_boxes` and `lung_cases`.
         RadiographError: an image that cannot be read.
     """
     point = model.calibration.operating_point
     finding = model.class_names[-1] if point is None else point.class_name
-    if boxes is None:
+    target, title = "lesion", "How well the maps find the lesion"
+    if lungs is not None:
+        cases, shown = lung_cases(data, lungs, finding, count), "X-rays whose lungs are known"
+        target, title = "lungs", "How well the maps stay inside the lungs"
+    elif boxes is None:
         cases, shown = phantom_cases(count), "synthetic X-rays that no training has seen"
     else:
         cases = read_boxes(boxes, images or boxes.parent, finding)[:count]
         shown = "X-rays with boxes"
     return {
-        "title": "How well the maps find the lesion",
+        "title": title,
         "about": (
             f"{finding} on {len(cases)} {shown}; the slow methods on the first {SLOW_CASES}, and "
             "not to be compared with the others. Hit rate: how often the hottest place lies in the "
-            "lesion. mIoU: overlap of the lesion and of what exceeds "
-            f"{THRESHOLD:.0%} of the maximum, over their union. Energy: share of the map inside "
-            f"the lesion. {IN_BRACKETS} over the X-rays. The last two rows look at nothing."
+            f"{target}. mIoU: overlap of the {target} and of what exceeds {THRESHOLD:.0%} of the "
+            f"maximum, over their union. Energy: share of the map inside the {target}. "
+            f"{IN_BRACKETS} over the X-rays. The last two rows look at nothing."
         ),
         "rows": measure_localization(model, finding, cases),
     }

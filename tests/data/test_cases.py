@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_gradcam.data.cases import Case, read_boxes, some_radiographs
+from cxr_gradcam.data.cases import Case, lung_cases, read_boxes, some_radiographs
 
 HEADER = "image,finding,x,y,w,h\n"
 
@@ -82,3 +82,36 @@ def test_a_table_without_its_columns_is_refused(images: Path) -> None:
     (images / "boxes.csv").write_text("image,x\n")
     with pytest.raises(ValueError, match="finding, y, w, h"):
         read_boxes(images / "boxes.csv", images, "Pneumonia")
+
+
+@pytest.fixture
+def cut_outs(tmp_path: Path) -> tuple[Path, Path]:
+    """Three ill films of 128 pixels, and cut-outs of 64: of two of them, and of a healthy one."""
+    films, lungs = tmp_path / "films", tmp_path / "lungs"
+    two_lungs = np.zeros((64, 64), np.uint8)
+    two_lungs[10:50, 8:28] = two_lungs[10:50, 36:56] = 120
+    one_lung = two_lungs.copy()
+    one_lung[:, 32:] = 0
+    for folder in (films / "pneumonia", lungs / "PNEUMONIA", lungs / "NORMAL"):
+        folder.mkdir(parents=True)
+    for name in "abc":
+        Image.new("L", (128, 128), 90).save(films / "pneumonia" / f"{name}.jpg")
+    Image.fromarray(two_lungs).save(lungs / "PNEUMONIA" / "a.png")
+    Image.fromarray(one_lung).save(lungs / "PNEUMONIA" / "b.png")
+    Image.fromarray(two_lungs).save(lungs / "NORMAL" / "c.png")
+    return films, lungs
+
+
+def test_lungs_are_known_from_cut_outs(cut_outs: tuple[Path, Path]) -> None:
+    films, lungs = cut_outs
+    (case,) = lung_cases([films], lungs, "Pneumonia", 10)  # b has one lung, c is healthy
+    assert case.mask.shape == (128, 128)
+    assert int(case.mask.sum()) == 4 * 2 * 20 * 40
+    assert case.mask[20:100, 16:56].all()
+
+
+def test_cut_outs_of_other_films_are_refused(cut_outs: tuple[Path, Path]) -> None:
+    films, lungs = cut_outs
+    (films / "pneumonia" / "a.jpg").unlink()
+    with pytest.raises(ValueError, match="lungs of no Pneumonia"):
+        lung_cases([films], lungs, "Pneumonia", 10)
