@@ -43,6 +43,7 @@ ORDER = (
     "cxr_gradcam.training.appearance",
     "cxr_gradcam.training.augmentation",
     "cxr_gradcam.training.recipe",
+    "cxr_gradcam.training.location",
     "cxr_gradcam.training.losses",
     "cxr_gradcam.training.fitting",
     "cxr_gradcam.training.networks",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def smooth_labels(labels: Tensor, smoothing: Tensor, num_classes: int) -> Tensor:
@@ -20,52 +20,6 @@ def smooth_labels(labels: Tensor, smoothing: Tensor, num_classes: int) -> Tensor
     """
     spread = smoothing[:, None]
     return F.one_hot(labels, num_classes) * (1 - spread) + spread / num_classes
-
-
-def location_loss(features: Tensor, weights: Tensor, masks: Tensor) -> Tensor:
-    """Say how far the evidence for a class lies from where its lesion is.
-
-    The evidence is a map before it is cut off at 0; a softmax over the places is compared with the
-    lesion's share of each.
-
-    Args:
-        features: (N, K, h, w), a layer's activations.
-        weights: (N or 1, K), those of the map: what the head makes of its input for class
-            activation mapping (Zhou et al. 2016), `gradcam_weights` for Grad-CAM.
-        masks: (N, 1, H, W) in [0, 1], where the lesion lies; images whose mask is empty do not
-            count.
-
-    Returns:
-        The mean cross-entropy in nats, 0 where no image has a lesion.
-    """
-    shares = F.adaptive_avg_pool2d(masks, (features.shape[-2], features.shape[-1])).flatten(1)
-    with_lesion = shares.sum(dim=1) > 0
-    if not with_lesion.any():
-        return features.new_zeros(())
-    weights = weights.expand(len(features), -1)[with_lesion]
-    evidence = torch.einsum("nkhw,nk->nhw", features[with_lesion].float(), weights).flatten(1)
-    shares = shares[with_lesion]
-    return F.cross_entropy(evidence, shares / shares.sum(dim=1, keepdim=True))
-
-
-def gradcam_weights(direction: Tensor, norm: nn.BatchNorm2d, output: Tensor) -> Tensor:
-    """Return Grad-CAM's channel weights at the last convolution, times its number of places.
-
-    The gradient of a logit there is the head's weight times the BatchNorm's slope wherever the ReLU
-    behind it lets something through (Selvaraju et al. 2017, equation 1).
-
-    Args:
-        direction: (1, K), what the head makes of its input for the class.
-        norm: the BatchNorm behind the convolution; its statistics as in eval mode.
-        output: (N, K, h, w), of the ReLU behind it.
-
-    Returns:
-        (N, K); the ReLU's share of open places counts as a constant.
-    """
-    variance = norm.running_var
-    assert variance is not None  # torchvision's network keeps it  # noqa: S101
-    slope = norm.weight / (variance + norm.eps).sqrt()
-    return direction * slope * (output.detach() > 0).float().mean(dim=(2, 3))
 
 
 def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:

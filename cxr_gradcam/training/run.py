@@ -25,13 +25,8 @@ from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.training.augmentation import augment, degrade
 from cxr_gradcam.training.distillation import FeatureMap, PooledFeatures, Teachers
-from cxr_gradcam.training.losses import (
-    MeanGap,
-    distillation_loss,
-    gradcam_weights,
-    location_loss,
-    smooth_labels,
-)
+from cxr_gradcam.training.location import gradcam_evidence, location_loss, outputs_of
+from cxr_gradcam.training.losses import MeanGap, distillation_loss, smooth_labels
 from cxr_gradcam.training.networks import (
     build_network,
     head_of,
@@ -43,6 +38,8 @@ from cxr_gradcam.training.recipe import Recipe
 from cxr_gradcam.training.validation import autocast, network_input
 
 EMA_DECAY = 0.995
+LESION = 0.5
+"""A lesion's mask exceeds this somewhere, also where augmentation pushed most of it out."""
 
 
 @dataclass(frozen=True)
@@ -173,13 +170,13 @@ class Run:
 
     def _step(self, images: Tensor, targets: Tensor, groups: Sequence[Tensor]) -> float:
         """Take one step; the second channel of the images (N, 2, H, W) is the lesion's mask."""
-        with autocast(self.device), self._last_block() as outputs:
+        with autocast(self.device), self._third_stage() as stages:
             logits = self.network(network_input(images[:, :1], self.preprocessing)).float()
         loss = F.cross_entropy(logits, targets.to(self.device))
         if self.teachers is not None:
             loss = self._taught(images[:, :1], logits, loss)
-        if outputs and self.recipe.location_weight:
-            loss = loss + self.recipe.location_weight * self._location(outputs, images[:, 1:])
+        if stages and self.recipe.location_weight:
+            loss = loss + self.recipe.location_weight * self._location(stages[0], images[:, 1:])
         if self.recipe.shortcut_weight:
             scores = logits[:, -1] - logits[:, 0]
             gaps = [gap(scores, group) for gap, group in zip(self.gaps, groups, strict=True)]
@@ -204,24 +201,23 @@ class Run:
         return share * by_teachers + (1 - share) * by_labels + self.recipe.feature_weight * mapped
 
     @contextmanager
-    def _last_block(self) -> Iterator[list[Tensor]]:
-        """Collect the last convolution's and the last block's outputs of the package's ResNet50."""
+    def _third_stage(self) -> Iterator[list[Tensor]]:
+        """Collect what the third stage of the package's ResNet50 puts out; nothing of others."""
         if not isinstance(self.network, ResNet50FineTuned):
             yield []
             return
-        last = self.network.resnet50.layer4[-1]
-        with outputs_of(last.conv3, last) as outputs:
+        with outputs_of(self.network.resnet50.layer3) as outputs:
             yield outputs
 
-    def _location(self, outputs: Sequence[Tensor], masks: Tensor) -> Tensor:
-        """Lead class activation mapping and Grad-CAM to where the lesions are."""
-        assert isinstance(self.network, ResNet50FineTuned)  # only it gives outputs  # noqa: S101
-        head, last = self.network.resnet50.fc, self.network.resnet50.layer4[-1]
-        direction = (head.weight[-1] - head.weight[0])[None]
-        weights = gradcam_weights(direction, last.bn3, outputs[1])
-        return location_loss(outputs[1], direction, masks) + location_loss(
-            outputs[0], weights, masks
-        )
+    def _location(self, middle: Tensor, masks: Tensor) -> Tensor:
+        """Lead the maps of images with a lesion, masks (N, 1, H, W), to where it is."""
+        assert isinstance(self.network, ResNet50FineTuned)  # only its stage is led  # noqa: S101
+        shown = masks.amax(dim=(1, 2, 3)) > LESION
+        if not shown.any():
+            return masks.new_zeros(())
+        with autocast(self.device):
+            maps = gradcam_evidence(self.network, middle[shown])
+        return location_loss(maps, masks[shown])
 
     def state(self) -> dict[str, Any]:
         """Return all that a killed run needs to go on."""
@@ -246,21 +242,6 @@ class Run:
         for gap, (means, seen) in zip(self.gaps, state["gaps"], strict=True):
             gap.means, gap.seen = means, seen
         self.epoch, self.aucs = state["epoch"], state["aucs"]
-
-
-@contextmanager
-def outputs_of(*modules: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect the modules' outputs in the order in which they come."""
-    outputs: list[Tensor] = []
-    handles = [
-        module.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
-        for module in modules
-    ]
-    try:
-        yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _groups(training: LabelledImages, split: Split) -> list[Tensor]:
