@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from cxr_gradcam.synthetic.chest import draw_phantom
 PHANTOMS = "phantoms"
 PHANTOM_CLASSES = ("Normal", "Pneumonia")
 _FIRST_PHANTOM = 1_000_000
+_LEAST_SIDE = 64  # in pixels, of what is drawn
 MAX_FACTOR = 4.0
 """How much more or less often a picture is drawn for the sake of its stratum."""
 
@@ -150,9 +152,9 @@ def _with_phantoms(images: Tensor, split: Split, side: Tensor, seeds: range) -> 
         return LabelledImages(images[side], labels, source_of, images[:0], doubts, strata, names)
 
     def draw(seed: int) -> tuple[Tensor, Tensor]:
-        phantom = draw_phantom(seed, size=size, opacity=seed % 2 == 1)
-        mask = torch.from_numpy(phantom.lesion_mask).to(torch.uint8) * 255
-        return _as_bytes(torch.from_numpy(phantom.pixels), size), mask[None]
+        phantom = draw_phantom(seed, size=max(size, _LEAST_SIDE), opacity=seed % 2 == 1)
+        pixels, mask = phantom.pixels, phantom.lesion_mask.astype(np.float32)
+        return _as_bytes(torch.from_numpy(pixels), size), _as_bytes(torch.from_numpy(mask), size)
 
     with ThreadPoolExecutor() as pool:
         drawn, masks = zip(*pool.map(draw, seeds), strict=True)

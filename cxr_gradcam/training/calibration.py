@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from cxr_gradcam.data.dataset import LabelledImages, load, sampling_weights
+from cxr_gradcam.data.dataset import PHANTOM_CLASSES, LabelledImages, load, sampling_weights
 from cxr_gradcam.data.split import Doubt, Sources, Split, split_by_patient
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.checkpoint import (
@@ -25,8 +25,10 @@ from cxr_gradcam.training.appearance import mix_appearance
 from cxr_gradcam.training.fitting import choose_operating_point, fit_ood_detector, fit_temperature
 from cxr_gradcam.training.recipe import Recipe
 
-DRAWN = 3000
+DRAWN = 2500
 """Training images that the detector is fitted to."""
+PHANTOMS = 200
+"""Synthetic radiographs that it is fitted to as well: the app's examples are such."""
 VIEWS = 2
 BATCH_SIZE = 16
 
@@ -73,22 +75,22 @@ def calibrate(
     """
     stored = load_checkpoint(checkpoint)
     if validation_share is None:
-        split, share, phantoms, seed = _split_of_training(checkpoint, stored, sources)
+        split, seed = _split_of_training(checkpoint, stored, sources)
     else:
-        split, share, phantoms = split_by_patient(sources, validation_share, seed), 0.0, 0
+        split = split_by_patient(sources, validation_share, seed)
     split = split.only(~split.is_cut_out(split.source_of) & (split.doubts == Doubt.NONE))
-    training, validation = load(split, stored.preprocessing.size, phantoms, share)
+    split = split.only(split.held_out | _drawn(split, seed))
+    phantoms = PHANTOMS if split.class_names == PHANTOM_CLASSES else 0
+    training, validation = load(split, stored.preprocessing.size, phantoms, 0.0)
     model = ResNet50FineTuned.from_checkpoint(checkpoint)
     calibration, features, uncertain = fit_calibration(model, validation, split)
-    detector = _fit_detector(model, training, features, seed)
+    detector = _fit_detector(model, training, features)
     save_checkpoint(checkpoint, replace(stored, calibration=calibration, ood_detector=detector))
     return Calibrated(calibration, detector, uncertain)
 
 
-def _split_of_training(
-    path: Path, stored: Checkpoint, sources: Sources
-) -> tuple[Split, float, int, int]:
-    """Make the training's split again; with it, the validation share, phantoms and seed."""
+def _split_of_training(path: Path, stored: Checkpoint, sources: Sources) -> tuple[Split, int]:
+    """Make the training's split again; with it, its seed."""
     try:
         recipe = Recipe.from_stored(stored.training["recipe"])
         digest = stored.training["split"]
@@ -97,26 +99,33 @@ def _split_of_training(
             f"{path} does not say how it was trained ({error}): train it anew, or name the share "
             "of the patients that was kept by --validation-share"
         ) from None
-    share, seed = recipe.validation_share, recipe.seed
-    split = split_by_patient(sources, share, seed, recipe.kept_doubts)
+    split = split_by_patient(sources, recipe.validation_share, recipe.seed, recipe.kept_doubts)
     if split.digest() != digest:
         raise ValueError(
             f"{path} was not trained on these folders, or not split by patient in this way: "
             "name the folders and tables of its training, in their order, and the same "
             "--patient-pattern"
         )
-    return split, share, recipe.phantoms, seed
+    return split, recipe.seed
+
+
+def _drawn(split: Split, seed: int) -> Tensor:
+    """Return bool (N,), which pictures of the training are drawn for the detector."""
+    trains = (~split.held_out).nonzero()[:, 0]
+    weights = sampling_weights(split.labels[trains], split.source_of[trains], split.strata[trains])
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.multinomial(weights, min(DRAWN, len(trains)), generator=generator)
+    chosen = torch.zeros(len(split.paths), dtype=torch.bool)
+    chosen[trains[drawn]] = True
+    return chosen
 
 
 def _fit_detector(
-    model: ResNet50FineTuned, training: LabelledImages, validation: Tensor, seed: int
+    model: ResNet50FineTuned, training: LabelledImages, validation: Tensor
 ) -> OODDetector:
-    """Fit the detector to images drawn as in training; validation features are (M, K)."""
-    weights = sampling_weights(training.labels, training.source_of, training.strata)
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.multinomial(weights, min(DRAWN, len(training)), generator=generator)
-    features, _ = _look(model, training.images[drawn])
-    upside_down, _ = _look(model, training.images[drawn[::2]].flip(2))  # half teach as much
+    """Fit the detector to training images; features of the validation images are (M, K)."""
+    features, _ = _look(model, training.images)
+    upside_down, _ = _look(model, training.images[::2].flip(2))  # half teach as much
     return fit_ood_detector(features, upside_down, validation)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,16 @@ import pytest
 from PIL import Image
 
 from cxr_gradcam.cli import main
+from cxr_gradcam.training import calibration
 from tests.helpers.intervals import few_resamples  # noqa: F401 - a fixture
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_phantoms() -> Iterator[None]:
+    """Detectors are fitted to few synthetic pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "PHANTOMS", 8)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,6 @@ def test_weights_that_do_not_say_how_they_were_trained_need_the_share(
     status, lines, _ = run(capsys, "calibrate", foreign, data, "--validation-share", 0.3)
     assert status == 0
     again = load_checkpoint(foreign)
-    # the split and the drawing are those of the training, but for its order of phantoms: none
     assert again.calibration == stored.calibration
     assert again.ood_detector is not None
     assert again.ood_detector.upside_down is not None
