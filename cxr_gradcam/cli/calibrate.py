@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
         f"{point.unlikely_below:.1%}, likely from {point.likely_from:.1%}; familiar up to "
         f"{found.ood_detector.threshold:.2f}"
     )
-    for source, share in found.uncertain.items():
-        print(f"{source}: {share:.0%} of the validation X-rays are called uncertain")
+    for source, verdicts in found.verdicts.items():
+        counts = (f"{word} {images} ({ill})" for word, (images, ill) in verdicts.items())
+        print(f"{source}, validation X-rays (with the finding): {', '.join(counts)}")
     return 0

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cxr_gradcam.data.dataset import PHANTOM_CLASSES, LabelledImages, load, sampling_weights
 from cxr_gradcam.data.split import Doubt, Sources, Split, split_by_patient
-from cxr_gradcam.models.calibration import Calibration
+from cxr_gradcam.models.calibration import Calibration, Verdict
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -32,6 +32,8 @@ PHANTOMS = 200
 VIEWS = 2
 BATCH_SIZE = 16
 
+Verdicts = dict[str, dict[Verdict, tuple[int, int]]]
+
 
 @dataclass(frozen=True)
 class Calibrated:
@@ -40,12 +42,13 @@ class Calibrated:
     Attributes:
         calibration: temperature and operating point.
         ood_detector: the out-of-distribution detector.
-        uncertain: by source, the share of the validation radiographs called "uncertain".
+        verdicts: what is said of the validation radiographs as they are: by source and verdict,
+            how many there are, and how many of them have the finding.
     """
 
     calibration: Calibration
     ood_detector: OODDetector
-    uncertain: dict[str, float]
+    verdicts: Verdicts
 
 
 def calibrate(
@@ -83,10 +86,10 @@ def calibrate(
     phantoms = PHANTOMS if split.class_names == PHANTOM_CLASSES else 0
     training, validation = load(split, stored.preprocessing.size, phantoms, 0.0)
     model = ResNet50FineTuned.from_checkpoint(checkpoint)
-    calibration, features, uncertain = fit_calibration(model, validation, split)
+    calibration, features, verdicts = fit_calibration(model, validation, split)
     detector = _fit_detector(model, training, features)
     save_checkpoint(checkpoint, replace(stored, calibration=calibration, ood_detector=detector))
-    return Calibrated(calibration, detector, uncertain)
+    return Calibrated(calibration, detector, verdicts)
 
 
 def _split_of_training(path: Path, stored: Checkpoint, sources: Sources) -> tuple[Split, int]:
@@ -131,7 +134,7 @@ def _fit_detector(
 
 def fit_calibration(
     model: ResNet50FineTuned, validation: LabelledImages, split: Split
-) -> tuple[Calibration, Tensor, dict[str, float]]:
+) -> tuple[Calibration, Tensor, Verdicts]:
     """Fit temperature and operating point to validation radiographs.
 
     Args:
@@ -140,8 +143,7 @@ def fit_calibration(
         split: names their sources, and says which of them are noisy.
 
     Returns:
-        The calibration; the radiographs' features (N, K); by source, the share of the radiographs
-        as they are that is called "uncertain".
+        The calibration; the radiographs' features (N, K); the verdicts as of `Calibrated`.
     """
     real = len(validation) - len(validation.masks)
     images, labels = validation.images[:real], validation.labels[:real]
@@ -157,14 +159,30 @@ def fit_calibration(
         source_of.numpy(),
         (source_of >= split.noisy_from).numpy(),
     )
-    said = calibration.probabilities(as_is)[:, -1].tolist()
-    uncertain = torch.tensor([point.verdict(each) == "uncertain" for each in said]).float()
-    shares = {
-        name: float(uncertain[validation.source_of[:real] == index].mean())
+    calibration = replace(calibration, operating_point=point)
+    verdicts = {
+        name: _verdicts(calibration, as_is[of], labels[of])
         for index, name in enumerate(split.sources)
-        if (validation.source_of[:real] == index).any()
+        if (of := validation.source_of[:real] == index).any()
     }
-    return replace(calibration, operating_point=point), features, shares
+    return calibration, features, verdicts
+
+
+def _verdicts(
+    calibration: Calibration, logits: Tensor, labels: Tensor
+) -> dict[Verdict, tuple[int, int]]:
+    point = calibration.operating_point
+    assert point is not None  # it has just been chosen  # noqa: S101
+    said = [point.verdict(each) for each in calibration.probabilities(logits)[:, -1].tolist()]
+    ill = (labels == logits.shape[1] - 1).tolist()
+    words: tuple[Verdict, ...] = ("likely", "uncertain", "unlikely")
+    return {
+        word: (
+            said.count(word),
+            sum(each for each, of in zip(ill, said, strict=True) if of == word),
+        )
+        for word in words
+    }
 
 
 def mixed_appearance(images: Tensor, seed: int) -> Tensor:

@@ -55,7 +55,7 @@ def test_weights_that_do_not_say_how_they_were_trained_need_the_share(
     assert again.calibration == stored.calibration
     assert again.ood_detector is not None
     assert again.ood_detector.upside_down is not None
-    assert any("called uncertain" in line for line in lines)
+    assert any("uncertain" in line for line in lines)
 
 
 def test_a_teacher_and_its_student_are_trained(

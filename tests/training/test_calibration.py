@@ -67,8 +67,12 @@ def test_each_picture_stays_at_its_place_when_exchanged() -> None:
 def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
     model = Brightness()
     validation = _validation(noisy=9, phantoms=5)
-    calibration, features, uncertain = fit_calibration(model, validation, _split())  # type: ignore[arg-type]
-    assert set(uncertain) == {"sure", "noisy"}
+    calibration, features, verdicts = fit_calibration(model, validation, _split())  # type: ignore[arg-type]
+    assert set(verdicts) == {"sure", "noisy"}
+    counted = verdicts["sure"].values()
+    assert sum(images for images, _ in counted) == COUNT - 14
+    assert sum(ill for _, ill in counted) == (COUNT - 14) // 2
+    assert verdicts["sure"]["likely"] == ((COUNT - 14) // 2,) * 2
     assert len(features) == COUNT - 5
     assert sum(map(len, model.forward_pass)) == (1 + VIEWS) * (COUNT - 5)
     point = calibration.operating_point
