@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from PIL import Image
 
+from cxr_gradcam import evaluation, training
 from cxr_gradcam.cli import COMMANDS, main
 from tests.helpers.command_line import run
 
@@ -16,10 +18,10 @@ HEAVY = ("scipy", "sklearn", "matplotlib")
 
 
 def imported_by(*words: object) -> set[str]:
-    """The packages that a command, and the model card, have imported in a process of their own."""
+    """What a command, the model card and the doors of training import, in a process of its own."""
     code = (
         "import sys; from cxr_gradcam.cli import main\n"
-        "import cxr_gradcam.evaluation.model_card\n"
+        "import cxr_gradcam.evaluation.model_card, cxr_gradcam.training\n"
         "assert main(sys.argv[1:]) == 0\n"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
@@ -57,3 +59,11 @@ def test_demo_shows_four_things_and_saves_a_figure(
     assert [line[:2] for line in lines if line[0].isdigit()] == ["1.", "2.", "3.", "4."]
     with Image.open(tmp_path / "demo.png") as figure:
         assert figure.width > 2 * figure.height
+
+
+@pytest.mark.parametrize("door", [evaluation, training])
+def test_the_doors_of_training_and_evaluation_lead_somewhere(door: ModuleType) -> None:
+    for name in door.__all__:
+        assert callable(getattr(door, name)), name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        door.no_such_name  # noqa: B018 - asking is the test
