@@ -87,7 +87,8 @@ def calibrate(
     training, validation = load(split, stored.preprocessing.size, phantoms, 0.0)
     model = ResNet50FineTuned.from_checkpoint(checkpoint)
     calibration, features, verdicts = fit_calibration(model, validation, split)
-    detector = _fit_detector(model, training, features)
+    sources_of = validation.source_of[: len(features)]
+    detector = _fit_detector(model, training, features, sources_of)
     save_checkpoint(checkpoint, replace(stored, calibration=calibration, ood_detector=detector))
     return Calibrated(calibration, detector, verdicts)
 
@@ -124,12 +125,12 @@ def _drawn(split: Split, seed: int) -> Tensor:
 
 
 def _fit_detector(
-    model: ResNet50FineTuned, training: LabelledImages, validation: Tensor
+    model: ResNet50FineTuned, training: LabelledImages, validation: Tensor, source_of: Tensor
 ) -> OODDetector:
-    """Fit the detector to training images; features of the validation images are (M, K)."""
+    """Fit the detector to training images; the validation images' features are (M, K)."""
     features, _ = _look(model, training.images)
     upside_down, _ = _look(model, training.images[::2].flip(2))  # half teach as much
-    return fit_ood_detector(features, upside_down, validation)
+    return fit_ood_detector(features, upside_down, validation, source_of)
 
 
 def fit_calibration(

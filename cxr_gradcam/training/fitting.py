@@ -24,8 +24,8 @@ RIGHT_LIKELY = 0.95
 """Of those that are called "likely", at least this share shows it."""
 DIRECTIONS = 64
 """Principal axes of the detector."""
-PASS_RATE = 0.99
-"""Share of the validation images whose distance is that of a familiar image."""
+PASS_RATE = 0.985
+"""At least this share of each source's validation images has the distance of a familiar image."""
 UPRIGHT_RATE = 0.998
 """Share of them that are upright by their features."""
 
@@ -122,7 +122,9 @@ def _highest_unlikely(
     return float(above.min()) if len(above) else 1.0
 
 
-def fit_ood_detector(features: Tensor, upside_down: Tensor, validation: Tensor) -> OODDetector:
+def fit_ood_detector(
+    features: Tensor, upside_down: Tensor, validation: Tensor, source_of: Tensor
+) -> OODDetector:
     """Fit a Gaussian to features by probabilistic PCA (Tipping & Bishop 1999, equations 7 and 8).
 
     Beside it, the plane of a logistic regression parts upright images from those turned upside
@@ -131,7 +133,8 @@ def fit_ood_detector(features: Tensor, upside_down: Tensor, validation: Tensor) 
     Args:
         features: (N, K) of training images, N and K above `DIRECTIONS` + 1.
         upside_down: (U, K) of training images that were turned upside down.
-        validation: (M, K) of images of which `PASS_RATE` are to be familiar.
+        validation: (M, K) of images that are to be familiar.
+        source_of: (M,), the source of each, so that no source is refused more often than said.
 
     Returns:
         The detector.
@@ -152,7 +155,10 @@ def fit_ood_detector(features: Tensor, upside_down: Tensor, validation: Tensor) 
         float(pca.noise_variance_),
     )
     distances = detector.distance(validation).numpy()
-    threshold = float(np.quantile(distances, PASS_RATE, method="higher"))
+    threshold = max(
+        float(np.quantile(distances[(source_of == source).numpy()], PASS_RATE, method="higher"))
+        for source in source_of.unique()
+    )
     plane = _plane_between(features, upside_down, validation)
     return replace(detector, threshold=threshold, upside_down=plane)
 

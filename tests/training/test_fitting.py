@@ -21,6 +21,7 @@ from cxr_gradcam.training.fitting import (
 )
 
 WIDTH = 80
+ONE_SOURCE = torch.zeros(1000, dtype=torch.long)
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
@@ -162,7 +163,7 @@ def upside_down_of(features: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def detector(features: torch.Tensor) -> OODDetector:
-    return fit_ood_detector(features, upside_down_of(features), features)
+    return fit_ood_detector(features, upside_down_of(features), features, ONE_SOURCE)
 
 
 def test_the_score_is_the_mahalanobis_distance(
@@ -191,11 +192,21 @@ def test_what_lies_elsewhere_does_not_pass(features: torch.Tensor, detector: OOD
 
 def test_too_few_images_are_refused(features: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="needs more than"):
-        fit_ood_detector(features[: DIRECTIONS + 1], features, features)
+        fit_ood_detector(features[: DIRECTIONS + 1], features, features, ONE_SOURCE)
 
 
 def test_what_is_upside_down_is_noticed(features: torch.Tensor, detector: OODDetector) -> None:
     turned = upside_down_of(features)
     assert (detector.distance(turned) <= detector.threshold).float().mean() > 0.3
     assert detector.is_familiar(turned).float().mean() < 0.01
-    assert detector.is_familiar(features).float().mean() >= 0.98
+    assert detector.is_familiar(features).float().mean() >= 0.97
+
+
+def test_no_source_is_refused_more_often_than_said(features: torch.Tensor) -> None:
+    wide = features[:100] * 1.5
+    validation = torch.cat([features, wide])
+    source_of = torch.arange(1100) // 1000
+    detector = fit_ood_detector(features, upside_down_of(features), validation, source_of)
+    for source in (0, 1):
+        passes = detector.distance(validation[source_of == source]) <= detector.threshold
+        assert passes.float().mean() >= PASS_RATE
