@@ -24,7 +24,7 @@ RIGHT_LIKELY = 0.95
 """Of those that are called "likely", at least this share shows it."""
 DIRECTIONS = 64
 """Principal axes of the detector."""
-PASS_RATE = 0.985
+PASS_RATE = 0.9875
 """At least this share of each source's validation images has the distance of a familiar image."""
 UPRIGHT_RATE = 0.998
 """Share of them that are upright by their features."""
