@@ -40,7 +40,7 @@ WITHIN = {("synthetic", "imaging"), ("data", "models"), ("explanation", "questio
 AT_HOME = {
     "gradio": {"web", "app"},
     "scipy": {"training", "evaluation"},
-    "sklearn": {"training", "evaluation"},
+    "sklearn": {"training", "evaluation", "synthetic"},  # its photographs are no chests
     "highdicom": {"archive"},
     "pynetdicom": {"archive"},
     "dicomweb_client": {"archive"},

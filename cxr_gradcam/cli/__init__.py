@@ -1,5 +1,51 @@
-"""The command line."""
+"""The command line: one module a command, imported when the command is given."""
 
-from cxr_gradcam.cli.commands import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from cxr_gradcam.cli.options import FAILED, complain
+
+COMMANDS = {
+    "explain": "classify radiographs and save their maps",
+    "train": "train a model on folders of radiographs",
+    "calibrate": "fit probabilities, verdicts and the out-of-distribution detector",
+    "evaluate": "measure a model on folders of radiographs",
+    "model-card": "write the bundled weights' card",
+    "demo": "show what the package does, on an example",
+}
+"""Each lies in the module of its name, which has `add_arguments(parser)` and `run(options)`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: the words after the program's name; None for those of the process.
+
+    Returns:
+        The exit status: 0; 1 where some of several files failed; 2 where the command failed.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser(words[:1]).parse_args(words)
+    try:
+        return int(options.run(options))
+    except (ValueError, OSError) as error:
+        complain(str(error))
+        return FAILED
+
+
+def _parser(named: Sequence[str]) -> argparse.ArgumentParser:
+    """Build the parser; only the command that is named knows its options, and is imported."""
+    parser = argparse.ArgumentParser(prog="python -m cxr_gradcam", description="Command line.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        if name in named:
+            module = import_module(f"{__name__}.{name.replace('-', '_')}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser

@@ -1,7 +1,8 @@
-"""The demo: the model without and with Grad-CAM, the overlay, and the figure of three panels."""
+"""`demo`: the model without and with Grad-CAM, the overlay, and the figure of three panels."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import torch
@@ -12,6 +13,18 @@ from cxr_gradcam.explanation import explain
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, three_panels
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: an example")
+    parser.add_argument("--output", type=Path, default=Path("outputs/demo.png"), metavar="FIGURE")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    run_demo(options.output, options.file)
+    return 0
 
 
 def run_demo(output: Path, file: Path | None = None) -> None:

@@ -1,17 +1,117 @@
-"""Boxes: a CSV that says where findings lie on the radiographs of a folder."""
+"""Cases: radiographs for a study of the maps, most of them with a lesion whose place is known."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_gradcam.data.image_folder import read_listed
-from cxr_gradcam.evaluation.localization import Case
+from cxr_gradcam.data.cut_outs import outline_of
+from cxr_gradcam.data.image_folder import labelled_files, read_listed
+from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.synthetic.chest import draw_phantom
 
 COLUMNS = ("image", "finding", "x", "y", "w", "h")
+FIRST_PHANTOM = 3_000_000
+"""Seeds from here on are kept out of every training and every choice."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A radiograph with a finding, and bool (H, W) where it lies."""
+
+    radiograph: Radiograph
+    mask: NDArray[np.bool_]
+
+
+def phantom_cases(count: int, size: int = 224) -> list[Case]:
+    """Draw synthetic radiographs with an opacity that no training has seen.
+
+    Args:
+        count: how many.
+        size: their side in pixels.
+
+    Returns:
+        The same cases at every call.
+    """
+    phantoms = [
+        draw_phantom(FIRST_PHANTOM + number, size=size, opacity=True) for number in range(count)
+    ]
+    return [Case(Radiograph(phantom.pixels), phantom.lesion_mask) for phantom in phantoms]
+
+
+def lung_cases(data: Sequence[Path], cut_outs: Path, finding: str, count: int) -> list[Case]:
+    """Read radiographs with a finding whose lungs are known from cut-outs.
+
+    Args:
+        data: folders with one folder of radiographs per class.
+        cut_outs: such a folder of lungs alone on black, named as the radiographs are.
+        finding: the class of the cut-outs that count, in any case.
+        count: of the radiographs, at most; they are spread evenly.
+
+    Returns:
+        One case per radiograph; its mask are the lungs.
+
+    Raises:
+        ValueError: no cut-out of the finding has two lungs and its radiograph in the folders.
+        RadiographError: a picture that cannot be read.
+    """
+    known = {path.stem: path for source in data for path, _ in labelled_files(source)}
+    pairs = [
+        (known[path.stem], path)
+        for path, name in labelled_files(cut_outs)
+        if name.replace("_", " ").casefold() == finding.casefold() and path.stem in known
+    ]
+    chosen = [pairs[index] for index in evenly_spaced(len(pairs), count)] if pairs else []
+    cases = [case for film, cut_out in chosen if (case := _lung_case(film, cut_out)) is not None]
+    if not cases:
+        raise ValueError(f"{cut_outs} shows the lungs of no {finding} in the folders of X-rays")
+    return cases
+
+
+def _lung_case(film: Path, cut_out: Path) -> Case | None:
+    radiograph = read_listed(str(film))
+    outline = outline_of((read_listed(str(cut_out)).pixels * 255).round().astype(np.uint8))
+    if outline is None:
+        return None
+    height, width = radiograph.pixels.shape
+    mask = cv2.resize(outline.mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    return Case(radiograph, mask.astype(bool))
+
+
+def some_radiographs(data: Sequence[Path], count: int) -> list[Radiograph]:
+    """Read radiographs spread evenly over folders with one folder per class.
+
+    Args:
+        data: the folders; without one, synthetic radiographs are drawn, see `phantom_cases`.
+        count: how many at most.
+
+    Returns:
+        The radiographs, in the order of the folders.
+
+    Raises:
+        RadiographError: a picture that cannot be read.
+    """
+    if not data:
+        return [case.radiograph for case in phantom_cases(count)]
+    paths = [path for source in data for path, _ in labelled_files(source)]
+    return [read_listed(str(paths[index])) for index in evenly_spaced(len(paths), count)]
+
+
+def evenly_spaced(total: int, count: int) -> list[int]:
+    """Return `count` indices from the first of `total` things to the last, or all where fewer.
+
+    Example:
+        >>> evenly_spaced(9, 3)
+        [0, 4, 8]
+    """
+    spread = np.linspace(0, total - 1, min(count, total))
+    return [int(index) for index in spread.round()]
 
 
 def read_boxes(table: Path, images: Path, finding: str) -> list[Case]:

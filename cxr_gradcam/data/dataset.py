@@ -1,4 +1,4 @@
-"""Radiographs for training: which train and which validate, how they are read and drawn from.
+"""Radiographs for training: how they are read, and how often each is drawn.
 
 The pictures are read once and kept in memory as 8-bit squares (50 kB each at 224 pixels).
 """
@@ -8,60 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_gradcam.cam.maps import resize
-from cxr_gradcam.data.image_folder import (
-    PATIENT_PATTERN,
-    image_folder,
-    patient_of,
-    read_listed,
-    source_names,
-)
+from cxr_gradcam.data.image_folder import read_listed
+from cxr_gradcam.data.split import Split
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 PHANTOMS = "phantoms"
 PHANTOM_CLASSES = ("Normal", "Pneumonia")
 _FIRST_PHANTOM = 1_000_000
-
-
-@dataclass(frozen=True)
-class Split:
-    """Which pictures train and which validate, known before the first is read.
-
-    Attributes:
-        class_names: the classes, in the order of the labels.
-        sources: the folders' names.
-        paths: the N pictures.
-        labels: (N,) class of each.
-        source_of: (N,) index of each one's folder.
-        held_out: (N,) True where a picture is for validation.
-        noisy_from: index of the first source whose labels are often wrong; they come last.
-    """
-
-    class_names: tuple[str, ...]
-    sources: tuple[str, ...]
-    paths: list[str]
-    labels: Tensor
-    source_of: Tensor
-    held_out: Tensor
-    noisy_from: int
-
-    def digest(self) -> str:
-        """Name the split, so that a run is never resumed with another one."""
-        pictures = zip(
-            self.source_of.tolist(), map(Path, self.paths), self.held_out.tolist(), strict=True
-        )
-        lines = sorted(
-            f"{source} {path.parent.name}/{path.name} {side}" for source, path, side in pictures
-        )
-        return sha256("\n".join([str(self.noisy_from), *lines]).encode()).hexdigest()
+_LEAST_SIDE = 64  # in pixels, of what is drawn
+MAX_FACTOR = 4.0
+"""How much more or less often a picture is drawn for the sake of its stratum."""
 
 
 @dataclass(frozen=True)
@@ -73,94 +36,28 @@ class LabelledImages:
         labels: int64 (N,).
         source_of: int64 (N,), index of each one's source; that of the phantoms comes last.
         masks: uint8 (P, 1, size, size), 255 where a phantom's lesion lies.
+        doubts, strata: int64 (N,), as of `Split`; 0 for phantoms.
+        names: of the files without their suffix; empty for phantoms. Or none.
     """
 
     images: Tensor
     labels: Tensor
     source_of: Tensor
     masks: Tensor
+    doubts: Tensor
+    strata: Tensor
+    names: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Count the pictures."""
         return len(self.labels)
 
     def with_masks(self, chosen: Tensor) -> Tensor:
-        """Give pictures with their masks as a second channel, float32 (n, 2, size, size)."""
+        """Return pictures with their masks as a second channel, float32 (n, 2, size, size)."""
         masks = torch.zeros_like(self.images[chosen])
         phantom = chosen - (len(self) - len(self.masks))
         masks[phantom >= 0] = self.masks[phantom[phantom >= 0]]
         return torch.cat([self.images[chosen], masks], dim=1).float() / 255
-
-
-def split_by_patient(
-    data: Sequence[Path],
-    noisy: Sequence[Path],
-    validation_share: float,
-    seed: int,
-    pattern: str = PATIENT_PATTERN,
-) -> Split:
-    """Split the radiographs of folders, each with one folder per class, by patient.
-
-    Args:
-        data: the sources; all have the same classes.
-        noisy: further ones, whose labels are often wrong.
-        validation_share: the share of the patients kept for validation, in [0, 1].
-        seed: of the choice.
-        pattern: as in `patient_of`.
-
-    Raises:
-        ValueError: folders of different classes or one name, fewer than two classes, a class that
-            lacks patients on one side, a pattern that is none.
-    """
-    folders = [*data, *noisy]
-    sources = source_names(folders)
-    listed = [image_folder(folder) for folder in folders]
-    class_names = _same_classes([tuple(folder.classes) for folder in listed])
-    paths = [path for folder in listed for path, _ in folder.samples]
-    labels = torch.tensor([label for folder in listed for label in folder.targets])
-    source_of = torch.tensor([i for i, folder in enumerate(listed) for _ in folder.samples])
-    patients = [patient_of(Path(path).name, pattern) for path in paths]
-    held_out = torch.from_numpy(held_out_patients(patients, validation_share, seed))
-    for side, name in ((labels[held_out], "validation"), (labels[~held_out], "training")):
-        if len(side.unique()) < len(class_names):
-            raise ValueError(f"a class has no patient for {name}: change the share or add pictures")
-    return Split(class_names, sources, paths, labels, source_of, held_out, len(data))
-
-
-def _same_classes(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    names = {tuple(name.replace("_", " ").capitalize() for name in classes) for classes in found}
-    if len(names) > 1:
-        raise ValueError(
-            "the folders have different classes: "
-            + " against ".join(", ".join(classes) for classes in sorted(names))
-        )
-    (class_names,) = names
-    if len(class_names) < 2:
-        raise ValueError(f"one class ({class_names[0]}) cannot be told from another: two needed")
-    return class_names
-
-
-def held_out_patients(patients: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose whole patients for validation.
-
-    A patient's name and the seed alone decide, so that no other picture or source moves a patient
-    to the other side: whoever validates one stage of a training validates them all.
-
-    Args:
-        patients: one name per image.
-        share: of the patients, in [0, 1]; of a few patients, the share chosen may differ.
-        seed: of the choice.
-
-    Returns:
-        (N,), True where an image is for validation; no patient stands on both sides.
-    """
-    return np.array([_lot(patient, seed) < share for patient in patients], dtype=bool)
-
-
-def _lot(patient: str, seed: int) -> float:
-    """Draw a number in [0, 1) that is always the same."""
-    digits = sha256(f"{seed} {patient}".encode()).digest()[:6]
-    return int.from_bytes(digits) / 2**48
 
 
 def load(split: Split, size: int, phantoms: int, validation_share: float) -> list[LabelledImages]:
@@ -188,23 +85,21 @@ def load(split: Split, size: int, phantoms: int, validation_share: float) -> lis
     held_out = round(phantoms * validation_share)
     seeds = range(_FIRST_PHANTOM, _FIRST_PHANTOM + phantoms)
     sides = ((~split.held_out, seeds[held_out:]), (split.held_out, seeds[:held_out]))
-    return [
-        _with_phantoms(
-            images[side], split.labels[side], split.source_of[side], drawn, len(split.sources)
-        )
-        for side, drawn in sides
-    ]
+    return [_with_phantoms(images, split, side, drawn) for side, drawn in sides]
 
 
-def sampling_weights(labels: Tensor, source_of: Tensor) -> Tensor:
-    """Say how often each picture is drawn, so that a picture's source tells nothing of its class.
+def sampling_weights(labels: Tensor, source_of: Tensor, strata: Tensor) -> Tensor:
+    """Return how often each picture is drawn, so that its source tells nothing of its class.
 
     A source is drawn in proportion to the square root of its pictures, so that a small one is
-    heard beside a large one, and within each source every class as often as any other.
+    heard beside a large one, and within each source every class as often as any other. Within
+    them, every class is drawn towards the same shares of the strata, so that projection and age
+    tell little of the class either; no picture becomes more than `MAX_FACTOR` times as frequent.
 
     Args:
         labels: (N,) classes.
         source_of: (N,) sources.
+        strata: (N,) as of `Split`.
 
     Returns:
         (N,) probabilities, float64, their sum 1.
@@ -215,13 +110,29 @@ def sampling_weights(labels: Tensor, source_of: Tensor) -> Tensor:
         classes = labels[members].unique()
         for label in classes:
             cell = members & (labels == label)
-            shares[cell] = float(members.sum()) ** 0.5 / (len(classes) * float(cell.sum()))
+            within = _balanced(strata[cell], _mean_shares(labels, strata, members))
+            shares[cell] = float(members.sum()) ** 0.5 / len(classes) * within
     return shares / shares.sum()
 
 
-def _read_all(paths: Sequence[str], size: int) -> Tensor:
-    def read(path: str) -> Tensor:
-        return _as_bytes(torch.tensor(read_listed(path).pixels), size)
+def _mean_shares(labels: Tensor, strata: Tensor, members: Tensor) -> Tensor:
+    """Return the share of each stratum (S,), the mean over the classes of the members (N,)."""
+    classes = [members & (labels == label) for label in labels[members].unique()]
+    count = int(strata.max()) + 1
+    shares = [torch.bincount(strata[cell], minlength=count) / cell.sum() for cell in classes]
+    return torch.stack(shares).mean(dim=0)
+
+
+def _balanced(strata: Tensor, wanted: Tensor) -> Tensor:
+    """Weigh pictures (n,) so that their strata have about the wanted shares (S,); the sum is 1."""
+    shares = torch.bincount(strata, minlength=len(wanted)) / len(strata)
+    factors = (wanted / shares)[strata].double().clamp(1 / MAX_FACTOR, MAX_FACTOR)
+    return factors / factors.sum()
+
+
+def _read_all(paths: Sequence[Path], size: int) -> Tensor:
+    def read(path: Path) -> Tensor:
+        return _as_bytes(torch.tensor(read_listed(str(path)).pixels), size)
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(read, paths)))
@@ -231,24 +142,29 @@ def _as_bytes(pixels: Tensor, size: int) -> Tensor:
     return (resize(pixels[None, None], (size, size))[0] * 255).round().to(torch.uint8)
 
 
-def _with_phantoms(
-    images: Tensor, labels: Tensor, source_of: Tensor, seeds: range, source: int
-) -> LabelledImages:
-    """Add the phantoms of the seeds; the odd ones have an opacity."""
+def _with_phantoms(images: Tensor, split: Split, side: Tensor, seeds: range) -> LabelledImages:
+    """Take a side's pictures, and add the phantoms of the seeds; the odd ones have an opacity."""
     size = images.shape[-1]
+    columns = split.labels[side], split.source_of[side], split.doubts[side], split.strata[side]
+    labels, source_of, doubts, strata = columns
+    names = [path.stem for path, use in zip(split.paths, side.tolist(), strict=True) if use]
     if not seeds:
-        return LabelledImages(images, labels, source_of, images[:0])
+        return LabelledImages(images[side], labels, source_of, images[:0], doubts, strata, names)
 
     def draw(seed: int) -> tuple[Tensor, Tensor]:
-        phantom = draw_phantom(seed, size=size, opacity=seed % 2 == 1)
-        mask = torch.from_numpy(phantom.lesion_mask).to(torch.uint8) * 255
-        return _as_bytes(torch.from_numpy(phantom.pixels), size), mask[None]
+        phantom = draw_phantom(seed, size=max(size, _LEAST_SIDE), opacity=seed % 2 == 1)
+        pixels, mask = phantom.pixels, phantom.lesion_mask.astype(np.float32)
+        return _as_bytes(torch.from_numpy(pixels), size), _as_bytes(torch.from_numpy(mask), size)
 
     with ThreadPoolExecutor() as pool:
         drawn, masks = zip(*pool.map(draw, seeds), strict=True)
+    none = torch.zeros(len(seeds), dtype=torch.long)
     return LabelledImages(
-        torch.cat([images, torch.stack(drawn)]),
+        torch.cat([images[side], torch.stack(drawn)]),
         torch.cat([labels, torch.tensor(seeds) % 2]),
-        torch.cat([source_of, torch.full((len(seeds),), source)]),
+        torch.cat([source_of, none + len(split.sources)]),
         torch.stack(masks),
+        torch.cat([doubts, none]),
+        torch.cat([strata, none]),
+        [*names, *[""] * len(seeds)],
     )

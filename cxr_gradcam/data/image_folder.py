@@ -17,18 +17,48 @@ PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
 _KIND = re.compile(r"_(bacteria|virus)_")
 
 
+NAMED, JOINED = "=", "+"
+
+
+def folders_of(source: Path) -> list[Path]:
+    """Return the folders of a source.
+
+    Args:
+        source: a folder, or [NAME=]FOLDER[+FOLDER…]: several that count as one, and their name.
+    """
+    if source.exists():
+        return [source]
+    return [Path(part) for part in str(source).split(NAMED, 1)[-1].split(JOINED)]
+
+
+def labelled_files(source: Path) -> list[tuple[Path, str]]:
+    """List the radiographs of a source, each with the name of its class folder.
+
+    Args:
+        source: a folder with one folder per class, or several as of `folders_of`.
+
+    Raises:
+        OSError: a folder that is missing or has no class folder with a file.
+    """
+    return [
+        (Path(path), listed.classes[label])
+        for listed in map(image_folder, folders_of(source))
+        for path, label in listed.samples
+    ]
+
+
 def image_folder(data: Path) -> ImageFolder:
     """List a folder with one folder of radiographs per class; hidden files do not count."""
     return ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
 
 
 def source_names(folders: Sequence[Path]) -> tuple[str, ...]:
-    """Name the sources after their folders.
+    """Name the sources as they say, else after their folders.
 
     Raises:
         ValueError: two folders have one name.
     """
-    names = tuple(folder.absolute().name for folder in folders)
+    names = tuple(_source_name(folder) for folder in folders)
     for name in names:
         if names.count(name) > 1:
             raise ValueError(
@@ -36,6 +66,12 @@ def source_names(folders: Sequence[Path]) -> tuple[str, ...]:
                 "so rename one, or give a link with another name"
             )
     return names
+
+
+def _source_name(source: Path) -> str:
+    if NAMED in str(source) and not source.exists():
+        return str(source).split(NAMED, 1)[0]
+    return JOINED.join(folder.absolute().name for folder in folders_of(source))
 
 
 def read_listed(path: str) -> Radiograph:

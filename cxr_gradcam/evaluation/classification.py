@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,22 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from cxr_gradcam.cam.eval_mode import evaluating
-from cxr_gradcam.data.image_folder import (
-    PATIENT_PATTERN,
-    image_folder,
-    kind_of,
-    patient_of,
-    read_listed,
-    source_names,
-)
-from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc, with_intervals
+from cxr_gradcam.data.films import Selection, select_films
+from cxr_gradcam.data.image_folder import PATIENT_PATTERN, read_listed
+from cxr_gradcam.data.reads import Read
+from cxr_gradcam.evaluation.intervals import with_intervals
+from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc
+from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.question import find_class
 
 BATCH_SIZE = 16
+
+Grey = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +40,7 @@ class Predictions:
         logits: float32 (N, C).
         patients, sources, kinds: (N,) names; the kind is "bacteria", "virus" or "".
         calibration: of the model.
+        reads: N rows about them; empty where no table was given.
     """
 
     class_names: tuple[str, ...]
@@ -51,6 +50,7 @@ class Predictions:
     sources: NDArray[np.str_]
     kinds: NDArray[np.str_]
     calibration: Calibration
+    reads: Sequence[Read] = ()
 
     @property
     def findings(self) -> list[str]:
@@ -66,6 +66,13 @@ class Predictions:
         if point is not None and point.class_name == finding:
             return point.threshold
         return 0.5 if len(self.class_names) == 2 else None
+
+    @property
+    def is_other(self) -> NDArray[np.bool_]:
+        """Whether each was read as something else than the finding or its absence: (N,)."""
+        if not self.reads:
+            return np.zeros(len(self.labels), dtype=bool)
+        return np.array([bool(read.words) and read.finding is None for read in self.reads])
 
     def cases(self, finding: str) -> BinaryPredictions:
         """Look at one finding against all else."""
@@ -84,46 +91,52 @@ class Predictions:
 
 
 def evaluate(
-    model: ResNet50FineTuned, data: Sequence[Path], patient_pattern: str = PATIENT_PATTERN
+    model: ResNet50FineTuned,
+    data: Sequence[Path],
+    patient_pattern: str = PATIENT_PATTERN,
+    *,
+    reads: Sequence[Path] = (),
+    only: Path | None = None,
 ) -> dict[str, Any]:
     """Measure a model on folders with one folder of radiographs per class.
 
     Args:
         model: the classifier.
-        data: one folder per source; their folders carry the model's class names, in any case.
+        data: one folder per source, as of `folders_of`; their folders carry the model's class
+            names, in any case.
         patient_pattern: as in `patient_of`.
+        reads: tables of what radiologists saw, which correct the labels.
+        only: a CSV of the patients that count, as in `Selection`.
 
     Returns:
-        As `summarise`.
+        As `summarize`.
 
     Raises:
         ValueError: a folder that is no class of the model, two folders of one name, or a pattern
-            that is none.
+            or table that is none.
         RadiographError: a picture that cannot be read.
     """
-    return summarize(predict(model, data, patient_pattern))
+    return summarize(predict(model, Selection(data, reads, only, patient_pattern)))
 
 
-def predict(
-    model: ResNet50FineTuned, data: Sequence[Path], patient_pattern: str = PATIENT_PATTERN
-) -> Predictions:
-    """Let a model classify what `evaluate` describes, in full precision."""
-    paths, labels, sources = [], [], []
-    for folder, source in zip(data, source_names(data), strict=True):
-        listed = image_folder(folder)
-        names = [find_class(model.class_names, name.replace("_", " ")) for name in listed.classes]
-        paths += [path for path, _ in listed.samples]
-        labels += [names[target] for target in listed.targets]
-        sources += [source] * len(listed.samples)
-    files = [Path(path).name for path in paths]
+def predict(model: ResNet50FineTuned, selection: Selection) -> Predictions:
+    """Let a model classify the radiographs of a selection, in full precision.
+
+    Raises:
+        ValueError, RadiographError: as `evaluate`.
+    """
+    films = select_films(
+        selection, lambda name: find_class(model.class_names, name), len(model.class_names) - 1
+    )
     return Predictions(
         model.class_names,
-        np.array(labels),
-        torch.cat(list(_predict(model, paths))),
-        np.array([patient_of(name, patient_pattern) for name in files]),
-        np.array(sources),
-        np.array([kind_of(name) or "" for name in files]),
+        np.array([film.label for film in films]),
+        logits_of(model, [film.path for film in films]),
+        np.array([film.patient for film in films]),
+        np.array([film.source for film in films]),
+        np.array([film.kind for film in films]),
         model.calibration,
+        [film.read for film in films] if selection.reads else (),
     )
 
 
@@ -135,8 +148,10 @@ def summarize(predictions: Predictions) -> dict[str, Any]:
 
     Returns:
         {"temperature", "findings": {name: {"threshold", "groups": {group: figures}, "verdicts",
-        "source_auc"}}}. The groups are "all", "source NAME" where there are several, and "bacteria"
-        and "virus" (against all images without the finding); figures as in `measure`. "verdicts":
+        "source_auc"}}}. The groups are "all", "source NAME" where there are several, "bacteria"
+        and "virus" (against all images without the finding), and, where there are reads, "AP",
+        "PA", the age groups, and "against other findings": images with the finding against those
+        read as something else, which count nowhere else. Figures as in `measure`. "verdicts":
         {group: {verdict: {"images", "with_finding"}}}, where there is an operating point.
         "source_auc": {source: figure}, how well the probability tells images of one source without
         the finding from those of the others: 0.5 is not at all.
@@ -164,13 +179,22 @@ def _finding(predictions: Predictions, name: str) -> dict[str, Any]:
 def _groups(
     predictions: Predictions, actual: NDArray[np.bool_]
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    yield "all", np.ones(len(actual), dtype=bool)
-    sources = np.unique(predictions.sources)
-    if len(sources) > 1:
-        for source in sources:
-            yield f"source {source}", predictions.sources == source
+    is_other, sources = predictions.is_other, predictions.sources
+    yield "all", ~is_other
+    if len(np.unique(sources)) > 1:
+        for source in np.unique(sources):
+            yield f"source {source}", (sources == source) & ~is_other
     for kind in np.unique(predictions.kinds[actual & (predictions.kinds != "")]):
-        yield str(kind), (predictions.kinds == kind) | ~actual
+        yield str(kind), ((predictions.kinds == kind) | ~actual) & ~is_other
+    for known in (
+        np.array([read.view for read in predictions.reads]),
+        np.array([read.age_group for read in predictions.reads]),
+    ):
+        for name in np.unique(known[~is_other & (known != "")] if len(known) else known):
+            yield str(name), (known == name) & ~is_other
+    if is_other.any():
+        read_too = np.isin(sources, np.unique(sources[is_other]))
+        yield "against other findings", is_other | (actual & read_too)
 
 
 def _verdicts(point: OperatingPoint, cases: BinaryPredictions) -> dict[str, dict[str, int]]:
@@ -185,7 +209,7 @@ def _verdicts(point: OperatingPoint, cases: BinaryPredictions) -> dict[str, dict
 
 
 def _source_auc(predictions: Predictions, cases: BinaryPredictions) -> dict[str, dict[str, float]]:
-    without = ~cases.actual
+    without = ~cases.actual & ~predictions.is_other
     sources, patients = predictions.sources[without], cases.patients[without]
     probability = cases.probability[without]
 
@@ -200,26 +224,30 @@ def _source_auc(predictions: Predictions, cases: BinaryPredictions) -> dict[str,
     return figures
 
 
-def mean_auc(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
-    """Give the area under the ROC curve of each class against the rest, averaged.
+def logits_of(
+    model: ResNet50FineTuned, paths: Sequence[Path], change: Callable[[Grey], Grey] | None = None
+) -> Tensor:
+    """Let a model classify files, in full precision and in eval mode.
 
     Args:
-        labels: (N,).
-        probabilities: (N, C).
+        model: the classifier.
+        paths: N radiographs, read batch by batch.
+        change: what is done to the grey values (H, W) in [0, 1] before.
+
+    Returns:
+        Logits (N, C).
 
     Raises:
-        ValueError: all labels are of one class.
+        RadiographError: a picture that cannot be read.
     """
-    present = np.unique(labels)
-    if len(present) < 2:
-        raise ValueError("all images are of one class: an ROC curve needs two")
-    return float(np.mean([roc_auc_score(labels == k, probabilities[:, k]) for k in present]))
-
-
-def _predict(model: ResNet50FineTuned, paths: list[str]) -> Iterator[Tensor]:
     device = next(model.parameters()).device
-    batches = [paths[start : start + BATCH_SIZE] for start in range(0, len(paths), BATCH_SIZE)]
+    starts = range(0, len(paths), BATCH_SIZE)
+    logits = []
     with evaluating(model), torch.inference_mode():
-        for batch in track(batches, "evaluating", console=Console(stderr=True), transient=True):
-            inputs = [model.preprocessing.prepare(read_listed(path)) for path in batch]
-            yield model(torch.cat(inputs).to(device)).float().cpu()
+        for start in track(starts, "evaluating", console=Console(stderr=True), transient=True):
+            batch = [read_listed(str(path)) for path in paths[start : start + BATCH_SIZE]]
+            if change is not None:
+                batch = [Radiograph(change(each.pixels)) for each in batch]
+            inputs = torch.cat([model.preprocessing.prepare(each) for each in batch])
+            logits.append(model(inputs.to(device)).float().cpu())
+    return torch.cat(logits)

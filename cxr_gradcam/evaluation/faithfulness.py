@@ -1,15 +1,13 @@
-"""Faithfulness: whether the maps follow the model.
+"""Faithfulness: whether the answer rests on what the maps show.
 
 Deletion and insertion (Petsiuk et al., BMVC 2018) take away or bring back the pixels in the map's
-order, and watch the probability. Cascading randomisation (Adebayo et al., NeurIPS 2018) destroys
-what the network learnt, layer by layer from the head on; a map that stays as it was shows the
-picture and not the model.
+order, and watch the probability.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from scipy.stats import rankdata
 from torch import Tensor
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.methods import QUICK_METHODS
+from cxr_gradcam.data.cases import some_radiographs
+from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
 from cxr_gradcam.evaluation.localization import random_map
-from cxr_gradcam.evaluation.metrics import mean_intervals
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
@@ -32,8 +30,33 @@ STEPS = 16
 """Of deletion and insertion: each moves as many pixels."""
 BLUR = 0.05
 """Standard deviation of the blur that insertion begins with, as a share of the side."""
-CASCADE = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")
-"""What is made random, one after the other."""
+
+
+def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[str, Any]:
+    """Study whether the pixels that a map marks are those that the answer rests on.
+
+    Args:
+        model: with Grad-CAM enabled.
+        data: folders with one folder of radiographs per class; without one, synthetic ones.
+        count: of the radiographs, at most.
+
+    Returns:
+        {"title", "about", "rows"}, the rows as of `measure_faithfulness`.
+
+    Raises:
+        RadiographError: a picture that cannot be read.
+    """
+    radiographs = some_radiographs(data, count)
+    return {
+        "title": "Whether the answer rests on what the maps show",
+        "about": (
+            f"{len(radiographs)} X-rays. Deletion: the predicted class's mean probability while "
+            f"pixels are taken away in the map's order, in {STEPS} steps (lower is better). "
+            "Insertion: the same while they come back into a blurred picture (higher is better). "
+            f"{IN_BRACKETS} over the X-rays."
+        ),
+        "rows": measure_faithfulness(model, radiographs),
+    }
 
 
 def measure_faithfulness(
@@ -66,46 +89,6 @@ def measure_faithfulness(
         | mean_intervals(np.array(areas), ("deletion", "insertion"))
         for method, areas in curves.items()
     ]
-
-
-def measure_sanity(
-    model: ResNet50FineTuned, radiographs: Sequence[Radiograph]
-) -> list[dict[str, Any]]:
-    """Measure how like themselves the maps stay while the network is made random.
-
-    Args:
-        model: with Grad-CAM enabled; a copy is made random.
-        radiographs: at least one.
-
-    Returns:
-        Rows {"method", "cases", one per layer of `CASCADE`}: the mean rank correlation of the
-        first predicted class's maps with those of the trained network, where everything from the
-        head to that layer is random. 1 is unchanged; 0 where one of the maps is empty.
-    """
-    x = torch.cat([model.preprocessing.prepare(radiograph) for radiograph in radiographs])
-    class_idx = model.record(x).logits.argmax(dim=1)
-    before = _heatmaps(model, x, class_idx)
-    rows: dict[str, dict[str, Any]] = {
-        method: {"method": method, "cases": len(x)} for method in QUICK_METHODS
-    }
-    victim = deepcopy(model)
-    victim.fast = False
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for layer in CASCADE:
-            _randomize(victim.resnet50.get_submodule(layer))
-            for method, after in _heatmaps(victim, x, class_idx).items():
-                pairs = zip(before[method], after, strict=True)
-                likeness = [rank_correlation(*pair) for pair in pairs]
-                rows[method] |= mean_intervals(np.array(likeness)[:, None], (layer,))
-    return list(rows.values())
-
-
-def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Give Spearman's correlation of two maps (H, W), 0 where one of them is flat."""
-    ranks = [rankdata(each) - (each.size + 1) / 2 for each in (first, second)]
-    norms = [float(np.linalg.norm(each)) for each in ranks]
-    return float(ranks[0] @ ranks[1] / (norms[0] * norms[1])) if all(norms) else 0.0
 
 
 def deletion_insertion(x: Tensor, order: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
@@ -148,16 +131,3 @@ def _areas(
         for images in deletion_insertion(forward_pass.x, order)
     )
     return float(deletion.mean()), float(insertion.mean())
-
-
-def _heatmaps(
-    model: ResNet50FineTuned, x: Tensor, class_idx: Tensor
-) -> dict[str, NDArray[np.float32]]:
-    forward_pass = model.record(x)
-    return {method: forward_pass.maps(class_idx, method)[0].numpy() for method in QUICK_METHODS}
-
-
-def _randomize(layer: torch.nn.Module) -> None:
-    for module in layer.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Localisation: how well the maps find a lesion whose place is known.
+"""Localization: how well the maps find a lesion whose place is known.
 
 The measures are those of CheXlocalize (Saporta et al., Nature Machine Intelligence 2022): hit rate
 and intersection over union; and the share of the map inside the lesion (energy-based pointing
@@ -8,7 +8,7 @@ game, Wang et al., CVPR Workshops 2020).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,17 +18,14 @@ from rich.console import Console
 from rich.progress import track
 
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.evaluation.metrics import mean_intervals
+from cxr_gradcam.data.cases import Case, lung_cases, phantom_cases, read_boxes
+from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
 from cxr_gradcam.explanation import examine
-from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.models.stages import DETAIL
-from cxr_gradcam.synthetic.chest import draw_phantom
 
 THRESHOLD = 0.5
 """Of the map's maximum: above it a pixel counts as found."""
-FIRST_PHANTOM = 3_000_000
-"""Seeds from here on are kept out of every training and every choice."""
 SLOW_CASES = 10
 """On so many cases a slow method is measured."""
 
@@ -36,20 +33,54 @@ Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A radiograph with a finding, and bool (H, W) where it lies."""
+def study(
+    model: ResNet50FineTuned,
+    count: int,
+    boxes: Path | None = None,
+    images: Path | None = None,
+    *,
+    data: Sequence[Path] = (),
+    lungs: Path | None = None,
+) -> dict[str, Any]:
+    """Study how well the maps find a lesion whose place is known, or stay inside the lungs.
 
-    radiograph: Radiograph
-    mask: Mask
+    Args:
+        model: with Grad-CAM enabled.
+        count: of the radiographs, at most.
+        boxes: a CSV as of `read_boxes`; None for synthetic radiographs.
+        images: the folder of the CSV's images; None for that of the CSV.
+        data: folders of radiographs for `lungs`.
+        lungs: a folder of cut-outs as of `lung_cases`: then the lungs are what is to be found.
 
+    Returns:
+        {"title", "about", "rows"}, the rows as of `measure_localization`.
 
-def phantom_cases(count: int, size: int = 224) -> list[Case]:
-    """Draw synthetic radiographs with an opacity that no training has seen."""
-    phantoms = [
-        draw_phantom(FIRST_PHANTOM + number, size=size, opacity=True) for number in range(count)
-    ]
-    return [Case(Radiograph(phantom.pixels), phantom.lesion_mask) for phantom in phantoms]
+    Raises:
+        ValueError: as `read_boxes` and `lung_cases`.
+        RadiographError: an image that cannot be read.
+    """
+    point = model.calibration.operating_point
+    finding = model.class_names[-1] if point is None else point.class_name
+    target, title = "lesion", "How well the maps find the lesion"
+    if lungs is not None:
+        cases, shown = lung_cases(data, lungs, finding, count), "X-rays whose lungs are known"
+        target, title = "lungs", "How well the maps stay inside the lungs"
+    elif boxes is None:
+        cases, shown = phantom_cases(count), "synthetic X-rays that no training has seen"
+    else:
+        cases = read_boxes(boxes, images or boxes.parent, finding)[:count]
+        shown = "X-rays with boxes"
+    return {
+        "title": title,
+        "about": (
+            f"{finding} on {len(cases)} {shown}; the slow methods on the first {SLOW_CASES}, and "
+            "not to be compared with the others. Hit rate: how often the hottest place lies in the "
+            f"{target}. mIoU: overlap of the {target} and of what exceeds {THRESHOLD:.0%} of the "
+            f"maximum, over their union. Energy: share of the map inside the {target}. "
+            f"{IN_BRACKETS} over the X-rays. The last two rows look at nothing."
+        ),
+        "rows": measure_localization(model, finding, cases),
+    }
 
 
 def measure_localization(

@@ -1,8 +1,9 @@
-"""Outliers: how well a model's gate tells radiographs from what is none of its business."""
+"""Out-of-distribution images: how well a model notices what is no frontal chest radiograph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,43 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from cxr_gradcam.evaluation.metrics import weighted_auc, with_intervals
+from cxr_gradcam.data.cases import evenly_spaced, some_radiographs
+from cxr_gradcam.evaluation.intervals import IN_BRACKETS, with_intervals
+from cxr_gradcam.evaluation.metrics import weighted_auc
 from cxr_gradcam.imaging.reading import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.non_chest import Grey, ood_images
 
-CHANGED = 40
+CORRUPTED = 40
 """Radiographs that are turned and inverted, at most."""
 BATCH_SIZE = 16
+
+
+def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[str, Any]:
+    """Study how many pictures that are no frontal chest radiographs the model notices.
+
+    Args:
+        model: with an out-of-distribution detector.
+        data: folders with one folder of radiographs per class, which it should know.
+        count: of the radiographs, at most.
+
+    Returns:
+        {"title", "about", "rows"}, the rows as of `measure_ood`.
+
+    Raises:
+        ValueError: as `measure_ood`.
+        RadiographError: a picture that cannot be read.
+    """
+    return {
+        "title": "Whether it notices what is not its business",
+        "about": (
+            "The share of pictures that the app calls unlike those of the training, and the AUROC "
+            f"of the score behind it against the X-rays of the first row. {IN_BRACKETS} over the "
+            "origins: parts of one picture are one. Drawings are simple, and real limbs or lateral "
+            "views may be noticed less often."
+        ),
+        "rows": measure_ood(model, some_radiographs(data, count)),
+    }
 
 
 def measure_ood(
@@ -26,25 +56,27 @@ def measure_ood(
     radiographs: Sequence[Radiograph],
     foreign: Mapping[str, Sequence[Sequence[Grey]]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Measure how well the model's gate tells other pictures from radiographs.
+    """Measure how well the model's detector tells other pictures from radiographs.
 
     Args:
-        model: with a gate.
+        model: with an out-of-distribution detector.
         radiographs: frontal chest radiographs, at least one, that it should know.
         foreign: other pictures by group, those of one origin together; None for those of
-            `foreign_pictures`.
+            `ood_images`.
 
     Returns:
         Rows {"pictures", "images", "origins", "noticed", "AUROC"}: the radiographs, then some of
-        them changed, then each foreign group. "noticed" is the share beyond the gate's threshold,
-        "AUROC" the area under the ROC curve of its score against the radiographs ("" in their own
-        row), both with a 95 % interval over the origins: parts of one picture are one.
+        them changed, then each foreign group. "noticed" is the share beyond the detector's
+        threshold, "AUROC" the area under the ROC curve of its score against the radiographs ("" in
+        their own row), both with a 95 % interval over the origins: parts of one picture are one.
 
     Raises:
-        ValueError: the model has no gate.
+        ValueError: the model has no detector.
     """
     if model.ood_detector is None:
-        raise ValueError("these weights have no gate: fit one with the command calibrate")
+        raise ValueError(
+            "these weights have no out-of-distribution detector: fit one with the command calibrate"
+        )
     pictures = [radiograph.pixels for radiograph in radiographs]
     groups = {name: _alone(group) for name, group in corruptions(pictures).items()}
     groups |= ood_images() if foreign is None else foreign
@@ -55,15 +87,24 @@ def measure_ood(
         )
     ]
     console = Console(stderr=True)
-    for name, origins in track(groups.items(), "outliers", console=console, transient=True):
+    for name, origins in track(
+        groups.items(), "out of distribution", console=console, transient=True
+    ):
         scores = _scores(model, [picture for origin in origins for picture in origin])
         rows.append(_row(name, scores, origins, known, model.ood_detector.threshold))
     return rows
 
 
 def corruptions(radiographs: Sequence[Grey]) -> dict[str, list[Grey]]:
-    """Invert and turn some of the radiographs (H, W): what a wrong setting or export does."""
-    some = radiographs[:: max(1, len(radiographs) // CHANGED)]
+    """Invert and turn radiographs as a wrong setting or export does.
+
+    Args:
+        radiographs: (H, W) each.
+
+    Returns:
+        Per kind of change, up to `CORRUPTED` of them, spread evenly.
+    """
+    some = [radiographs[index] for index in evenly_spaced(len(radiographs), CORRUPTED)]
     return {
         "chest X-ray, black for white": [1 - picture for picture in some],
         "chest X-ray, turned by 90 degrees": [np.rot90(picture) for picture in some],
@@ -72,7 +113,7 @@ def corruptions(radiographs: Sequence[Grey]) -> dict[str, list[Grey]]:
 
 
 def _scores(model: ResNet50FineTuned, pictures: Sequence[Grey]) -> NDArray[np.float32]:
-    assert model.ood_detector is not None  # measure_outliers has looked  # noqa: S101
+    assert model.ood_detector is not None  # measure_ood has looked  # noqa: S101
     inputs = torch.cat([model.preprocessing.prepare(Radiograph(each)) for each in pictures])
     scores = [
         model.ood_detector.score(model.features(batch)[0]) for batch in inputs.split(BATCH_SIZE)

@@ -1,4 +1,4 @@
-"""Familiarity: whether an image looks to the network like those it was trained on.
+"""Out-of-distribution detection: whether an image looks like those of the training.
 
 The features that the head takes are modelled by one Gaussian: full covariance along its main
 directions, the same variance along all others. An image far from its middle is not familiar.
@@ -7,7 +7,7 @@ directions, the same variance along all others. An image far from its middle is 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-DIRECTIONS = 64
-PASS_RATE = 0.99
-"""Share of the validation images that are familiar."""
-
 
 @dataclass(frozen=True, eq=False)
 class OODDetector:
-    """A Gaussian over features, and how far from its middle is too far.
+    """A Gaussian over features, how far from its middle is too far, and what is upside down.
+
+    A chest on its head has nearly the features of an upright one, so a Gaussian passes half of
+    them; but a plane between the two sets of features parts them.
 
     Args:
         mean: float32 (K,).
@@ -30,6 +29,8 @@ class OODDetector:
         variances: float32 (D,), along them.
         residual_variance: along every other direction.
         threshold: the highest score of a familiar image.
+        upside_down: float32 (K + 1,), the plane's normal and offset: above 0 an image is upside
+            down. None where it was not fitted.
     """
 
     mean: NDArray[np.float32]
@@ -37,16 +38,28 @@ class OODDetector:
     variances: NDArray[np.float32]
     residual_variance: float
     threshold: float = float("inf")
+    upside_down: NDArray[np.float32] | None = None
 
     def score(self, features: Tensor) -> Tensor:
-        """Give the squared Mahalanobis distance per dimension: 1 on average in training.
+        """Return how far images are from those of the training.
 
         Args:
             features: (N, K), what the network's head takes.
 
         Returns:
-            (N,), float32, on the CPU; the higher, the less familiar.
+            (N,), float32, on the CPU; the higher, the less familiar. The squared Mahalanobis
+            distance per dimension, 1 on average in training; above the threshold too where the
+            image is upside down.
         """
+        distance = self.distance(features)
+        if self.upside_down is None:
+            return distance
+        plane = torch.from_numpy(self.upside_down)
+        beyond = features.detach().float().cpu() @ plane[:-1] + plane[-1]
+        return torch.maximum(distance, self.threshold * (1 + beyond))
+
+    def distance(self, features: Tensor) -> Tensor:
+        """Return the squared Mahalanobis distance per dimension (N,) of features (N, K)."""
         centred = features.detach().float().cpu() - torch.from_numpy(self.mean)
         along = centred @ torch.from_numpy(self.directions).T
         rest = (centred.square().sum(dim=1) - along.square().sum(dim=1)).clamp_min(0)
@@ -54,46 +67,12 @@ class OODDetector:
         return (within + rest / self.residual_variance) / len(self.mean)
 
     def is_familiar(self, features: Tensor) -> Tensor:
-        """Say of each of the features (N, K) whether its image is familiar: bool (N,)."""
+        """Return bool (N,), whether the image of each of the features (N, K) is familiar."""
         return self.score(features) <= self.threshold
-
-    def with_threshold(self, validation: Tensor) -> OODDetector:
-        """Choose the threshold that `PASS_RATE` of validation features (N, K) pass."""
-        scores = self.score(validation).numpy()
-        return replace(self, threshold=float(np.quantile(scores, PASS_RATE, method="higher")))
-
-
-def fit_ood_detector(features: Tensor) -> OODDetector:
-    """Fit the Gaussian to training features (Tipping & Bishop 1999, equations 7 and 8).
-
-    Args:
-        features: (N, K) with N and K above `DIRECTIONS` + 1.
-
-    Returns:
-        A gate that everything passes; see `Gate.with_threshold`.
-
-    Raises:
-        ValueError: fewer images or features.
-    """
-    if min(features.shape) <= DIRECTIONS + 1:
-        raise ValueError(
-            f"features {tuple(features.shape)} of too few images: a gate needs more than "
-            f"{DIRECTIONS + 1}"
-        )
-    x = features.double()
-    mean = x.mean(dim=0)
-    variances, axes = torch.linalg.eigh(torch.cov(x.T, correction=0))
-    rest = variances[:-DIRECTIONS].clamp_min(0).mean()
-    return OODDetector(
-        mean.float().numpy(),
-        np.ascontiguousarray(axes[:, -DIRECTIONS:].T.float().numpy()),
-        variances[-DIRECTIONS:].float().numpy(),
-        float(rest),
-    )
 
 
 def to_header(detector: OODDetector) -> dict[str, Any]:
-    """Write a gate in words of JSON, its directions in half precision (256 kB at K = 2048)."""
+    """Write a detector in words of JSON, its directions in half precision (256 kB at K = 2048)."""
     arrays = {name: getattr(detector, name) for name in ("mean", "directions", "variances")}
     packed = {
         name: b64encode(array.astype(_stored(name)).tobytes()).decode("ascii")
@@ -102,6 +81,9 @@ def to_header(detector: OODDetector) -> dict[str, Any]:
     return packed | {
         "residual_variance": detector.residual_variance,
         "threshold": detector.threshold,
+        "upside_down": None
+        if detector.upside_down is None
+        else b64encode(detector.upside_down.astype("<f4").tobytes()).decode("ascii"),
     }
 
 
@@ -115,12 +97,16 @@ def from_header(header: dict[str, Any]) -> OODDetector:
         np.frombuffer(b64decode(header[name]), _stored(name)).astype(np.float32)
         for name in ("mean", "directions", "variances")
     )
+    upside_down = header.get("upside_down")  # detectors of earlier releases have none
     return OODDetector(
         mean,
         directions.reshape(len(variances), len(mean)),
         variances,
         header["residual_variance"],
         header["threshold"],
+        None
+        if upside_down is None
+        else np.frombuffer(b64decode(upside_down), "<f4").astype(np.float32),
     )
 
 

@@ -57,7 +57,7 @@ def match_histogram(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
 
 
 def match_detail(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    """Give each picture as much detail of each fineness as another one has.
+    """Return each picture as much detail of each fineness as another one has.
 
     The picture is taken apart into differences of Gaussians (Burt and Adelson 1983), and each part
     is strengthened or weakened.
@@ -70,7 +70,7 @@ def match_detail(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     Returns:
         (N, 1, H, W) in [0, 1].
     """
-    *parts, rest = _apart(images)
+    *parts, rest = difference_of_gaussians(images)
     result = rest
     for part in parts:
         strength = part.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-3)
@@ -89,21 +89,31 @@ def _histogram(levels: Tensor) -> Tensor:
     return ones.new_zeros(len(levels), LEVELS).scatter_add_(1, levels, ones)
 
 
-def _apart(images: Tensor) -> list[Tensor]:
-    """Take pictures apart into details from fine to coarse, and the rest; their sum is whole."""
-    blurred = [images, *(_blur(images, sigma) for sigma in SIGMAS)]
+def difference_of_gaussians(images: Tensor) -> list[Tensor]:
+    """Split pictures into details from fine to coarse, and the rest (Burt & Adelson 1983).
+
+    Args:
+        images: (N, 1, H, W).
+
+    Returns:
+        One (N, 1, H, W) more than there are `SIGMAS`; their sum is the pictures.
+    """
+    blurred = [images, *(gaussian_blur(images, sigma) for sigma in SIGMAS)]
     return [*(fine - coarse for fine, coarse in pairwise(blurred)), blurred[-1]]
 
 
-def _blur(images: Tensor, sigma: float) -> Tensor:
-    """Blur by two products of matrices, three times as fast here as two convolutions."""
+def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
+    """Return images (N, 1, H, W) blurred by a Gaussian of `sigma` pixels.
+
+    Two products of matrices are three times as fast here as two convolutions.
+    """
     height, width = images.shape[-2:]
     return _blurring(height, sigma).to(images) @ images @ _blurring(width, sigma).to(images).T
 
 
 @cache
 def _blurring(length: int, sigma: float) -> Tensor:
-    """Give the (length, length) matrix that blurs a column whose ends go on as they are."""
+    """Return the (length, length) matrix that blurs a column whose ends go on as they are."""
     radius = round(3 * sigma)
     offsets = torch.arange(-radius, radius + 1)
     kernel = torch.exp(-offsets.square() / (2 * sigma**2))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cxr_gradcam.cam.maps import resize
@@ -21,6 +24,10 @@ MAX_NOISE = 0.03
 MAX_BORDER = 0.06  # of the side
 MAX_COVER = 0.25  # of the side
 MAX_SHARPENING = 0.5
+MIN_SCALE = 0.5
+MIN_QUALITY = 35  # of JPEG, out of 100
+
+Grey = NDArray[np.float32]
 
 
 def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
@@ -39,13 +46,54 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
         (N, 1 or 2, size, size) in [0, 1].
     """
     moved = _move(images, generator)
-    grey = _cover(_collimate(moved[:, :1], generator), generator)
+    grey = cover(_collimate(moved[:, :1], generator), generator)
     moved = torch.cat([grey, moved[:, 1:]], dim=1)
     if moved.shape[-1] != size:
         moved = resize(moved, (size, size))
     mixed = mix_appearance(moved[:, :1], generator)
-    grey = _expose(_focus(mixed, generator), generator)
+    grey = _expose(refocus(mixed, generator), generator)
     return torch.cat([grey, moved[:, 1:]], dim=1)
+
+
+def degrade(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Shrink some images and enlarge them again, and compress some by JPEG.
+
+    Args:
+        images: (N, C, H, W) on the CPU; the grey first channel is in [0, 1], the others stay.
+        share: of the images that are shrunk, and of those that are compressed.
+        generator: a CPU generator; the same state gives the same result.
+
+    Returns:
+        (N, C, H, W).
+    """
+    shrunk, side, compressed, quality = torch.rand(4, len(images), generator=generator)
+    changed = images.clone()
+    for index in ((shrunk < share) | (compressed < share)).nonzero()[:, 0].tolist():
+        grey = images[index, 0].numpy()
+        if shrunk[index] < share:
+            grey = _shrunk(grey, MIN_SCALE + (1 - MIN_SCALE) * float(side[index]))
+        if compressed[index] < share:
+            grey = _compressed(
+                grey, round(MIN_QUALITY + (95 - MIN_QUALITY) * float(quality[index]))
+            )
+        changed[index, 0] = torch.from_numpy(grey)
+    return changed
+
+
+def _shrunk(grey: Grey, scale: float) -> Grey:
+    height, width = grey.shape
+    small = cv2.resize(
+        grey, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _compressed(grey: Grey, quality: int) -> Grey:
+    data = cv2.imencode(
+        ".jpg", (grey * 255).round().astype(np.uint8), (cv2.IMWRITE_JPEG_QUALITY, quality)
+    )[1]
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
+    return decoded.astype(np.float32) / np.float32(255)
 
 
 def _uniform(count: int, limit: float, generator: torch.Generator) -> Tensor:
@@ -82,7 +130,7 @@ def _collimate(images: Tensor, generator: torch.Generator) -> Tensor:
     return images * (inside_y[:, None, :, None] & inside_x[:, None, None, :])
 
 
-def _cover(images: Tensor, generator: torch.Generator) -> Tensor:
+def cover(images: Tensor, generator: torch.Generator) -> Tensor:
     """Lay a grey rectangle over every second image: a marker, a device, a blackened name."""
     n, _, height, width = images.shape
     middle_x, middle_y, half_x, half_y, grey, there = torch.rand(6, n, generator=generator).to(
@@ -96,7 +144,7 @@ def _cover(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(covered, grey[..., None, None], images)
 
 
-def _focus(images: Tensor, generator: torch.Generator) -> Tensor:
+def refocus(images: Tensor, generator: torch.Generator) -> Tensor:
     """Blur or sharpen: detectors and what was done to their pictures differ in detail."""
     amount = _uniform(len(images), MAX_SHARPENING, generator).to(images)[:, None, None, None]
     kernel = images.new_tensor([1.0, 4, 6, 4, 1]) / 16

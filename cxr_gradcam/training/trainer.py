@@ -6,117 +6,34 @@ on is written beside the output, so that a killed run resumes where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torchvision.models.resnet import Bottleneck
 
-from cxr_gradcam.data.dataset import (
-    PHANTOMS,
-    LabelledImages,
-    Split,
-    load,
-    sampling_weights,
-    split_by_patient,
-)
-from cxr_gradcam.data.image_folder import PATIENT_PATTERN
-from cxr_gradcam.evaluation.classification import mean_auc
+from cxr_gradcam.data.dataset import LabelledImages, load
+from cxr_gradcam.data.split import Sources, split_by_patient
 from cxr_gradcam.models.checkpoint import Checkpoint, save_checkpoint
-from cxr_gradcam.models.fast_trunk import fast_dtype
-from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.training.augmentation import augment
-
-EMA_DECAY = 0.995
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a training run goes.
-
-    Attributes:
-        epochs: passes over the training images.
-        size: side of the model's input in pixels, that of the last epoch.
-        start_size: that of the first epoch.
-        batch_size: images a step.
-        learning_rate: the highest of the one-cycle schedule.
-        weight_decay: AdamW's.
-        label_smoothing: the share of each label spread over all classes.
-        noisy_label_smoothing: that of the labels known to be noisy.
-        location_weight: how much it counts that the evidence for a phantom's opacity lies in it.
-        phantoms: synthetic radiographs added, half of them with an opacity.
-        validation_share: the share of the patients, and of the phantoms, kept for validation.
-        seed: of the split, the order, the augmentation and the initial weights.
-    """
-
-    epochs: int = 8
-    size: int = 224
-    start_size: int = 96
-    batch_size: int = 32
-    learning_rate: float = 3e-4
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.05
-    noisy_label_smoothing: float = 0.2
-    location_weight: float = 0.1
-    phantoms: int = 600
-    validation_share: float = 0.1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
-        least = {"epochs": 1, "size": 32, "start_size": 32, "batch_size": 1, "phantoms": 0}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise ValueError(f"{name} {getattr(self, name)}: {bound} at least")
-        for name in ("validation_share", "label_smoothing", "noisy_label_smoothing"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} {getattr(self, name)}: a share lies between 0 and 1")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate {self.learning_rate}: it must be above 0")
-
-    def size_of_epoch(self, epoch: int) -> int:
-        """Give the input size of an epoch, in steps of 32 from the first to the last.
-
-        Small images are cheap and teach the coarse; the growth is quadratic, so most epochs are
-        cheap ones and the last has the full size.
-        """
-        if epoch + 1 >= self.epochs:
-            return self.size
-        progress = (epoch / (self.epochs - 1)) ** 2
-        start = min(self.start_size, self.size)
-        return round((start + (self.size - start) * progress) / 32) * 32
+from cxr_gradcam.training.recipe import Recipe
+from cxr_gradcam.training.run import Run, Start
+from cxr_gradcam.training.validation import validate
 
 
 def train(
-    data: Sequence[Path],
+    sources: Sources,
     output: Path,
     recipe: Recipe,
     *,
-    noisy: Sequence[Path] = (),
     weights: str | None = None,
+    network: str | None = None,
+    teachers: Sequence[Path] = (),
     source: str = "",
-    patient_pattern: str = PATIENT_PATTERN,
 ) -> dict[str, Any]:
-    """Train a ResNet50 and write its averaged weights as they are at the end.
+    """Train a network and write its averaged weights as they are at the end.
 
     Within each source every class is drawn equally often. The area under the ROC curve on the
     validation patients is measured after each epoch and stored; it chooses none, because the early
@@ -124,331 +41,81 @@ def train(
     same recipe goes on after its last whole epoch.
 
     Args:
-        data: folders of one source each, with one folder of radiographs per class.
+        sources: folders with one folder of radiographs per class, and what is known of them.
         output: the .safetensors file to write.
         recipe: how the run goes.
-        noisy: further such folders, whose labels are often wrong.
-        weights: where the training starts, as in `ResNet50FineTuned`; None for random weights.
+        weights: where the training starts: for the ResNet50 as in `ResNet50FineTuned`, for another
+            network a file as in `build_network`; None for random weights.
+        network: the name of another network, as in `build_network`, which can then teach; None
+            for the package's ResNet50.
+        teachers: files that `train` wrote; their answers and features are learnt too.
         source: where the pictures come from and their licence, in words.
-        patient_pattern: a regular expression; its first group names the patient in a file name.
 
     Returns:
         The figures that are stored with the weights.
 
     Raises:
         ValueError: fewer than two classes, a class that lacks patients on one side of the split,
-            phantoms for classes that are not theirs, a pattern that is none, or an unfinished run
-            with other pictures, another recipe or other weights to start from.
+            phantoms for classes that are not theirs, a pattern or table that is none, a network
+            that is not known, a teacher of other classes, or an unfinished run with other
+            pictures, another recipe or another start.
+        CheckpointError: weights that cannot be read or do not fit.
         RadiographError: a picture that cannot be read.
     """
     torch.manual_seed(recipe.seed)
     share = recipe.validation_share
-    split = split_by_patient(data, noisy, share, recipe.seed, patient_pattern)
+    split = split_by_patient(sources, share, recipe.seed, recipe.kept_doubts)
+    start = Start(weights, network, teachers)
+    identity = {"recipe": asdict(recipe), "split": split.digest()} | start.identity()
     resume = output.with_suffix(".resume.pt")
-    state = _read_resume(resume, split, recipe, weights)
+    state = _read_resume(resume, identity)
     training, validation = load(split, recipe.size, recipe.phantoms, share)
-    run = _Run(split, training, recipe, weights, resume, state)
+    run, console = Run(split, training, recipe, start), Console()
+    if state is not None:
+        run.restore(state)
+        console.print(f"resuming after epoch {run.epoch}")
     for epoch in range(run.epoch, recipe.epochs):
-        loss = run.train_epoch(training, epoch)
-        aucs = run.validate(validation)
-        run.console.print(f"epoch {epoch + 1}: loss {loss:.4f}, validation AUC {aucs}")
-        run.finish_epoch(epoch, aucs)
-    return run.write(output, training, validation, source)
+        loss = run.train_epoch(training, epoch, console)
+        aucs = validate(run.average, run.preprocessing, validation, split)
+        console.print(f"epoch {epoch + 1}: loss {loss:.4f}, validation AUC {aucs}")
+        run.epoch, run.aucs = epoch + 1, [*run.aucs, aucs]
+        _write_resume(resume, identity | run.state())
+    figures = {"source": source} | identity | _figures(run, training, validation)
+    figures["initial_weights"] = Path(weights).name if weights else "random"
+    figures["teachers"] = [path.name for path in teachers]
+    save_checkpoint(
+        output,
+        Checkpoint(run.average.module.state_dict(), split.class_names, run.preprocessing, figures),
+    )
+    resume.unlink(missing_ok=True)
+    return figures
 
 
-def _read_resume(
-    resume: Path, split: Split, recipe: Recipe, weights: str | None
-) -> dict[str, Any] | None:
+def _read_resume(resume: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     if not resume.exists():
         return None
     state: dict[str, Any] = torch.load(resume, map_location="cpu", weights_only=True)
-    begun_with = state["recipe"], state["split"], state["initial_weights"]
-    if begun_with != (asdict(recipe), split.digest(), weights):
+    if {name: state.get(name) for name in identity} != identity:
         raise ValueError(
-            f"{resume.name} belongs to a run with another recipe, other pictures or other weights: "
-            "delete it to start anew, or choose another output"
+            f"{resume.name} belongs to a run with another recipe, other pictures, weights or "
+            "teachers: delete it to start anew, or choose another output"
         )
     return state
 
 
-class _Run:
-    """A training run between two epochs: the model, its average, the optimiser."""
-
-    def __init__(
-        self,
-        split: Split,
-        training: LabelledImages,
-        recipe: Recipe,
-        weights: str | None,
-        resume: Path,
-        state: dict[str, Any] | None,
-    ) -> None:
-        self.split, self.recipe, self.resume, self.weights = split, recipe, resume, weights
-        self.console = Console()
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = ResNet50FineTuned(len(split.class_names), freeze_features=False, weights=weights)
-        if weights is None:
-            self.preprocessing = _statistics(training.images, recipe.size)
-            _zero_residuals(model)
-        else:
-            self.preprocessing = replace(model.preprocessing, size=recipe.size)
-        self.model = model.to(self.device).to(memory_format=torch.channels_last)
-        self.average = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
-        )
-        self.steps = len(training) // recipe.batch_size
-        if self.steps == 0:
-            raise ValueError(
-                f"{len(training)} images are fewer than a batch of {recipe.batch_size}"
-            )
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-        self.schedule = OneCycleLR(
-            self.optimizer, recipe.learning_rate, total_steps=recipe.epochs * self.steps
-        )
-        self.shares = sampling_weights(training.labels, training.source_of)
-        noisy = (training.source_of >= split.noisy_from) & (training.source_of < len(split.sources))
-        self.smoothing = torch.where(noisy, recipe.noisy_label_smoothing, recipe.label_smoothing)
-        self.epoch, self.aucs = 0, list[dict[str, float]]()
-        if state is not None:
-            self._restore(state)
-
-    def train_epoch(self, training: LabelledImages, epoch: int) -> float:
-        size = self.recipe.size_of_epoch(epoch)
-        generator = torch.Generator().manual_seed(self.recipe.seed * 10_000 + epoch)
-        losses = []
-        self.model.train()
-        with _progress(self.console) as progress:
-            task = progress.add_task(f"epoch {epoch + 1} at {size} px", total=self.steps)
-            for chosen in self._batches(generator):
-                images = augment(training.with_masks(chosen).to(self.device), size, generator)
-                losses.append(self._step(images, training.labels[chosen], self.smoothing[chosen]))
-                progress.advance(task)
-        return float(np.mean(losses))
-
-    def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
-        size = self.recipe.batch_size
-        order = torch.multinomial(
-            self.shares, self.steps * size, replacement=True, generator=generator
-        )
-        yield from order.split(size)
-
-    def _step(self, images: Tensor, labels: Tensor, smoothing: Tensor) -> float:
-        """Take one step; the second channel of the images (N, 2, H, W) is the lesion's mask."""
-        network = self.model.resnet50
-        last = network.layer4[-1]
-        with _autocast(self.device), _outputs_of(last.conv3, last) as outputs:
-            logits = self.model(self._inputs(images[:, :1]))
-        targets = smooth_labels(labels, smoothing, logits.shape[1]).to(self.device)
-        loss = F.cross_entropy(logits.float(), targets)
-        if self.recipe.location_weight:
-            direction = (network.fc.weight[-1] - network.fc.weight[0])[None]
-            maps = (
-                (outputs[1], direction),
-                (outputs[0], gradcam_weights(direction, last.bn3, outputs[1])),
-            )
-            for features, weights in maps:
-                location = location_loss(features, weights, images[:, 1:])
-                loss = loss + self.recipe.location_weight * location
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.schedule.step()
-        self.average.update_parameters(self.model)
-        return loss.item()
-
-    def _inputs(self, images: Tensor) -> Tensor:
-        return self.preprocessing.normalize(images).contiguous(memory_format=torch.channels_last)
-
-    def validate(self, data: LabelledImages) -> dict[str, float]:
-        """Give the AUC of each source that has every class, else of all, to four places."""
-        probabilities = self._predict(data.images)
-        aucs = {}
-        for index, name in enumerate((*self.split.sources, PHANTOMS)):
-            members = data.source_of == index
-            labels = data.labels[members].numpy()
-            if len(np.unique(labels)) == len(self.split.class_names):
-                aucs[name] = round(mean_auc(labels, probabilities[members.numpy()]), 4)
-        return aucs or {"all": round(mean_auc(data.labels.numpy(), probabilities), 4)}
-
-    @torch.inference_mode()
-    def _predict(self, images: Tensor) -> NDArray[np.float32]:
-        self.average.eval()
-        probabilities = []
-        for batch in images.split(self.recipe.batch_size):
-            with _autocast(self.device):
-                logits = self.average(self._inputs(batch.to(self.device).float() / 255))
-            probabilities.append(logits.float().softmax(dim=1).cpu())
-        return torch.cat(probabilities).numpy()
-
-    def finish_epoch(self, epoch: int, aucs: dict[str, float]) -> None:
-        self.aucs.append(aucs)
-        self.epoch = epoch + 1
-        partial = self.resume.with_suffix(".part")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(self._state(), partial)
-        partial.replace(self.resume)
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "recipe": asdict(self.recipe),
-            "split": self.split.digest(),
-            "initial_weights": self.weights,
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "epoch": self.epoch,
-            "aucs": self.aucs,
-        }
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.epoch, self.aucs = state["epoch"], state["aucs"]
-        self.console.print(f"resuming after epoch {self.epoch}")
-
-    def write(
-        self, output: Path, training: LabelledImages, validation: LabelledImages, source: str
-    ) -> dict[str, Any]:
-        figures: dict[str, Any] = {
-            "source": source,
-            "recipe": asdict(self.recipe),
-            "split": self.split.digest(),
-            "initial_weights": Path(self.weights).name if self.weights else "random",
-            "training_images": len(training) - len(training.masks),
-            "training_phantoms": len(training.masks),
-            "validation_images": len(validation) - len(validation.masks),
-            "validation_phantoms": len(validation.masks),
-            "validation_auc": float(np.mean(list(self.aucs[-1].values()))),
-            "validation_auc_by_epoch": self.aucs,
-        }
-        save_checkpoint(
-            output,
-            Checkpoint(
-                self.average.module.state_dict(),
-                self.split.class_names,
-                self.preprocessing,
-                figures,
-            ),
-        )
-        self.resume.unlink(missing_ok=True)
-        return figures
+def _write_resume(resume: Path, state: dict[str, Any]) -> None:
+    partial = resume.with_suffix(".part")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(state, partial)
+    partial.replace(resume)
 
 
-def smooth_labels(labels: Tensor, smoothing: Tensor, num_classes: int) -> Tensor:
-    """Spread a share of each label over all classes (Szegedy et al. 2016, section 7).
-
-    Args:
-        labels: (N,) classes.
-        smoothing: (N,) shares in [0, 1].
-        num_classes: C.
-
-    Returns:
-        (N, C), rows of sum 1.
-    """
-    spread = smoothing[:, None]
-    return F.one_hot(labels, num_classes) * (1 - spread) + spread / num_classes
-
-
-def location_loss(features: Tensor, weights: Tensor, masks: Tensor) -> Tensor:
-    """Say how far the evidence for a class lies from where its lesion is.
-
-    The evidence is a map before it is cut off at 0; a softmax over the places is compared with the
-    lesion's share of each.
-
-    Args:
-        features: (N, K, h, w), a layer's activations.
-        weights: (N or 1, K), those of the map: what the head makes of its input for class
-            activation mapping (Zhou et al. 2016), `gradcam_weights` for Grad-CAM.
-        masks: (N, 1, H, W) in [0, 1], where the lesion lies; images whose mask is empty do not
-            count.
-
-    Returns:
-        The mean cross-entropy in nats, 0 where no image has a lesion.
-    """
-    shares = F.adaptive_avg_pool2d(masks, (features.shape[-2], features.shape[-1])).flatten(1)
-    with_lesion = shares.sum(dim=1) > 0
-    if not with_lesion.any():
-        return features.new_zeros(())
-    weights = weights.expand(len(features), -1)[with_lesion]
-    evidence = torch.einsum("nkhw,nk->nhw", features[with_lesion].float(), weights).flatten(1)
-    shares = shares[with_lesion]
-    return F.cross_entropy(evidence, shares / shares.sum(dim=1, keepdim=True))
-
-
-def gradcam_weights(direction: Tensor, norm: nn.BatchNorm2d, output: Tensor) -> Tensor:
-    """Give Grad-CAM's channel weights at the last convolution, times its number of places.
-
-    The gradient of a logit there is the head's weight times the BatchNorm's slope wherever the ReLU
-    behind it lets something through (Selvaraju et al. 2017, equation 1).
-
-    Args:
-        direction: (1, K), what the head makes of its input for the class.
-        norm: the BatchNorm behind the convolution; its statistics as in eval mode.
-        output: (N, K, h, w), of the ReLU behind it.
-
-    Returns:
-        (N, K); the ReLU's share of open places counts as a constant.
-    """
-    variance = norm.running_var
-    assert variance is not None  # torchvision's network keeps it  # noqa: S101
-    slope = norm.weight / (variance + norm.eps).sqrt()
-    return direction * slope * (output.detach() > 0).float().mean(dim=(2, 3))
-
-
-@contextmanager
-def _outputs_of(*modules: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect the modules' outputs in the order in which they come."""
-    outputs: list[Tensor] = []
-    handles = [
-        module.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
-        for module in modules
-    ]
-    try:
-        yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _zero_residuals(model: ResNet50FineTuned) -> None:
-    """Let each residual branch start at zero (Goyal et al. 2017, section 5.1): Adam stays calm."""
-    for block in model.modules():
-        if isinstance(block, Bottleneck):
-            nn.init.zeros_(block.bn3.weight)
-
-
-def _statistics(images: Tensor, size: int) -> Preprocessing:
-    """Give the input's mean and std over all training pixels, the same for the three channels."""
-    counts = torch.bincount(images.flatten().int(), minlength=256).double()
-    values = torch.arange(256, dtype=torch.float64) / 255
-    mean = float((counts * values).sum() / counts.sum())
-    std = float(((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt())
-    return Preprocessing(size, (round(mean, 4),) * 3, (round(std, 4),) * 3)
-
-
-def _autocast(device: torch.device) -> torch.autocast:
-    """Compute in bf16 where the processor has instructions for it."""
-    enabled = fast_dtype(device) is torch.bfloat16
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
+def _figures(run: Run, training: LabelledImages, validation: LabelledImages) -> dict[str, Any]:
+    return {
+        "training_images": len(training) - len(training.masks),
+        "training_phantoms": len(training.masks),
+        "validation_images": len(validation) - len(validation.masks),
+        "validation_phantoms": len(validation.masks),
+        "validation_auc": float(np.mean(list(run.aucs[-1].values()))),
+        "validation_auc_by_epoch": run.aucs,
+    }

@@ -11,22 +11,18 @@ import torch
 from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.evaluation import metrics as figures
-from cxr_gradcam.evaluation.classification import Predictions, evaluate, mean_auc, summarize
+from cxr_gradcam.data.films import Selection
+from cxr_gradcam.evaluation.classification import Predictions, evaluate, predict, summarize
 from cxr_gradcam.evaluation.plots import write_report
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 POINT = OperatingPoint("Pneumonia", threshold=0.4, unlikely_below=0.2, likely_from=0.8)
 
 
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The figures are looked at here, not their intervals."""
-    monkeypatch.setattr(figures, "RESAMPLES", 20)
-
-
 def predictions(
-    sick: list[float], labels: list[int], sources: str, kinds: list[str], point: bool = True
+    sick: list[float], labels: list[int], sources: str, kinds: list[str], *, point: bool = True
 ) -> Predictions:
     said = torch.tensor(sick)
     logits = torch.stack([(1 - said).log(), said.log()], dim=1) * 2  # at temperature 2, as said
@@ -140,11 +136,6 @@ def test_a_report_of_one_class_has_no_curve_and_does_not_fail(tmp_path: Path) ->
     assert len(write_report(tmp_path, healthy, summarize(healthy))) == 5
 
 
-def test_one_class_alone_has_no_mean_auc() -> None:
-    with pytest.raises(ValueError, match="one class"):
-        mean_auc(np.zeros(3, dtype=np.int64), np.full((3, 2), 0.5))
-
-
 def test_evaluate_reads_folders_by_the_model_s_class_names(
     model: ResNet50FineTuned, tmp_path: Path
 ) -> None:
@@ -171,3 +162,57 @@ def test_a_folder_that_is_no_class_is_refused(model: ResNet50FineTuned, tmp_path
     Image.new("L", (8, 8)).save(tmp_path / "cats" / "1.png")
     with pytest.raises(ValueError, match="class 0, class 1"):
         evaluate(model, [tmp_path])
+
+
+@pytest.fixture
+def read_adults(tmp_path: Path) -> Path:
+    """Two films read as an opacity, two as normal, two as something else, one by nobody."""
+    folder = tmp_path / "adults"
+    reads = ["lung opacity", "normal", "no lung opacity, not normal"] * 2 + [""]
+    rows = ["image,age,view,read"]
+    (folder / "class_0").mkdir(parents=True)
+    (folder / "class_1").mkdir()
+    for number, read in enumerate(reads):
+        name = f"class_1/{number:08d}_000.png"
+        Image.new("L", (32, 32), 40 + 20 * number).save(folder / name)
+        rows.append(f'{name},{20 * number},{"AP" if number > 2 else "PA"},"{read}"')
+    Image.new("L", (32, 32), 10).save(folder / "class_0" / "00000099_000.png")
+    (folder / "reads.csv").write_text("\n".join(rows))
+    return folder
+
+
+def test_adults_are_measured_by_what_was_read(model: ResNet50FineTuned, read_adults: Path) -> None:
+    found = predict(model, Selection([read_adults], [read_adults / "reads.csv"]))
+    assert found.labels.tolist() == [0, 2, 0, 0, 2, 0, 0]  # the last class is the finding
+    assert found.is_other.tolist() == [False, False, False, True, False, False, True]
+    predictions_of_two = Predictions(
+        ("Normal", "Pneumonia"),
+        found.labels // 2,
+        found.logits[:, :2],
+        found.patients,
+        found.sources,
+        found.kinds,
+        Calibration(),
+        found.reads,
+    )
+    groups = summarize(predictions_of_two)["findings"]["Pneumonia"]["groups"]
+    sizes = {name: (group["images"], group["with_finding"]) for name, group in groups.items()}
+    assert sizes == {
+        "all": (5, 2),
+        "AP": (2, 1),
+        "PA": (2, 1),
+        "60 and older": (2, 1),
+        "under 40": (2, 1),
+        "against other findings": (4, 2),
+    }
+
+
+def test_only_some_patients_may_count(
+    model: ResNet50FineTuned, read_adults: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "only.csv"
+    table.write_text("patient\n00000001\n00000099\n")
+    found = predict(model, Selection([read_adults], only=table))
+    assert sorted(found.patients.tolist()) == ["00000001", "00000099"]
+    table.write_text("patient\n00012345\n")  # nobody here: the source is measured whole
+    assert len(predict(model, Selection([read_adults], only=table)).labels) == 8

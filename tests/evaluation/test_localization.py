@@ -1,26 +1,15 @@
-"""Localisation: measures worked out by hand, and boxes read from a table."""
+"""Localization: measures worked out by hand."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
 
-from cxr_gradcam.data.cases import read_boxes
-from cxr_gradcam.evaluation.localization import (
-    Case,
-    lung_prior,
-    measure_map,
-    phantom_cases,
-    random_map,
-)
-
-HEADER = "image,finding,x,y,w,h\n"
+from cxr_gradcam.data.cases import phantom_cases
+from cxr_gradcam.evaluation.localization import lung_prior, measure_map, random_map
 
 
 def test_measures_by_hand() -> None:
@@ -68,49 +57,3 @@ def test_the_guesses_look_at_nothing() -> None:
     assert prior[100, 60] > 1.5 * prior[100, 100]
     assert random_map((64, 48), 1).shape == (64, 48)
     assert not np.array_equal(random_map((64, 48), 1), random_map((64, 48), 2))
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    Image.new("L", (40, 30), 100).save(tmp_path / "a.png")
-    Image.new("L", (40, 30), 100).save(tmp_path / "b.png")
-    return tmp_path
-
-
-def read(images: Path, rows: str, finding: str = "Pneumonia") -> list[Case]:
-    table = images / "boxes.csv"
-    table.write_text(HEADER + rows)
-    return read_boxes(table, images, finding)
-
-
-def test_boxes_of_an_image_are_united(images: Path) -> None:
-    cases = read(
-        images,
-        "a.png,pneumonia,0,0,10,5\na.png,Pneumonia,5,0,10,5\nb.png,Pneumonia,30,20,10,10\n"
-        "b.png,Effusion,0,0,40,30\n",
-    )
-    assert [int(case.mask.sum()) for case in cases] == [15 * 5, 100]
-    assert cases[1].mask[20:, 30:].all()
-    assert cases[0].mask.shape == (30, 40)
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ("a.png,Pneumonia,35,0,10,5\n", "leaves the image a.png of 40 x 30"),
-        ("a.png,Pneumonia,one,0,10,5\n", "line 2 .* must be numbers"),
-        ("a.png,Pneumonia,0,0,0,5\n", "line 2 .* above 0"),
-        ("a.png,Pneumonia,0,0,nan,5\n", "line 2 .* above 0"),
-        ("a.png\n", "line 2 .* too few columns"),
-        ("a.png,Effusion,0,0,10,5\n", "no row of the finding 'Pneumonia'"),
-    ],
-)
-def test_a_bad_box_is_refused(images: Path, rows: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        read(images, rows)
-
-
-def test_a_table_without_its_columns_is_refused(images: Path) -> None:
-    (images / "boxes.csv").write_text("image,x\n")
-    with pytest.raises(ValueError, match="finding, y, w, h"):
-        read_boxes(images / "boxes.csv", images, "Pneumonia")

@@ -8,14 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
-from cxr_gradcam.evaluation import metrics as figures_module
 from cxr_gradcam.evaluation.metrics import (
     BinaryPredictions,
-    as_text,
     calibration_error,
-    mean_intervals,
     measure,
-    with_intervals,
+    weighted_figures,
 )
 
 ACTUAL = np.array([False, False, False, True, True])
@@ -53,7 +50,7 @@ def test_figures_by_hand() -> None:
 def test_weights_count_an_image_several_times(rows: list[tuple[bool, float, int]]) -> None:
     actual, said, counts = (np.array(column) for column in zip(*rows, strict=True))
     each = BinaryPredictions(actual, said >= 0.5, said, said, np.arange(len(said)).astype(str))
-    found = figures_module._figures(each, counts.astype(float))
+    found = weighted_figures(each, counts.astype(float))
     repeated, calls = np.repeat(actual, counts), np.repeat(said >= 0.5, counts)
     assert found["auc"] == pytest.approx(roc_auc_score(repeated, np.repeat(said, counts)))
     assert found["sensitivity"] == pytest.approx(recall_score(repeated, calls))
@@ -71,43 +68,11 @@ def test_a_figure_that_is_not_defined_is_left_out() -> None:
     assert result["specificity"]["value"] == pytest.approx(2 / 3)
 
 
-def test_a_patient_is_drawn_whole() -> None:
-    forward_pass = []
-    with_intervals(lambda weights: forward_pass.append(weights) or {"x": 0.5}, PATIENTS)
-    assert all(weights[3] == weights[4] for weights in forward_pass)
-    assert all(weights[:4].sum() == 4 for weights in forward_pass[1:])
-    assert len({tuple(weights) for weights in forward_pass}) > 20
-
-
-def test_an_interval_holds_its_value_and_narrows_with_more_cases() -> None:
-    rng = np.random.default_rng(0)
-    few, many = (mean_intervals(rng.random((count, 1)), ("mean",))["mean"] for count in (20, 2000))
-    for figure in (few, many):
-        assert figure["low"] < figure["value"] < figure["high"]
-    # the standard error of a uniform mean: 1 / sqrt(12 n)
-    assert many["high"] - many["low"] == pytest.approx(2 * 1.96 / np.sqrt(12 * 2000), rel=0.15)
-    assert few["high"] - few["low"] > 5 * (many["high"] - many["low"])
-
-
-def test_a_share_of_one_has_its_exact_interval() -> None:
-    # Clopper & Pearson 1934: the share under which 3 of 3 come with a probability of 2.5 %
-    three = mean_intervals(np.ones((3, 1)), ("share",))["share"]
-    assert (three["value"], three["high"]) == (1, 1)
-    assert three["low"] ** 3 == pytest.approx(0.025)
-    none = mean_intervals(np.zeros((60, 1)), ("share",))["share"]
-    assert (1 - none["high"]) ** 60 == pytest.approx(0.025)
-
-
 def test_only_patients_of_whom_a_figure_is_defined_count_for_it() -> None:
     # patient d alone has the finding, and both of its pictures are called
     sensitivity = measure(cases())["sensitivity"]
     assert sensitivity["value"] == 1
     assert sensitivity["low"] == pytest.approx(0.025)
-
-
-def test_a_figure_as_text() -> None:
-    assert as_text({"value": 0.5, "low": 0.25, "high": 0.75}) == "0.500 (0.250 to 0.750)"
-    assert as_text({"value": 1.0, "low": 1 - 1e-16, "high": 1.0}) == "1.000"
 
 
 def test_calibration_error_by_hand() -> None:

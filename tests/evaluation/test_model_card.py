@@ -7,9 +7,17 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import yaml
+from huggingface_hub import ModelCardData
 
 from cxr_gradcam.bundled import assets, bundled_checkpoint
-from cxr_gradcam.evaluation.model_card import markdown_table, model_card, write_card
+from cxr_gradcam.evaluation.model_card import (
+    front_matter,
+    markdown_table,
+    model_card,
+    model_card_file,
+    write_card,
+)
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.checkpoint import Checkpoint
 from cxr_gradcam.models.preprocessing import Preprocessing
@@ -24,13 +32,13 @@ def checkpoint(calibration: Calibration) -> Checkpoint:
 
 
 def test_the_card_in_the_documents_is_up_to_date() -> None:
-    assert CARD.read_text("utf-8") == model_card(), "run `python -m cxr_gradcam model-card`"
+    assert CARD.read_text("utf-8") == model_card_file(), "run `python -m cxr_gradcam model-card`"
 
 
 def test_the_stored_results_are_of_the_bundled_weights() -> None:
     weights = sha256(bundled_checkpoint().read_bytes()).hexdigest()
     results = sorted((assets() / "results").glob("*.json"))
-    assert len(results) == 5
+    assert len(results) >= 5
     for path in results:
         assert json.loads(path.read_text("utf-8"))["weights_sha256"] == weights, path.name
     assert f"`{weights}`" in CARD.read_text("utf-8")
@@ -85,6 +93,32 @@ def test_results_become_sections() -> None:
     assert "| likely | 3 (2) |" in card
     assert "25% show the finding" in card
     assert "### The maps\n\nOn noise.\n\n| method | n |" in card
+
+
+def test_the_front_matter_is_what_the_hub_reads() -> None:
+    groups = {"all": {"images": 12, "auc": FIGURE}}
+    results = {"children": {"findings": {"Pneumonia": {"groups": groups}}}, "maps": {"rows": []}}
+    read = ModelCardData(**yaml.safe_load(front_matter(checkpoint(Calibration()), results)))
+    assert read.license == "apache-2.0"
+    assert "pneumonia" in read.tags
+    (measured,) = read.to_dict()["model-index"][0]["results"]
+    assert measured["metrics"] == [{"type": "auc", "value": 0.9}]
+
+
+def test_the_page_shows_no_front_matter() -> None:
+    assert model_card().startswith("# ")
+    assert model_card_file().startswith("---\n")
+    assert model_card_file().endswith(model_card())
+
+
+def test_limits_and_licences_travel_with_the_weights() -> None:
+    named = {"limits": ["Only noise was seen."], "licences": ["Noise is free."]}
+    weights = Checkpoint({}, ("Normal", "Pneumonia"), Preprocessing(), named)
+    card = write_card(weights, {})
+    assert "- Only noise was seen.\n" in card
+    assert "- Noise is free.\n" in card
+    assert "mined" not in card
+    assert "mined from reports" in write_card(checkpoint(Calibration()), {})
 
 
 @pytest.mark.parametrize("word", ["learning_rate", "None"])

@@ -13,6 +13,8 @@ from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.synthetic.chest import draw_phantom
 from cxr_gradcam.synthetic.non_chest import ood_images
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 @pytest.fixture(scope="module")
 def foreign() -> dict[str, list[list[np.ndarray]]]:

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cxr_gradcam.training.appearance import (
     SIGMAS,
-    _apart,
-    _blur,
+    difference_of_gaussians,
+    gaussian_blur,
     match_detail,
     match_histogram,
     mix_appearance,
@@ -22,7 +22,7 @@ ALL = torch.ones(2)
 def _pictures(seed: int, count: int = 2, side: int = 48) -> Tensor:
     """Draw smooth fields of blobs, of another brightness and fineness each."""
     noise = torch.rand(count, 1, side, side, generator=torch.Generator().manual_seed(seed))
-    fields = torch.cat([_blur(noise[i : i + 1], 0.5 + i) for i in range(count)])
+    fields = torch.cat([gaussian_blur(noise[i : i + 1], 0.5 + i) for i in range(count)])
     return (fields * torch.linspace(0.5, 1, count).view(-1, 1, 1, 1)).clamp(0, 1)
 
 
@@ -61,19 +61,19 @@ def test_nothing_changes_with_oneself_as_partner() -> None:
 
 def test_parts_are_differences_of_gaussians_and_sum_to_the_picture() -> None:
     images = _pictures(2)
-    assert torch.allclose(torch.stack(_apart(images)).sum(0), images, atol=1e-6)
+    assert torch.allclose(torch.stack(difference_of_gaussians(images)).sum(0), images, atol=1e-6)
     radius = round(3 * SIGMAS[0])
     kernel = torch.exp(-(torch.arange(-radius, radius + 1) ** 2) / (2 * SIGMAS[0] ** 2))
     kernel = kernel / kernel.sum()
     padded = F.pad(images, (radius,) * 4, mode="replicate")
     blurred = F.conv2d(padded, (kernel[:, None] * kernel)[None, None])
-    assert torch.allclose(_apart(images)[0], images - blurred, atol=1e-6)
+    assert torch.allclose(difference_of_gaussians(images)[0], images - blurred, atol=1e-6)
 
 
 def test_the_blurred_picture_gets_finer_detail_and_the_fine_one_less() -> None:
     images = _pictures(3) * 0.4 + 0.3  # far enough from black and white for every gain
-    before = _apart(images)[0].square().mean((1, 2, 3))
-    after = _apart(match_detail(images, SWAPPED, ALL))[0].square().mean((1, 2, 3))
+    before = difference_of_gaussians(images)[0].square().mean((1, 2, 3))
+    after = difference_of_gaussians(match_detail(images, SWAPPED, ALL))[0].square().mean((1, 2, 3))
     assert before[0] > 4 * before[1]
     assert after[0] < before[0] / 2
     assert after[1] > 2 * before[1]
@@ -83,7 +83,7 @@ def test_what_tells_the_machine_no_longer_tells_the_class() -> None:
     """Class 1 is darker and blurred in every picture; after an exchange only chance tells."""
     noise = torch.rand(64, 1, 32, 32, generator=torch.Generator().manual_seed(4))
     ill = torch.arange(64) % 2 == 1
-    images = torch.where(ill.view(-1, 1, 1, 1), _blur(noise, 2.0) * 0.6, noise)
+    images = torch.where(ill.view(-1, 1, 1, 1), gaussian_blur(noise, 2.0) * 0.6, noise)
 
     def gap(pictures: Tensor) -> float:
         means = pictures.mean((1, 2, 3))

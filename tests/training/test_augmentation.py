@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cxr_gradcam.training.augmentation import augment
+from cxr_gradcam.training.augmentation import augment, cover, degrade, refocus
 
 
 def generator(seed: int = 1) -> torch.Generator:
@@ -41,22 +41,30 @@ def test_cover_and_exposure_leave_the_mask_alone() -> None:
 
 
 def test_every_second_image_or_so_is_covered() -> None:
-    from cxr_gradcam.training.augmentation import _cover
-
     images = torch.full((400, 1, 32, 32), 0.5)
-    covered = _cover(images, generator())
+    covered = cover(images, generator())
     share = (covered != images).flatten(1).any(dim=1).float().mean()
     assert 0.35 < share < 0.55
     assert ((covered != images).float().mean(dim=(1, 2, 3)) <= 0.25**2 * 1.3).all()
 
 
 def test_focus_leaves_a_flat_image_as_it_is_and_changes_an_edge() -> None:
-    from cxr_gradcam.training.augmentation import _focus
-
     flat = torch.full((4, 1, 16, 16), 0.3)
-    torch.testing.assert_close(_focus(flat, generator()), flat)
+    torch.testing.assert_close(refocus(flat, generator()), flat)
     edge = flat.clone()
     edge[..., 8:] = 0.7
-    changed = (_focus(edge, generator()) - edge).abs()
+    changed = (refocus(edge, generator()) - edge).abs()
     assert changed[..., 7:9].max() > 0.01
     assert changed[..., :5].max() < 1e-6
+
+
+def test_a_share_of_the_images_is_degraded() -> None:
+    images = torch.rand(60, 2, 64, 64, generator=generator())
+    none, all_ = degrade(images, 0.0, generator()), degrade(images, 1.0, generator())
+    assert torch.equal(none, images)
+    assert torch.equal(all_[:, 1], images[:, 1])  # the mask stays
+    assert ((all_[:, 0] - images[:, 0]).abs().mean(dim=(1, 2)) > 0.01).all()
+    assert all_[:, 0].diff(dim=2).abs().mean() < 0.8 * images[:, 0].diff(dim=2).abs().mean()
+    some = (degrade(images, 0.3, generator()) != images).flatten(1).any(dim=1).float().mean()
+    assert 0.3 < some < 0.7  # 51 % are shrunk or compressed
+    assert torch.equal(degrade(images, 1.0, generator()), all_)

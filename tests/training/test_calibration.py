@@ -5,8 +5,14 @@ import torch
 from torch import Tensor
 
 from cxr_gradcam.data.dataset import LabelledImages
+from cxr_gradcam.data.split import Split
 from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.training.calibrate import BATCH_SIZE, VIEWS, _calibrate, mixed_appearance
+from cxr_gradcam.training.calibration import (
+    BATCH_SIZE,
+    VIEWS,
+    fit_calibration,
+    mixed_appearance,
+)
 
 COUNT = 2 * BATCH_SIZE + 3
 
@@ -37,7 +43,14 @@ def _validation(noisy: int, phantoms: int) -> LabelledImages:
     source_of[COUNT - phantoms :] = 2
     wrong = (source_of == 1) & (torch.arange(COUNT) % 4 < 2)
     labels = torch.where(wrong, 1 - bright, bright)
-    return LabelledImages(images, labels, source_of, images[COUNT - phantoms :])
+    none = torch.zeros(COUNT, dtype=torch.long)
+    return LabelledImages(images, labels, source_of, images[COUNT - phantoms :], none, none)
+
+
+def _split() -> Split:
+    """Two sources, of which the second has noisy labels."""
+    none = torch.zeros(0, dtype=torch.long)
+    return Split(Brightness.class_names, ("sure", "noisy"), [], none, none, none, 1, 1, none, none)
 
 
 def test_each_picture_stays_at_its_place_when_exchanged() -> None:
@@ -53,7 +66,13 @@ def test_each_picture_stays_at_its_place_when_exchanged() -> None:
 
 def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
     model = Brightness()
-    calibration, features = _calibrate(model, _validation(noisy=9, phantoms=5), noisy_from=1)  # type: ignore[arg-type]
+    validation = _validation(noisy=9, phantoms=5)
+    calibration, features, verdicts = fit_calibration(model, validation, _split())  # type: ignore[arg-type]
+    assert set(verdicts) == {"sure", "noisy"}
+    counted = verdicts["sure"].values()
+    assert sum(images for images, _ in counted) == COUNT - 14
+    assert sum(ill for _, ill in counted) == (COUNT - 14) // 2
+    assert verdicts["sure"]["likely"] == ((COUNT - 14) // 2,) * 2
     assert len(features) == COUNT - 5
     assert sum(map(len, model.forward_pass)) == (1 + VIEWS) * (COUNT - 5)
     point = calibration.operating_point
@@ -66,5 +85,8 @@ def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
 
 
 def test_wrong_labels_make_the_temperature_higher() -> None:
-    few, many = (_calibrate(Brightness(), _validation(n, 0), 1)[0].temperature for n in (2, 12))  # type: ignore[arg-type]
+    few, many = (
+        fit_calibration(Brightness(), _validation(n, 0), _split())[0].temperature  # type: ignore[arg-type]
+        for n in (2, 12)
+    )
     assert few < many

@@ -1,0 +1,45 @@
+"""`calibrate`: fit probabilities, verdicts and the out-of-distribution detector."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cxr_gradcam.cli.options import add_sources, sources_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("checkpoint", type=Path, metavar="FILE.safetensors", help="of train")
+    add_sources(parser)
+    parser.add_argument(
+        "--validation-share",
+        type=float,
+        metavar="SHARE",
+        help="of the patients; for weights that do not say how they were trained",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of that share; default: %(default)s")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    from cxr_gradcam.training.calibration import calibrate
+
+    found = calibrate(
+        options.checkpoint,
+        sources_of(options),
+        validation_share=options.validation_share,
+        seed=options.seed,
+    )
+    point = found.calibration.operating_point
+    assert point is not None  # calibrate chooses one  # noqa: S101
+    print(
+        f"{options.checkpoint}: temperature {found.calibration.temperature:.2f}; "
+        f"{point.class_name} called from {point.threshold:.1%}, unlikely below "
+        f"{point.unlikely_below:.1%}, likely from {point.likely_from:.1%}; familiar up to "
+        f"{found.ood_detector.threshold:.2f}"
+    )
+    for source, verdicts in found.verdicts.items():
+        counts = (f"{word} {images} ({ill})" for word, (images, ill) in verdicts.items())
+        print(f"{source}, validation X-rays (with the finding): {', '.join(counts)}")
+    return 0

@@ -1,0 +1,171 @@
+"""`evaluate`: measure a model, its maps and its detector on folders of radiographs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cxr_gradcam.bundled import bundled_checkpoint
+from cxr_gradcam.cli.options import (
+    DATA_HELP,
+    READS_HELP,
+    add_json,
+    add_patient_pattern,
+    add_weights,
+)
+from cxr_gradcam.evaluation.intervals import as_text
+from cxr_gradcam.models.checkpoint import checksum
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+
+GROUPS_A_TABLE = 3
+"""As many as a terminal of 80 characters shows whole."""
+
+_STUDIES = {
+    "localisation": ("localization", "how well the maps find a lesion whose place is known"),
+    "faithfulness": (
+        "faithfulness",
+        "deletion and insertion: whether the answer rests on what the maps show",
+    ),
+    "sanity": ("sanity", "whether the maps change when what the model learnt is destroyed"),
+    "outliers": ("ood", "how many pictures that are no frontal chest X-rays are noticed"),
+    "shortcuts": (
+        "shortcuts",
+        "what the answer tells of source, projection, age, border, marker, size and compression",
+    ),
+}
+"""By option: the module of `cxr_gradcam.evaluation`, and what it studies."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument(
+        "data",
+        nargs="*",
+        metavar="DATA",
+        help=f"{DATA_HELP}; in front of them the weights, if not given",
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write figures and curves")
+    study = parser.add_mutually_exclusive_group()
+    for name, (_, text) in _STUDIES.items():
+        names = [f"--{name}", "--localization"] if name == "localisation" else [f"--{name}"]
+        study.add_argument(*names, dest="study", action="store_const", const=name, help=text)
+    parser.add_argument(
+        "--count", type=int, default=100, help="X-rays for these studies; default: %(default)s"
+    )
+    parser.add_argument("--reads", nargs="+", type=Path, default=[], metavar="CSV", help=READS_HELP)
+    parser.add_argument(
+        "--only",
+        type=Path,
+        metavar="CSV",
+        help="its column patient names those that count in a source that has any of them",
+    )
+    parser.add_argument(
+        "--boxes", type=Path, metavar="CSV", help="of --localisation: image,finding,x,y,w,h"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="of --boxes; default: the folder of the CSV"
+    )
+    parser.add_argument(
+        "--lungs",
+        type=Path,
+        metavar="DATA",
+        help="of --localisation: cut-outs of lungs, in which the maps of DATA should stay",
+    )
+    add_patient_pattern(parser)
+    add_weights(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    weights, data = _weights_and_folders(options)
+    model = ResNet50FineTuned.from_checkpoint(weights)
+    origin = {"weights_sha256": checksum(weights)}
+    if options.study is not None:
+        return _show_study(origin | _study(model, data, options), as_json=options.json)
+    if not data:
+        raise ValueError("no folder of radiographs is named: give one with a folder per class")
+    summary = _summary(model, data, origin, options)
+    if options.json:
+        print(json.dumps(summary))
+    else:
+        for name, finding in summary["findings"].items():
+            groups = list(finding["groups"].items())
+            for start in range(0, len(groups), GROUPS_A_TABLE):
+                Console().print(_table(name, dict(groups[start : start + GROUPS_A_TABLE])))
+    return 0
+
+
+def _weights_and_folders(options: argparse.Namespace) -> tuple[str | Path, list[Path]]:
+    """Take a first argument that names weights for them."""
+    weights, data = options.weights, options.data
+    if weights is None and data and data[0].startswith("hf://") | data[0].endswith(".safetensors"):
+        weights, *data = data
+    return weights or bundled_checkpoint(), [Path(folder) for folder in data]
+
+
+def _summary(
+    model: ResNet50FineTuned,
+    data: list[Path],
+    origin: dict[str, str],
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    from cxr_gradcam.data.films import Selection
+    from cxr_gradcam.evaluation.classification import predict, summarize
+
+    selection = Selection(data, options.reads, options.only, options.patient_pattern)
+    predictions = predict(model, selection)
+    summary = origin | summarize(predictions)
+    if options.report is not None:
+        from cxr_gradcam.evaluation.plots import write_report
+
+        write_report(options.report, predictions, summary)
+    return summary
+
+
+def _study(
+    model: ResNet50FineTuned, data: list[Path], options: argparse.Namespace
+) -> dict[str, Any]:
+    if options.count < 1:
+        raise ValueError(f"--count {options.count}: one X-ray at least is needed")
+    if options.study in ("outliers", "shortcuts") and not data:
+        raise ValueError(f"--{options.study} needs X-rays: name a folder with a folder per class")
+    module = import_module(f"cxr_gradcam.evaluation.{_STUDIES[options.study][0]}")
+    if options.study == "localisation":
+        places = {"data": data, "lungs": options.lungs}
+        return dict(module.study(model, options.count, options.boxes, options.images, **places))
+    if options.study == "shortcuts":
+        return dict(module.study(model, data, options.count, options.reads, options.only))
+    return dict(module.study(model, data, options.count))
+
+
+def _show_study(result: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(result))
+        return 0
+    table = Table(*result["rows"][0], title=result["title"], caption=result["about"])
+    for row in result["rows"]:
+        table.add_row(*(_cell(value) for value in row.values()))
+    Console().print(table)
+    return 0
+
+
+def _cell(value: object) -> str:
+    return as_text(value) if isinstance(value, dict) else str(value)
+
+
+def _table(name: str, groups: dict[str, Any]) -> Table:
+    figures = ("auc", "accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "ece")
+    table = Table("", *groups, title=name, caption="in brackets: 95 % interval over patients")
+    for count in ("images", "patients"):
+        table.add_row(count, *(str(group[count]) for group in groups.values()))
+    for figure in figures:
+        shown = (as_text(group[figure]) if figure in group else "-" for group in groups.values())
+        table.add_row(figure, *shown)
+    return table

@@ -1,0 +1,198 @@
+"""Cut-outs: pictures of lungs alone on black, whose outline must not tell the class.
+
+A dense opacity is partly cut off with what lies around the lung, so the outline alone says who is
+ill. Each picture is therefore shown only where another one of another class has lung too, once its
+lungs are laid upon those of the first. Where the film that a healthy cut-out was cut from is there
+too, other lungs can be grafted into it, so that they are seen inside a chest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+BLACK = 2
+"""Grey values up to this one, of 255, are outside: what compression leaves of black."""
+MIN_LUNG = 0.016
+"""The smaller of the two lungs has at least this share of the picture."""
+
+EDGE = 2.0
+"""Standard deviation in pixels of the blur over the edge of a graft."""
+
+Mask = NDArray[np.uint8]
+Image = NDArray[np.float32]
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """Where a cut-out has lung, uint8 (H, W) of 0 and 1; x, y, width and height of each lung."""
+
+    mask: Mask
+    lungs: tuple[Box, Box]
+
+
+def outline_of(image: Mask) -> Outline | None:
+    """Find the two lungs of a cut-out.
+
+    Args:
+        image: uint8 (H, W).
+
+    Returns:
+        Their outline; None where there are no two lungs, one on each side.
+    """
+    mask = cv2.morphologyEx(
+        (image > BLACK).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)
+    )
+    count, _, stats, centres = cv2.connectedComponentsWithStats(mask)
+    largest = sorted(range(1, count), key=lambda part: -int(stats[part, cv2.CC_STAT_AREA]))[:2]
+    if len(largest) < 2 or stats[largest[1], cv2.CC_STAT_AREA] < MIN_LUNG * mask.size:
+        return None
+    left, right = sorted(largest, key=lambda part: float(centres[part][0]))
+    if not centres[left][0] < mask.shape[1] / 2 < centres[right][0]:
+        return None
+    return Outline(mask.astype(np.uint8), (_box(stats[left]), _box(stats[right])))
+
+
+def common_outline(one: Outline, other: Outline) -> Mask:
+    """Return where a cut-out has lung, and another one too when laid upon it lung by lung.
+
+    Args:
+        one: whose picture is shown.
+        other: whose lungs are stretched to the boxes of the first one's.
+
+    Returns:
+        uint8 (H, W) of 0 and 1.
+    """
+    common = np.zeros_like(one.mask)
+    for (x, y, w, h), (u, v, p, q) in zip(one.lungs, other.lungs, strict=True):
+        laid = cv2.resize(other.mask[v : v + q, u : u + p], (w, h), interpolation=cv2.INTER_NEAREST)
+        common[y : y + h, x : x + w] |= one.mask[y : y + h, x : x + w] & laid.astype(np.uint8)
+    return common
+
+
+def graft(film: Image, own: Outline, lungs: Image, outline: Outline, other: Outline) -> Image:
+    """Lay lungs into a film, where it, they and lungs of another class all have lung.
+
+    Their grey is shifted so that the darkest tenth of both, the aerated lung, is equally dark.
+
+    Args:
+        film: float32 (H, W) in [0, 1].
+        own: the outline of its lungs.
+        lungs: float32 (H, W) in [0, 1], a cut-out.
+        outline: the cut-out's outline.
+        other: that of a cut-out of another class.
+
+    Returns:
+        float32 (H, W) in [0, 1]; the edges are soft.
+    """
+    grafted = film.copy()
+    dark = [
+        np.percentile(picture[of.mask > 0], 10) for picture, of in ((film, own), (lungs, outline))
+    ]
+    shift = np.float32(dark[0] - dark[1])
+    boxes = zip(own.lungs, outline.lungs, other.lungs, strict=True)
+    for (x, y, w, h), (u, v, p, q), (a, b, c, d) in boxes:
+        mask = own.mask[y : y + h, x : x + w].copy()
+        for part in (outline.mask[v : v + q, u : u + p], other.mask[b : b + d, a : a + c]):
+            mask &= cv2.resize(part, (w, h), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+        inner = cv2.erode(mask, np.ones((3, 3), np.uint8)).astype(np.float32)
+        soft = cv2.GaussianBlur(inner, (0, 0), EDGE)
+        laid = cv2.resize(lungs[v : v + q, u : u + p], (w, h), interpolation=cv2.INTER_AREA)
+        place = grafted[y : y + h, x : x + w]
+        place += soft * (laid + shift - place)
+    return grafted.clip(0, 1)
+
+
+class CutOuts:
+    """The cut-outs among pictures in memory.
+
+    Args:
+        images: uint8 (N, 1, H, W).
+        labels: (N,) classes, 0 of the healthy.
+        is_cut_out: bool (N,).
+        names: N names, or none: a whole film has that of the cut-out that was cut from it.
+
+    Attributes:
+        usable: bool (N,), False where a cut-out has no two lungs, or no partner.
+    """
+
+    def __init__(
+        self, images: Tensor, labels: Tensor, is_cut_out: Tensor, names: Sequence[str] = ()
+    ) -> None:
+        self._outlines = {
+            index: outline
+            for index in is_cut_out.nonzero()[:, 0].tolist()
+            if (outline := outline_of(images[index, 0].numpy())) is not None
+        }
+        self._label_of = labels.tolist()
+        found = list(self._outlines)
+        self._partners = {
+            label: [index for index in found if self._label_of[index] != label]
+            for label in set(self._label_of)
+        }
+        self.usable = ~is_cut_out
+        for index in found:
+            self.usable[index] = bool(self._partners[self._label_of[index]])
+        cut_from = {names[index]: index for index in found if names and not self._label_of[index]}
+        self._images = images
+        self._films = [
+            (index, cut_from[name])
+            for index, name in enumerate(names)
+            if name in cut_from and not is_cut_out[index] and self._label_of[index] == 0
+        ]
+
+    def exchange(
+        self,
+        images: Tensor,
+        chosen: Tensor,
+        generator: torch.Generator,
+        graft_share: float = 0.0,
+    ) -> Tensor:
+        """Show cut-outs only in the outline that they share with one of another class.
+
+        Args:
+            images: (n, C, H, W), the chosen pictures; the first channel is the grey one, in [0, 1]
+                where any is grafted.
+            chosen: (n,), their indices; pictures that are no cut-outs stay as they are.
+            generator: a CPU generator, which draws the partners.
+            graft_share: of the cut-outs, grafted into healthy films where there are such.
+
+        Returns:
+            (n, C, H, W).
+        """
+        shown = images.clone()
+        for place, index in enumerate(chosen.tolist()):
+            if index in self._outlines and self.usable[index]:
+                partner = self._draw(self._partners[self._label_of[index]], generator)
+                into_film = float(torch.rand((), generator=generator)) < graft_share
+                if into_film and self._films:
+                    shown[place, 0] = self._grafted(images[place, 0], index, partner, generator)
+                else:
+                    common = common_outline(self._outlines[index], self._outlines[partner])
+                    shown[place, 0] *= torch.from_numpy(common).to(shown)
+        return shown
+
+    def _grafted(
+        self, lungs: Tensor, index: int, partner: int, generator: torch.Generator
+    ) -> Tensor:
+        film, own = self._films[int(torch.randint(len(self._films), (1,), generator=generator))]
+        whole: Image = self._images[film, 0].float().div(255).numpy()
+        outlines = self._outlines[index], self._outlines[partner]
+        grafted = graft(whole, self._outlines[own], lungs.numpy(), *outlines)
+        return torch.from_numpy(grafted)
+
+    @staticmethod
+    def _draw(indices: Sequence[int], generator: torch.Generator) -> int:
+        return indices[int(torch.randint(len(indices), (1,), generator=generator))]
+
+
+def _box(stats: NDArray[np.int32]) -> Box:
+    x, y, w, h = (int(value) for value in stats[:4])
+    return x, y, w, h

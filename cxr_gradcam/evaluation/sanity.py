@@ -1,0 +1,106 @@
+"""Sanity: whether the maps depend on what the network has learnt.
+
+Cascading randomisation (Adebayo et al., NeurIPS 2018) destroys what the network learnt, layer by
+layer from the head on; a map that stays as it was shows the picture and not the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from cxr_gradcam.cam.methods import QUICK_METHODS
+from cxr_gradcam.data.cases import some_radiographs
+from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
+from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+
+CASCADE = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")
+"""What is made random, one after the other."""
+
+
+def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[str, Any]:
+    """Study whether the maps depend on what the network has learnt.
+
+    Args:
+        model: with Grad-CAM enabled; a copy is made random.
+        data: folders with one folder of radiographs per class; without one, synthetic ones.
+        count: of the radiographs, at most.
+
+    Returns:
+        {"title", "about", "rows"}, the rows as of `measure_sanity`.
+
+    Raises:
+        RadiographError: a picture that cannot be read.
+    """
+    radiographs = some_radiographs(data, count)
+    return {
+        "title": "Whether the maps depend on what the model has learnt",
+        "about": (
+            f"{len(radiographs)} X-rays. The network is made random from its head ({CASCADE[0]}) "
+            "to its first layer; shown is the rank correlation of the maps with those of the "
+            f"trained network, which must fall. {IN_BRACKETS} over the X-rays."
+        ),
+        "rows": measure_sanity(model, radiographs),
+    }
+
+
+def measure_sanity(
+    model: ResNet50FineTuned, radiographs: Sequence[Radiograph]
+) -> list[dict[str, Any]]:
+    """Measure how like themselves the maps stay while the network is made random.
+
+    Args:
+        model: with Grad-CAM enabled; a copy is made random.
+        radiographs: at least one.
+
+    Returns:
+        Rows {"method", "cases", one per layer of `CASCADE`}: the mean rank correlation of the
+        first predicted class's maps with those of the trained network, where everything from the
+        head to that layer is random. 1 is unchanged; 0 where one of the maps is empty.
+    """
+    x = torch.cat([model.preprocessing.prepare(radiograph) for radiograph in radiographs])
+    class_idx = model.record(x).logits.argmax(dim=1)
+    before = _heatmaps(model, x, class_idx)
+    rows: dict[str, dict[str, Any]] = {
+        method: {"method": method, "cases": len(x)} for method in QUICK_METHODS
+    }
+    victim = deepcopy(model)
+    victim.fast = False
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for layer in CASCADE:
+            _randomize(victim.resnet50.get_submodule(layer))
+            for method, after in _heatmaps(victim, x, class_idx).items():
+                pairs = zip(before[method], after, strict=True)
+                likeness = [rank_correlation(*pair) for pair in pairs]
+                rows[method] |= mean_intervals(np.array(likeness)[:, None], (layer,))
+    return list(rows.values())
+
+
+def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Return Spearman's correlation of two maps (H, W), 0 where one of them is flat."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0  # spearmanr would warn and return NaN
+    return float(spearmanr(first, second, axis=None).statistic)
+
+
+def _heatmaps(
+    model: ResNet50FineTuned, x: Tensor, class_idx: Tensor
+) -> dict[str, NDArray[np.float32]]:
+    forward_pass = model.record(x)
+    return {method: forward_pass.maps(class_idx, method)[0].numpy() for method in QUICK_METHODS}
+
+
+def _randomize(layer: torch.nn.Module) -> None:
+    for module in layer.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()  # type: ignore[operator]

@@ -1,0 +1,210 @@
+"""Calibration: what validation and training images teach about finished weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from cxr_gradcam.data.dataset import PHANTOM_CLASSES, LabelledImages, load, sampling_weights
+from cxr_gradcam.data.split import Doubt, Sources, Split, split_by_patient
+from cxr_gradcam.models.calibration import Calibration, Verdict
+from cxr_gradcam.models.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+)
+from cxr_gradcam.models.ood import OODDetector
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.training.appearance import mix_appearance
+from cxr_gradcam.training.fitting import choose_operating_point, fit_ood_detector, fit_temperature
+from cxr_gradcam.training.recipe import Recipe
+
+DRAWN = 2500
+"""Training images that the detector is fitted to."""
+PHANTOMS = 200
+"""Synthetic radiographs that it is fitted to as well: the app's examples are such."""
+VIEWS = 2
+BATCH_SIZE = 16
+
+Verdicts = dict[str, dict[Verdict, tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What `calibrate` stored.
+
+    Attributes:
+        calibration: temperature and operating point.
+        ood_detector: the out-of-distribution detector.
+        verdicts: what is said of the validation radiographs as they are: by source and verdict,
+            how many there are, and how many of them have the finding.
+    """
+
+    calibration: Calibration
+    ood_detector: OODDetector
+    verdicts: Verdicts
+
+
+def calibrate(
+    checkpoint: Path, sources: Sources, *, validation_share: float | None = None, seed: int = 0
+) -> Calibrated:
+    """Fit temperature, operating point and detector of trained weights, and store them there.
+
+    The split is made again from the recipe in the file. Temperature and operating point come from
+    the validation radiographs, as they are and `VIEWS` times with another's tone and sharpness, so
+    that they hold for other machines too. The finding is the last class. The detector is fitted to
+    training images, drawn as in training. Cut-outs and radiographs without a read count nowhere.
+
+    Args:
+        checkpoint: a file with our header.
+        sources: the folders it was trained on.
+        validation_share: for weights that were trained by other means: the share of the patients
+            that was kept for validation, as of `split_by_patient`; None for what the file says.
+        seed: of that choice; not used where the file says it.
+
+    Returns:
+        What is now stored.
+
+    Raises:
+        CheckpointError: the file cannot be read, or does not say how it was trained.
+        ValueError: other folders than those of the training, or another split.
+        RadiographError: a picture that cannot be read.
+    """
+    stored = load_checkpoint(checkpoint)
+    if validation_share is None:
+        split, seed = _split_of_training(checkpoint, stored, sources)
+    else:
+        split = split_by_patient(sources, validation_share, seed)
+    split = split.only(~split.is_cut_out(split.source_of) & (split.doubts == Doubt.NONE))
+    split = split.only(split.held_out | _drawn(split, seed))
+    phantoms = PHANTOMS if split.class_names == PHANTOM_CLASSES else 0
+    training, validation = load(split, stored.preprocessing.size, phantoms, 0.0)
+    model = ResNet50FineTuned.from_checkpoint(checkpoint)
+    calibration, features, verdicts = fit_calibration(model, validation, split)
+    sources_of = validation.source_of[: len(features)]
+    detector = _fit_detector(model, training, features, sources_of)
+    save_checkpoint(checkpoint, replace(stored, calibration=calibration, ood_detector=detector))
+    return Calibrated(calibration, detector, verdicts)
+
+
+def _split_of_training(path: Path, stored: Checkpoint, sources: Sources) -> tuple[Split, int]:
+    """Make the training's split again; with it, its seed."""
+    try:
+        recipe = Recipe.from_stored(stored.training["recipe"])
+        digest = stored.training["split"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} does not say how it was trained ({error}): train it anew, or name the share "
+            "of the patients that was kept by --validation-share"
+        ) from None
+    split = split_by_patient(sources, recipe.validation_share, recipe.seed, recipe.kept_doubts)
+    if split.digest() != digest:
+        raise ValueError(
+            f"{path} was not trained on these folders, or not split by patient in this way: "
+            "name the folders and tables of its training, in their order, and the same "
+            "--patient-pattern"
+        )
+    return split, recipe.seed
+
+
+def _drawn(split: Split, seed: int) -> Tensor:
+    """Return bool (N,), which pictures of the training are drawn for the detector."""
+    trains = (~split.held_out).nonzero()[:, 0]
+    weights = sampling_weights(split.labels[trains], split.source_of[trains], split.strata[trains])
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.multinomial(weights, min(DRAWN, len(trains)), generator=generator)
+    chosen = torch.zeros(len(split.paths), dtype=torch.bool)
+    chosen[trains[drawn]] = True
+    return chosen
+
+
+def _fit_detector(
+    model: ResNet50FineTuned, training: LabelledImages, validation: Tensor, source_of: Tensor
+) -> OODDetector:
+    """Fit the detector to training images; the validation images' features are (M, K)."""
+    features, _ = _look(model, training.images)
+    upside_down, _ = _look(model, training.images[::2].flip(2))  # half teach as much
+    return fit_ood_detector(features, upside_down, validation, source_of)
+
+
+def fit_calibration(
+    model: ResNet50FineTuned, validation: LabelledImages, split: Split
+) -> tuple[Calibration, Tensor, Verdicts]:
+    """Fit temperature and operating point to validation radiographs.
+
+    Args:
+        model: the classifier.
+        validation: the images; phantoms among them do not count.
+        split: names their sources, and says which of them are noisy.
+
+    Returns:
+        The calibration; the radiographs' features (N, K); the verdicts as of `Calibrated`.
+    """
+    real = len(validation) - len(validation.masks)
+    images, labels = validation.images[:real], validation.labels[:real]
+    features, as_is = _look(model, images)
+    shifted = [_look(model, mixed_appearance(images, seed))[1] for seed in range(VIEWS)]
+    logits = torch.cat([as_is, *shifted])
+    calibration = Calibration(fit_temperature(logits, labels.repeat(1 + VIEWS)))
+    source_of = validation.source_of[:real].repeat(1 + VIEWS)
+    point = choose_operating_point(
+        model.class_names[-1],
+        calibration.probabilities(logits)[:, -1].numpy(),
+        (labels.repeat(1 + VIEWS) == logits.shape[1] - 1).numpy(),
+        source_of.numpy(),
+        (source_of >= split.noisy_from).numpy(),
+    )
+    calibration = replace(calibration, operating_point=point)
+    verdicts = {
+        name: _verdicts(calibration, as_is[of], labels[of])
+        for index, name in enumerate(split.sources)
+        if (of := validation.source_of[:real] == index).any()
+    }
+    return calibration, features, verdicts
+
+
+def _verdicts(
+    calibration: Calibration, logits: Tensor, labels: Tensor
+) -> dict[Verdict, tuple[int, int]]:
+    point = calibration.operating_point
+    assert point is not None  # it has just been chosen  # noqa: S101
+    said = [point.verdict(each) for each in calibration.probabilities(logits)[:, -1].tolist()]
+    ill = (labels == logits.shape[1] - 1).tolist()
+    words: tuple[Verdict, ...] = ("likely", "uncertain", "unlikely")
+    return {
+        word: (
+            said.count(word),
+            sum(each for each, of in zip(ill, said, strict=True) if of == word),
+        )
+        for word in words
+    }
+
+
+def mixed_appearance(images: Tensor, seed: int) -> Tensor:
+    """Return 8-bit pictures (N, 1, H, W) tone and sharpness of others, drawn from all of them."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(images), generator=generator)
+    changed = torch.empty_like(images)
+    for chosen in order.split(BATCH_SIZE):
+        mixed = mix_appearance(images[chosen].float() / 255, generator)
+        changed[chosen] = (mixed * 255).round().to(torch.uint8)
+    return changed
+
+
+def _look(model: ResNet50FineTuned, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the features (N, K) and logits (N, C) of 8-bit pictures (N, 1, H, W)."""
+    batches = images.split(BATCH_SIZE)
+    console = Console(stderr=True)
+    looked = [
+        model.features(model.preprocessing.normalize(batch.float() / 255))
+        for batch in track(batches, "looking", console=console, transient=True)
+    ]
+    return torch.cat([features for features, _ in looked]), torch.cat(
+        [logits for _, logits in looked]
+    )

@@ -1,0 +1,174 @@
+"""What is fitted to a trained network's answers: temperature, operating point and OOD detector."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_curve, roc_curve
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
+from torch import Tensor
+
+from cxr_gradcam.models.calibration import OperatingPoint
+from cxr_gradcam.models.ood import OODDetector
+
+WRONG_UNLIKELY = 0.03
+"""Of the validation images that are called "unlikely", at most this share shows the finding."""
+RIGHT_LIKELY = 0.95
+"""Of those that are called "likely", at least this share shows it."""
+DIRECTIONS = 64
+"""Principal axes of the detector."""
+PASS_RATE = 0.9875
+"""At least this share of each source's validation images has the distance of a familiar image."""
+UPRIGHT_RATE = 0.998
+"""Share of them that are upright by their features."""
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """Find the temperature under which the labels are most probable (Guo et al. 2017, section 4.2).
+
+    Args:
+        logits: (N, C) of validation images.
+        labels: (N,) their classes.
+
+    Returns:
+        The temperature, in [0.05, 20].
+    """
+    logits = logits.double()
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / float(np.exp(log_temperature))
+        return float(torch.nn.functional.cross_entropy(scaled, labels))
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def choose_operating_point(
+    class_name: str,
+    probabilities: NDArray[np.floating],
+    is_finding: NDArray[np.bool_],
+    source_of: NDArray[np.integer],
+    noisy: NDArray[np.bool_],
+) -> OperatingPoint:
+    """Choose threshold and bounds on validation images.
+
+    Every source counts the same, and within it the images with the finding as much as those
+    without, so that neither a large source nor a common finding decides. At the threshold the sum
+    of sensitivity and specificity is greatest (Youden 1950). "Likely" begins as low as it is right
+    in `RIGHT_LIKELY` of the cases, "unlikely" ends as high as it is wrong in `WRONG_UNLIKELY` at
+    most; both stop at the threshold. Labels that are wrong equally often on both sides do not move
+    the threshold, but they would move the bounds, which rest on the other labels alone.
+
+    Args:
+        class_name: the finding.
+        probabilities: (N,) calibrated, of the finding.
+        is_finding: (N,) whether the image shows it.
+        source_of: (N,) which source each image is of.
+        noisy: (N,) whether its label is often wrong.
+
+    Returns:
+        The operating point. Where no bound keeps its promise, nothing is "likely" or "unlikely".
+
+    Raises:
+        ValueError: no image with a label to rely on shows the finding, or all images do.
+    """
+    if not (is_finding & ~noisy).any() or is_finding.all():
+        raise ValueError("an operating point needs images with the finding and without")
+    weights = compute_sample_weight("balanced", 2 * source_of + is_finding)
+    false_positives, true_positives, thresholds = roc_curve(
+        is_finding, probabilities, sample_weight=weights
+    )
+    # the first threshold is infinite and calls nobody, which is no better than calling everybody
+    best = 1 + np.argmax((true_positives - false_positives)[1:])
+    threshold = float(thresholds[best])
+    trusted = probabilities[~noisy], is_finding[~noisy], weights[~noisy]
+    return OperatingPoint(
+        class_name,
+        threshold,
+        min(_highest_unlikely(*trusted), threshold),
+        max(_lowest_likely(*trusted), threshold),
+    )
+
+
+def _lowest_likely(
+    probabilities: NDArray[np.floating],
+    is_finding: NDArray[np.bool_],
+    weights: NDArray[np.floating],
+) -> float:
+    """Return the lowest bound from which on `RIGHT_LIKELY` of the images show the finding."""
+    right, _, bounds = precision_recall_curve(is_finding, probabilities, sample_weight=weights)
+    kept = bounds[right[:-1] >= RIGHT_LIKELY]
+    return float(kept.min()) if len(kept) else 1.0
+
+
+def _highest_unlikely(
+    probabilities: NDArray[np.floating],
+    is_finding: NDArray[np.bool_],
+    weights: NDArray[np.floating],
+) -> float:
+    """Return the highest bound below which at most `WRONG_UNLIKELY` show the finding."""
+    right, _, negated = precision_recall_curve(~is_finding, -probabilities, sample_weight=weights)
+    kept = -negated[right[:-1] >= 1 - WRONG_UNLIKELY]
+    if not len(kept):
+        return 0.0
+    above = probabilities[probabilities > kept.max()]  # the bound itself is no longer unlikely
+    return float(above.min()) if len(above) else 1.0
+
+
+def fit_ood_detector(
+    features: Tensor, upside_down: Tensor, validation: Tensor, source_of: Tensor
+) -> OODDetector:
+    """Fit a Gaussian to features by probabilistic PCA (Tipping & Bishop 1999, equations 7 and 8).
+
+    Beside it, the plane of a logistic regression parts upright images from those turned upside
+    down. It stands where `UPRIGHT_RATE` of the validation images are upright.
+
+    Args:
+        features: (N, K) of training images, N and K above `DIRECTIONS` + 1.
+        upside_down: (U, K) of training images that were turned upside down.
+        validation: (M, K) of images that are to be familiar.
+        source_of: (M,), the source of each, so that no source is refused more often than said.
+
+    Returns:
+        The detector.
+
+    Raises:
+        ValueError: fewer images or features.
+    """
+    if min(features.shape) <= DIRECTIONS + 1:
+        raise ValueError(
+            f"features {tuple(features.shape)} of too few images: an out-of-distribution detector "
+            f"needs more than {DIRECTIONS + 1}"
+        )
+    pca = PCA(DIRECTIONS, svd_solver="covariance_eigh").fit(features.double().numpy())
+    detector = OODDetector(
+        pca.mean_.astype(np.float32),
+        np.ascontiguousarray(pca.components_, dtype=np.float32),
+        pca.explained_variance_.astype(np.float32),
+        float(pca.noise_variance_),
+    )
+    distances = detector.distance(validation).numpy()
+    threshold = max(
+        float(np.quantile(distances[(source_of == source).numpy()], PASS_RATE, method="higher"))
+        for source in source_of.unique()
+    )
+    plane = _plane_between(features, upside_down, validation)
+    return replace(detector, threshold=threshold, upside_down=plane)
+
+
+def _plane_between(upright: Tensor, upside_down: Tensor, validation: Tensor) -> NDArray[np.float32]:
+    """Return normal and offset (K + 1,) of the plane above which images are upside down."""
+    scale = StandardScaler().fit(upright.numpy())
+    turned = np.arange(len(upright) + len(upside_down)) >= len(upright)
+    both = scale.transform(torch.cat([upright, upside_down]).numpy())
+    found = LogisticRegression(C=0.01, max_iter=500, class_weight="balanced").fit(both, turned)
+    normal = found.coef_[0] / scale.scale_
+    offset = -np.quantile(validation.numpy() @ normal, UPRIGHT_RATE, method="higher")
+    return np.append(normal, offset).astype(np.float32)

@@ -1,0 +1,266 @@
+"""A training run: the network and all that changes with it, from batch to batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from cxr_gradcam.data.cut_outs import CutOuts
+from cxr_gradcam.data.dataset import LabelledImages, sampling_weights
+from cxr_gradcam.data.split import Doubt, Split
+from cxr_gradcam.models.checkpoint import checksum
+from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.training.augmentation import augment, degrade
+from cxr_gradcam.training.distillation import FeatureMap, PooledFeatures, Teachers
+from cxr_gradcam.training.location import gradcam_evidence, location_loss, outputs_of
+from cxr_gradcam.training.losses import MeanGap, distillation_loss, smooth_labels
+from cxr_gradcam.training.networks import (
+    build_network,
+    head_of,
+    preprocessing_of,
+    statistics,
+    zero_residuals,
+)
+from cxr_gradcam.training.recipe import Recipe
+from cxr_gradcam.training.validation import autocast, network_input
+
+EMA_DECAY = 0.995
+LESION = 0.5
+"""A lesion's mask exceeds this somewhere, also where augmentation pushed most of it out."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from.
+
+    Attributes:
+        weights: for the ResNet50, as in `ResNet50FineTuned`; for another network a file; None for
+            random weights.
+        network: a name as of `build_network`; None for the package's ResNet50.
+        teachers: files that `train` wrote.
+    """
+
+    weights: str | None = None
+    network: str | None = None
+    teachers: Sequence[Path] = ()
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must not change when a killed run goes on."""
+        return {
+            "initial_weights": self.weights,
+            "network": self.network,
+            "teachers": [checksum(path) for path in self.teachers],
+        }
+
+
+class Run:
+    """A training run between two steps: the network, its average, the optimizer.
+
+    Args:
+        split: the pictures.
+        training: those that train.
+        recipe: how the run goes.
+        start: what it starts from.
+
+    Attributes:
+        epoch: how many are whole.
+        aucs: the validation figures of each.
+        average: the averaged network, which is what the run makes.
+        preprocessing: how it wants its input.
+    """
+
+    def __init__(
+        self, split: Split, training: LabelledImages, recipe: Recipe, start: Start
+    ) -> None:
+        self.split, self.recipe = split, recipe
+        self.epoch, self.aucs = 0, list[dict[str, float]]()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._start(training, start)
+        self.steps = len(training) // recipe.batch_size
+        if self.steps == 0:
+            raise ValueError(
+                f"{len(training)} images are fewer than a batch of {recipe.batch_size}"
+            )
+        parameters = [*self.network.parameters(), *self.feature_map.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            parameters, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        )
+        self.schedule = OneCycleLR(
+            self.optimizer, recipe.learning_rate, total_steps=recipe.epochs * self.steps
+        )
+        self.gaps = [MeanGap(int(groups.max()) + 1) for groups in _groups(training, split)]
+        self.cut_outs = CutOuts(
+            training.images,
+            training.labels,
+            split.is_cut_out(training.source_of),
+            training.names,
+        )
+        weights = sampling_weights(training.labels, training.source_of, training.strata)
+        self.sampling_weights = weights * self.cut_outs.usable
+        self.smoothing = _smoothing(training, split, recipe)
+
+    def _start(self, training: LabelledImages, start: Start) -> None:
+        """Build network, preprocessing, teachers and the map between their features."""
+        classes, size = len(self.split.class_names), self.recipe.size
+        if start.network is None:
+            model = ResNet50FineTuned(classes, freeze_features=False, weights=start.weights)
+            if start.weights is None:
+                zero_residuals(model)
+            preprocessing = replace(model.preprocessing, size=size)
+            network: nn.Module = model
+        else:
+            weights = None if start.weights is None else Path(start.weights)
+            network = build_network(start.network, classes, weights)
+            preprocessing = preprocessing_of(network, size)
+        if start.weights is None:
+            preprocessing = statistics(training.images, size)
+        self.preprocessing: Preprocessing = preprocessing
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
+        )
+        self.features = PooledFeatures(self.network)
+        self.teachers: Teachers | None = None
+        self.feature_map: nn.Module = nn.Identity()
+        if start.teachers:
+            self.teachers = Teachers(start.teachers, self.split.class_names, self.device)
+            width = head_of(self.network).in_features
+            self.feature_map = FeatureMap(width, self.teachers.width).to(self.device)
+
+    def train_epoch(self, training: LabelledImages, epoch: int, console: Console) -> float:
+        """Train for an epoch, and return its mean loss."""
+        size = self.recipe.size_of_epoch(epoch)
+        generator = torch.Generator().manual_seed(self.recipe.seed * 10_000 + epoch)
+        groups = _groups(training, self.split)
+        losses = []
+        self.network.train()
+        title = f"epoch {epoch + 1} at {size} px"
+        batches = list(self._batches(generator))
+        for chosen in track(batches, title, console=console, transient=True):
+            images = self.cut_outs.exchange(
+                training.with_masks(chosen), chosen, generator, self.recipe.graft_share
+            )
+            images = degrade(images, self.recipe.degrade_share, generator)
+            images = augment(images.to(self.device), size, generator)
+            targets = smooth_labels(
+                training.labels[chosen], self.smoothing[chosen], len(self.split.class_names)
+            )
+            losses.append(self._step(images, targets, [group[chosen] for group in groups]))
+        return float(np.mean(losses))
+
+    def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
+        size = self.recipe.batch_size
+        order = torch.multinomial(
+            self.sampling_weights, self.steps * size, replacement=True, generator=generator
+        )
+        yield from order.split(size)
+
+    def _step(self, images: Tensor, targets: Tensor, groups: Sequence[Tensor]) -> float:
+        """Take one step; the second channel of the images (N, 2, H, W) is the lesion's mask."""
+        with autocast(self.device), self._third_stage() as stages:
+            logits = self.network(network_input(images[:, :1], self.preprocessing)).float()
+        loss = F.cross_entropy(logits, targets.to(self.device))
+        if self.teachers is not None:
+            loss = self._taught(images[:, :1], logits, loss)
+        if stages and self.recipe.location_weight:
+            loss = loss + self.recipe.location_weight * self._location(stages[0], images[:, 1:])
+        if self.recipe.shortcut_weight:
+            scores = logits[:, -1] - logits[:, 0]
+            gaps = [gap(scores, group) for gap, group in zip(self.gaps, groups, strict=True)]
+            loss = loss + self.recipe.shortcut_weight * torch.stack(gaps).sum()
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.average.update_parameters(self.network)
+        return loss.item()
+
+    def _taught(self, grey: Tensor, logits: Tensor, by_labels: Tensor) -> Tensor:
+        """Mix the loss by labels with that by the teachers, who see the same pictures."""
+        assert self.teachers is not None  # asked for only then  # noqa: S101
+        features = self.features.latest
+        with autocast(self.device):
+            taught, target = self.teachers.answer(grey, self.recipe.temperature)
+        share = self.recipe.teacher_share
+        by_teachers = distillation_loss(logits, taught, self.recipe.temperature)
+        mapped: Tensor = self.feature_map(features, target)
+        return share * by_teachers + (1 - share) * by_labels + self.recipe.feature_weight * mapped
+
+    @contextmanager
+    def _third_stage(self) -> Iterator[list[Tensor]]:
+        """Collect what the third stage of the package's ResNet50 puts out; nothing of others."""
+        if not isinstance(self.network, ResNet50FineTuned):
+            yield []
+            return
+        with outputs_of(self.network.resnet50.layer3) as outputs:
+            yield outputs
+
+    def _location(self, middle: Tensor, masks: Tensor) -> Tensor:
+        """Lead the maps of images with a lesion, masks (N, 1, H, W), to where it is."""
+        assert isinstance(self.network, ResNet50FineTuned)  # only its stage is led  # noqa: S101
+        shown = masks.amax(dim=(1, 2, 3)) > LESION
+        if not shown.any():
+            return masks.new_zeros(())
+        with autocast(self.device):
+            maps = gradcam_evidence(self.network, middle[shown])
+        return location_loss(maps, masks[shown])
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a killed run needs to go on."""
+        return {
+            "model": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "feature_map": self.feature_map.state_dict(),
+            "gaps": [(gap.means, gap.seen) for gap in self.gaps],
+            "epoch": self.epoch,
+            "aucs": self.aucs,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self.network.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.feature_map.load_state_dict(state["feature_map"])
+        for gap, (means, seen) in zip(self.gaps, state["gaps"], strict=True):
+            gap.means, gap.seen = means, seen
+        self.epoch, self.aucs = state["epoch"], state["aucs"]
+
+
+def _groups(training: LabelledImages, split: Split) -> list[Tensor]:
+    """Return two times (N,): the source, and the stratum of projection and age.
+
+    Only radiographs without the finding count, and those whose stratum is known; else -1.
+    """
+    healthy = training.labels == 0
+    real = healthy & (training.source_of < len(split.sources))
+    known = healthy & (training.strata > 0)
+    return [
+        torch.where(real, training.source_of, -1),
+        torch.where(known, training.strata, -1),
+    ]
+
+
+def _smoothing(training: LabelledImages, split: Split, recipe: Recipe) -> Tensor:
+    noisy = (training.source_of >= split.noisy_from) & (training.source_of < len(split.sources))
+    smoothing = torch.where(noisy, recipe.noisy_label_smoothing, recipe.label_smoothing)
+    smoothing[training.doubts == Doubt.OTHER] = recipe.other_label_smoothing
+    smoothing[training.doubts == Doubt.UNREAD] = recipe.unread_label_smoothing
+    return smoothing

@@ -1,0 +1,83 @@
+"""How a network does on validation images in the course of its training."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from cxr_gradcam.data.cut_outs import CutOuts
+from cxr_gradcam.data.dataset import PHANTOMS, LabelledImages
+from cxr_gradcam.data.split import Split
+from cxr_gradcam.models.fast_trunk import fast_dtype
+from cxr_gradcam.models.preprocessing import Preprocessing
+
+BATCH_SIZE = 32
+
+
+def validate(
+    network: nn.Module, preprocessing: Preprocessing, data: LabelledImages, split: Split
+) -> dict[str, float]:
+    """Measure a network on validation images.
+
+    Cut-outs are shown in exchanged outlines, the same ones at every call.
+
+    Args:
+        network: from normalised images to logits; it is left in eval mode.
+        preprocessing: how it wants its input.
+        data: the images.
+        split: names their sources and classes.
+
+    Returns:
+        The area under the ROC curve of each source that has every class, else of all, to four
+        places.
+    """
+    cut_outs = CutOuts(data.images, data.labels, split.is_cut_out(data.source_of))
+    everything = torch.arange(len(data))
+    images = cut_outs.exchange(data.images, everything, torch.Generator().manual_seed(0))
+    probabilities = _predict(network, preprocessing, images)
+    aucs = {}
+    for index, name in enumerate((*split.sources, PHANTOMS)):
+        members = (data.source_of == index) & cut_outs.usable
+        labels = data.labels[members].numpy()
+        if len(np.unique(labels)) == len(split.class_names):
+            aucs[name] = round(mean_auc(labels, probabilities[members.numpy()]), 4)
+    return aucs or {"all": round(mean_auc(data.labels.numpy(), probabilities), 4)}
+
+
+def mean_auc(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
+    """Return the area under the ROC curve, of several classes the mean of each against the rest.
+
+    Args:
+        labels: (N,), every class among them.
+        probabilities: (N, C).
+    """
+    scores = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
+    return float(roc_auc_score(labels, scores, multi_class="ovr"))
+
+
+def network_input(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Turn grey images (N, 1, H, W) in [0, 1] into what a network in training wants."""
+    return preprocessing.normalize(images).contiguous(memory_format=torch.channels_last)
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Compute in bf16 where the processor has instructions for it."""
+    enabled = fast_dtype(device) is torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+@torch.inference_mode()
+def _predict(
+    network: nn.Module, preprocessing: Preprocessing, images: Tensor
+) -> NDArray[np.float32]:
+    network.eval()
+    device = next(network.parameters()).device
+    probabilities = []
+    for batch in images.split(BATCH_SIZE):
+        with autocast(device):
+            logits = network(network_input(batch.to(device).float() / 255, preprocessing))
+        probabilities.append(logits.float().softmax(dim=1).cpu())
+    return torch.cat(probabilities).numpy()
