@@ -170,9 +170,9 @@ def _head(tensors: Mapping[str, Tensor]) -> tuple[nn.Module, str]:
     layers: list[nn.Module] = []
     waiting = False  # a linear layer whose activation has not come yet
     assumed = ""
-    for index in range(max(groups) + 1):
-        if index in groups:
-            layers.append(_layer(groups[index]))
+    for place in range(max(groups) + 1):
+        if place in groups:
+            layers.append(_layer(groups[place]))
             waiting = waiting or isinstance(layers[-1], nn.Linear)
         elif waiting:
             layers.append(nn.ReLU())
@@ -196,5 +196,6 @@ def _misfit(tensors: Mapping[str, Tensor], architecture: str | None) -> str:
     wanted = "no network of torchvision" if architecture is None else f"not {architecture}"
     return (
         f"the weights ({len(tensors)} tensors: {first}, …) fit {wanted}: name the right "
-        "architecture (a name of torchvision, or timm:NAME), or build the network and use CAM(network)"
+        "architecture (a name of torchvision, or timm:NAME), or build the network and use "
+        "CAM(network)"
     )

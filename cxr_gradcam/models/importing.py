@@ -81,11 +81,13 @@ def load_model(
     else:
         network, assumed, found = build(read_state_dict(Path(source)), architecture)
     assumptions = [assumed] if assumed else []
-    known = getattr(network, "pretrained_cfg", None) or library == "torchxrayvision"
+    known = library in ("timm", "torchxrayvision") and not Path(source).exists()
+    whose = "timm's" if hasattr(network, "pretrained_cfg") else "ImageNet"
     if not known and (mean is None or std is None):
-        assumptions.append("ImageNet statistics assumed")
+        assumptions.append(f"{whose} statistics assumed")
     if not known and input_size is None:
-        assumptions.append("input of 224 pixels assumed")
+        size = guess_preprocessing(network).size
+        assumptions.append(f"input of {size} pixels assumed")
     preprocessing = _preprocessing(guess_preprocessing(network), input_size, mean, std)
     model = _explainable(network, found, class_names, preprocessing, multi_label)
     if class_names is None and model.class_names[0] == "class 0":
@@ -121,7 +123,7 @@ def _explainable(
     model.preprocessing = preprocessing
     model.multi_label = model.multi_label if multi_label is None else multi_label
     model.fast = True
-    return model.eval()  # type: ignore[return-value]
+    return model.eval()
 
 
 def _check_names(class_names: Sequence[str] | None, num_classes: int) -> None:
