@@ -5,6 +5,7 @@ from cxr_gradcam.explanation import Examination, Explanation, examine, explain
 from cxr_gradcam.imaging.reading import Radiograph, RadiographError, read_radiograph
 from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.checkpoint import CheckpointError
+from cxr_gradcam.models.importing import load_model
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "ResNet50FineTuned",
     "examine",
     "explain",
+    "load_model",
     "read_radiograph",
 ]

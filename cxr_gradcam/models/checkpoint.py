@@ -91,7 +91,7 @@ def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
     Raises:
         CheckpointError: no such file, no safetensors file, or one without our header.
     """
-    path = _locate(source)
+    path = locate(source)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -122,7 +122,7 @@ def checksum(source: str | os.PathLike[str]) -> str:
         CheckpointError: the file cannot be fetched.
         OSError: it cannot be read.
     """
-    with _locate(source).open("rb") as file:
+    with locate(source).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -152,7 +152,12 @@ def _full_precision(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
 
 
-def _locate(source: str | os.PathLike[str]) -> Path:
+def locate(source: str | os.PathLike[str]) -> Path:
+    """Return the path of a file, fetching model.safetensors of "hf://owner/name" first.
+
+    Raises:
+        CheckpointError: the file cannot be fetched.
+    """
     return _download(source) if str(source).startswith(_HUB) else Path(source)
 
 
