@@ -7,8 +7,13 @@ import cxr_gradcam
 
 PACKAGE = Path(cxr_gradcam.__file__).parent
 ORDER = (
-    "cxr_gradcam.imaging.dicom",
     "cxr_gradcam.imaging",
+    "cxr_gradcam.imaging.radiograph",
+    "cxr_gradcam.imaging.elements",
+    "cxr_gradcam.imaging.lookup_table",
+    "cxr_gradcam.imaging.grey_scale",
+    "cxr_gradcam.imaging.pixel_data",
+    "cxr_gradcam.imaging.dicom",
     "cxr_gradcam.imaging.reading",
     "cxr_gradcam.synthetic",
     "cxr_gradcam.synthetic.chest",

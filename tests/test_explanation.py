@@ -7,7 +7,7 @@ import torch
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.gradient_methods import upsample
 from cxr_gradcam.explanation import Examination, examine, explain, find_class
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.preprocessing import Preprocessing
 
 NAMES = ("Normal", "Pneumonia", "Effusion")

@@ -9,7 +9,8 @@ from typing import Any, Unpack
 from PIL import Image
 
 from cxr_gradcam.explanation import Question, explain
-from cxr_gradcam.imaging.reading import RadiographError, read_radiograph
+from cxr_gradcam.imaging.radiograph import RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 

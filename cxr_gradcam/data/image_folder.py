@@ -8,7 +8,8 @@ from pathlib import Path
 
 from torchvision.datasets import ImageFolder
 
-from cxr_gradcam.imaging.reading import Radiograph, RadiographError, read_radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
 
 PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
 """The part of a file name that stands for the patient, in the Kermany and NIH data sets."""

@@ -25,7 +25,7 @@ from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.evaluation.localization import random_map
 from cxr_gradcam.evaluation.metrics import mean_intervals
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 STEPS = 16

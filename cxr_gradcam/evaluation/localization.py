@@ -20,7 +20,7 @@ from rich.progress import track
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.evaluation.metrics import mean_intervals
 from cxr_gradcam.explanation import examine
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import DETAIL, ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
 

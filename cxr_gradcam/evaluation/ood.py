@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cxr_gradcam.evaluation.metrics import weighted_auc, with_intervals
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.non_chest import Grey, ood_images
 

@@ -18,7 +18,7 @@ from cxr_gradcam.evaluation.localization import (
     phantom_cases,
 )
 from cxr_gradcam.evaluation.ood import measure_ood
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 Result = dict[str, Any]

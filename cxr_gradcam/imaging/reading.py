@@ -1,8 +1,7 @@
-"""The radiograph that all other parts work on, and how one is read from a file."""
+"""Reading a radiograph from a file of any format."""
 
 import os
 import re
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -17,16 +16,15 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from cxr_gradcam.imaging.dicom import (
+from cxr_gradcam.imaging.dicom import read_dicom
+from cxr_gradcam.imaging.radiograph import (
     MAX_BYTES,
-    MAX_PIXELS,
+    Radiograph,
     RadiographError,
     check_size,
-    read_dicom,
+    full_scale,
     refusing,
 )
-
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "Radiograph", "RadiographError", "read_radiograph"]
 
 # The classes are opened themselves, not through PIL.Image.open: it warns of large images before
 # their size can be checked, and takes a telephone's JPEG with a second picture for an animation.
@@ -37,42 +35,6 @@ _IMAGE_FILES: dict[str, tuple[re.Pattern[bytes], type[ImageFile]]] = {
     "BMP": (re.compile(rb"BM"), BmpImageFile),
     "WebP": (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
 }
-
-# The depths of detectors, and of what is exported from them
-_BIT_DEPTHS = (8, 10, 12, 14, 16)
-
-
-@dataclass(frozen=True, eq=False)
-class Radiograph:
-    """A single radiograph as it is displayed; immutable, so that threads may share it.
-
-    Args:
-        pixels: Grey values (H, W), float32 in [0, 1], high = dense (bone is white); copied.
-        file_format: What it was read from: "PNG", "JPEG", "TIFF", "BMP", "WebP", "DICOM" or
-            "array".
-
-    Raises:
-        RadiographError: If `pixels` has another shape, type or range, or is not finite.
-    """
-
-    pixels: NDArray[np.float32] = field(repr=False)
-    file_format: str = "array"
-
-    def __post_init__(self) -> None:
-        pixels = np.array(self.pixels, order="C")
-        if pixels.ndim != 2 or pixels.size == 0 or pixels.dtype != np.float32:
-            raise RadiographError(
-                f"A radiograph is a float32 array (H, W) with at least one pixel; received "
-                f"{pixels.dtype} {pixels.shape}. Convert it first."
-            )
-        # Written so that NaN fails too
-        if not (pixels.min() >= 0 and pixels.max() <= 1):
-            raise RadiographError(
-                "A radiograph's grey values are finite and lie in [0, 1]; received others. "
-                "Scale them first."
-            )
-        pixels.setflags(write=False)
-        object.__setattr__(self, "pixels", pixels)
 
 
 def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiograph:
@@ -167,7 +129,7 @@ def _grey_of_many_bits(values: NDArray[np.generic]) -> NDArray[np.float32]:
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         low, high = 0, 1
     elif values.dtype.kind != "f" and low >= 0 and high < 2**16:
-        low, high = 0, 2 ** next(bits for bits in _BIT_DEPTHS if high < 2**bits) - 1
+        low, high = 0, full_scale(high)
     # A constant image beyond these ranges has no contrast to show, and becomes 0.
     return ((grey - low) / (high - low or 1)).astype(np.float32)
 

@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.imaging.reading import RadiographError, read_radiograph
+from cxr_gradcam.imaging.radiograph import RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.checkpoint import example_files
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.controls import Controls, controls, possible, question_of, questions, quick

@@ -16,7 +16,7 @@ from cxr_gradcam.evaluation.faithfulness import (
     measure_sanity,
     rank_correlation,
 )
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.synthetic.chest import draw_phantom
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.preprocessing import Preprocessing, resize
 
 PLAIN = Preprocessing(size=4, mean=(0.0, 0.25, 0.5), std=(1.0, 0.5, 0.25))
