@@ -4,6 +4,7 @@ PS3.x stands for that part of the DICOM standard. Only the elements that the pic
 parsed, so that nothing of the patient can reach a message, a warning or a log.
 """
 
+import re
 import zlib
 from io import BytesIO
 
@@ -14,22 +15,50 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from cxr_gradcam.imaging.attributes import complete_bits, complete_kind
+from cxr_gradcam.imaging.colour import luma, to_unit_range
 from cxr_gradcam.imaging.elements import refuse_element
 from cxr_gradcam.imaging.grey_scale import display
-from cxr_gradcam.imaging.pixel_data import decode_pixels, undecodable_message
-from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError, check_size, refusing
+from cxr_gradcam.imaging.pixel_data import decode_pixels, set_transfer_syntax, undecodable_message
+from cxr_gradcam.imaging.radiograph import (
+    MAX_BYTES,
+    RadiographError,
+    check_size,
+    full_scale,
+    refusing,
+)
 
 # PS3.3 C.7.3.1.1.1. DR is not defined there but met in practice; XC is the photograph of a film.
 MODALITIES: frozenset[str] = frozenset({"CR", "DX", "DR", "RG", "XC"})
 
 _TAGS = [
-    *("Modality", "PresentationLUTShape", "PhotometricInterpretation", "NumberOfFrames"),
-    *("SamplesPerPixel", "PlanarConfiguration", "Rows", "Columns", "PixelRepresentation"),
-    *("BitsAllocated", "BitsStored", "HighBit", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("SOPClassUID", "Modality", "PresentationLUTShape", "PhotometricInterpretation"),
+    *("NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration", "Rows", "Columns"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData"),
 ]
+
+
+_GREY = ("MONOCHROME1", "MONOCHROME2")
+_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_PREAMBLE = bytes(128) + b"DICM"
+# The first element of a data set without preamble: group 2 or 8, then its type or a short length
+_BARE = re.compile(
+    rb"[\x02\x08]\0..(?:[A-Z]{2}|..\0\0)|\0[\x02\x08]..[A-Z]{2}|DICM\x02\0", re.DOTALL
+)
+
+
+def is_dicom(data: bytes) -> bool:
+    """Return whether a file is DICOM: by its preamble."""
+    return data[128:132] == b"DICM"
+
+
+def is_bare_dicom(data: bytes) -> bool:
+    """Return whether a file may be a DICOM data set without preamble."""
+    return bool(_BARE.match(data))
 
 
 def read_dicom(data: bytes) -> NDArray[np.float32]:
@@ -39,38 +68,52 @@ def read_dicom(data: bytes) -> NDArray[np.float32]:
     C.7.5.1.1.2), then come the modality LUT or rescale (C.11.1), the VOI LUT or window (C.11.2)
     and the inversion of MONOCHROME1 (C.7.6.3.1.2).
 
-    A VOI LUT goes before a window, and of several the first counts. 0 and 1 are the ends of the
-    window or of the LUT's output, whatever the image holds; without either, they are the least and
-    the greatest value that is not padding. Padding is shown as 0. The pixels are taken as square:
-    pixel spacing and aspect ratio are not applied, and neither are overlays and shutters.
+    A VOI LUT goes before a window, and of several the first that can be used counts. 0 and 1 are
+    the ends of the window or of the LUT's output, whatever the image holds; without either, they
+    are the least and the greatest value that is not padding. Padding is shown as 0. Colour, which
+    photographs of films have, becomes luma, without any of these steps. The pixels are taken as
+    square: pixel spacing and aspect ratio are not applied, and neither are overlays and shutters.
 
     Args:
-        data: A DICOM file (PS3.10) with its preamble.
+        data: A DICOM file (PS3.10), or the data set alone, without preamble and meta information.
 
     Returns:
         Grey values (H, W) in [0, 1], high = dense.
 
     Raises:
-        RadiographError: If the modality is not in `MODALITIES`; if the image is colour, has no or
-            several frames, is too large, damaged, or compressed in a way that cannot be decoded.
+        RadiographError: If the modality is not in `MODALITIES`; if the image has no or several
+            frames, is too large, damaged, or compressed in a way that cannot be decoded.
     """
     with refusing("The DICOM file is damaged or cut short. Export it again."):
         dataset = _parse(data)
         _require_radiograph(dataset)
+        complete_bits(dataset)
+        set_transfer_syntax(dataset)
         undecodable = undecodable_message(dataset)
     with refusing(undecodable):
         stored = decode_pixels(dataset)
     with refusing("The grey scale attributes of the DICOM file are damaged. Export it again."):
-        return display(stored, dataset)
+        return _colour_as_grey(stored, dataset) if stored.ndim == 3 else display(stored, dataset)
+
+
+def _colour_as_grey(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32]:
+    # The first sample of YBR_FULL is luma already (PS3.3 C.7.6.3.1.2).
+    is_rgb = dataset.PhotometricInterpretation == "RGB"
+    white = full_scale(int(stored.max()), int(dataset.BitsStored))
+    return to_unit_range(luma(stored) if is_rgb else stored[..., 0], white)
 
 
 def _parse(data: bytes) -> Dataset:
+    if not is_dicom(data):
+        data = _PREAMBLE + data.removeprefix(b"DICM")
     stream = BytesIO(data)
-    stream.seek(132)
+    stream.seek(len(_PREAMBLE))
     meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
         _require_bounded_inflation(stream.read())
-    return dcmread(BytesIO(data), specific_tags=_TAGS)
+    dataset = dcmread(BytesIO(data), specific_tags=_TAGS)
+    complete_kind(dataset)
+    return dataset
 
 
 def _require_bounded_inflation(deflated: bytes) -> None:
@@ -87,9 +130,12 @@ def _require_radiograph(dataset: Dataset) -> None:
         refuse_element(dataset, "Modality", f"only projection radiographs ({kinds}) can be read")
     if "PixelData" not in dataset:
         refuse_element(dataset, "PixelData", "the file holds no image or was cut short")
-    if dataset.get("PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
-        reason = "a radiograph is MONOCHROME1 or MONOCHROME2"
+    if dataset.PhotometricInterpretation not in (*_GREY, *_COLOUR):
+        reason = f"{', '.join((*_GREY, *_COLOUR))} can be read"
         refuse_element(dataset, "PhotometricInterpretation", reason)
+    if dataset.SamplesPerPixel != (1 if dataset.PhotometricInterpretation in _GREY else 3):
+        reason = f"{dataset.PhotometricInterpretation} has another number"
+        refuse_element(dataset, "SamplesPerPixel", reason)
     if _is_contradictory(dataset):
         refuse_element(dataset, "PresentationLUTShape", "MONOCHROME2 goes with IDENTITY alone")
     if int(dataset.get("NumberOfFrames") or 1) != 1:

@@ -1,16 +1,25 @@
 """From stored values to the grey scale of the display (PS3.4 N.2.1).
 
 Padding is masked in the stored values, then come the modality LUT or rescale, the VOI LUT or window
-and the inversion of MONOCHROME1.
+and the inversion of MONOCHROME1. Attributes that cannot be used are left out, as DCMTK does.
 """
+
+import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from cxr_gradcam.imaging.elements import refuse_element
-from cxr_gradcam.imaging.lookup_table import look_up
+from cxr_gradcam.imaging.attributes import first_number, numbers
+from cxr_gradcam.imaging.lookup_table import LookupTable, first_usable
 from cxr_gradcam.imaging.radiograph import RadiographError
+
+Values = NDArray[np.float64]
+Range = tuple[float, float]
+
+# As many levels as 16 bits have are computed once each, and looked up for every pixel.
+_MAX_LEVELS = 2**16
 
 
 def display(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32]:
@@ -19,18 +28,34 @@ def display(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32
     Args:
         stored: Stored values (H, W).
         dataset: The attributes of padding, modality LUT or rescale, VOI LUT or window, and
-            photometric interpretation.
+            photometric interpretation; completed.
 
     Returns:
         Grey values (H, W) in [0, 1], high = dense.
 
     Raises:
-        RadiographError: If every pixel is padding, or an attribute cannot be used.
+        RadiographError: If every pixel is padding.
     """
+    low, high = int(stored.min()), int(stored.max())
+    if high - low >= _MAX_LEVELS:
+        return _shown(stored, np.ones(stored.shape, dtype=bool), dataset)
+    levels = np.arange(low, high + 1).astype(stored.dtype)
+    index = stored.astype(np.intp)
+    index -= low
+    occurs = np.zeros(levels.shape, dtype=bool)
+    occurs[index] = True
+    return _shown(levels, occurs, dataset)[index]
+
+
+def _shown(
+    stored: NDArray[np.integer], occurs: NDArray[np.bool_], dataset: Dataset
+) -> NDArray[np.float32]:
     padding = _padding(stored, dataset)
-    if padding.all():
+    valid = occurs & ~padding
+    if not valid.any():
         raise RadiographError("Every pixel of the DICOM image is padding. Choose another image.")
-    shown = _voi(_modality(stored, dataset), ~padding, dataset)
+    values, possible = _modality(stored, dataset)
+    shown = _voi(values, values[valid], possible, dataset)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         shown = 1 - shown
     shown[padding] = 0
@@ -52,52 +77,57 @@ def _as_stored(value: int, stored: NDArray[np.integer]) -> int:
     return (value + 2**15) % 2**16 - 2**15 if signed else value % 2**16
 
 
-def _modality(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float64]:
-    if sequence := dataset.get("ModalityLUTSequence"):
-        return look_up(stored, sequence[0], dataset)
+def _modality(stored: NDArray[np.integer], dataset: Dataset) -> tuple[Values, Range]:
+    possible = _possible_range(dataset)
+    if table := _table(dataset, "ModalityLUTSequence", possible):
+        return table.apply(stored), (int(table.entries.min()), int(table.entries.max()))
     values = stored.astype(np.float64)
-    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    if slope is not None and intercept is not None:
-        values *= float(slope)
-        values += float(intercept)
-    return values
+    slope, intercept = (first_number(dataset, f"Rescale{end}") for end in ("Slope", "Intercept"))
+    # Each is required with the other, and a slope of 0 leaves no image.
+    if not slope or intercept is None:
+        return values, possible
+    values *= slope
+    values += intercept
+    ends = sorted(slope * end + intercept for end in possible)
+    return values, (ends[0], ends[1])
 
 
-def _voi(
-    values: NDArray[np.float64], valid: NDArray[np.bool_], dataset: Dataset
-) -> NDArray[np.float64]:
-    if sequence := dataset.get("VOILUTSequence"):
-        white = 2.0 ** sequence[0].LUTDescriptor[2] - 1
-        return _ramp(look_up(values, sequence[0], dataset), 0, white)
-    center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
-    if center is None or width is None:
-        return _ramp(values, values[valid].min(), values[valid].max())
-    return _window(values, center, width, dataset)
+def _possible_range(dataset: Dataset) -> Range:
+    count = 2 ** int(dataset.BitsStored)
+    return (-count // 2, count // 2 - 1) if dataset.PixelRepresentation else (0, count - 1)
 
 
-def _first(value: object) -> float | None:
-    values = np.atleast_1d(np.asarray([] if value in (None, "") else value, dtype=np.float64))
-    return float(values[0]) if values.size else None
+def _table(dataset: Dataset, keyword: str, possible: Range) -> LookupTable | None:
+    is_little_endian = dataset.file_meta.TransferSyntaxUID.is_little_endian
+    return first_usable(dataset.get(keyword), possible, is_little_endian=is_little_endian)
 
 
-def _window(
-    values: NDArray[np.float64], center: float, width: float, dataset: Dataset
-) -> NDArray[np.float64]:
-    # PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID), C.11.2.1.3.2 (LINEAR_EXACT)
-    function = dataset.get("VOILUTFunction") or "LINEAR"
-    if not (width >= 1 or (width > 0 and function != "LINEAR")):
-        refuse_element(dataset, "WindowWidth", "it must be at least 1, or above 0 where not LINEAR")
-    if function == "LINEAR":
-        return _ramp(values, center - width / 2, center + width / 2 - 1)
+def _voi(values: Values, valid: Values, possible: Range, dataset: Dataset) -> Values:
+    if table := _table(dataset, "VOILUTSequence", possible):
+        return _ramp(table.apply(values), 0, table.white)
+    function = dataset.get("VOILUTFunction")
+    for center, width in _windows(dataset):
+        if width >= 1 or (width > 0 and function in ("LINEAR_EXACT", "SIGMOID")):
+            return _window(values, center, width, function)
+    return _ramp(values, valid.min(), valid.max())
+
+
+def _windows(dataset: Dataset) -> Iterator[tuple[float, float]]:
+    pairs = zip(numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth"), strict=False)
+    return (pair for pair in pairs if all(map(math.isfinite, pair)))
+
+
+def _window(values: Values, center: float, width: float, function: str | None) -> Values:
+    # PS3.3 C.11.2.1.3.2, C.11.2.1.3.1 and, also for a function that is unknown, C.11.2.1.2.1
     if function == "LINEAR_EXACT":
         return _ramp(values, center - width / 2, center + width / 2)
-    if function != "SIGMOID":
-        refuse_element(dataset, "VOILUTFunction", "LINEAR, LINEAR_EXACT and SIGMOID can be read")
-    # The logistic function 1 / (1 + exp(-4 (x - c) / w)) in a form that cannot overflow
-    return (1 + np.tanh(2 * (values - center) / width)) / 2
+    if function == "SIGMOID":
+        # The logistic function 1 / (1 + exp(-4 (x - c) / w)) in a form that cannot overflow
+        return np.asarray((1 + np.tanh(2 * (values - center) / width)) / 2)
+    return _ramp(values, center - width / 2, center + width / 2 - 1)
 
 
-def _ramp(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+def _ramp(values: Values, low: float, high: float) -> Values:
     if high <= low:
         return (values > low).astype(np.float64)
     shown = values - low

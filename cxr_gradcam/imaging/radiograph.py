@@ -101,19 +101,27 @@ def check_size(rows: int, columns: int) -> None:
         )
 
 
-def full_scale(brightest: float) -> int:
-    """Return the greatest value of the smallest detector depth that holds a value.
+def full_scale(brightest: float, announced_bits: int = 16) -> int:
+    """Return the greatest value of the depth that an image or a table really has.
 
-    Detectors have 8, 10, 12, 14 or 16 bits, and those of 12 bits are commonly saved in 16.
+    Detectors have 8, 10, 12, 14 or 16 bits, and those of 12 bits are commonly saved, and announced,
+    as 16: the brightest value tells.
 
     Args:
-        brightest: The greatest value of an image, 0 to 65,535.
+        brightest: The greatest value that occurs, 0 or more.
+        announced_bits: The depth that the file names; nothing below the brightest value is
+            believed.
 
     Returns:
-        255, 1,023, 4,095, 16,383 or 65,535.
+        The full scale of the smallest detector depth that holds `brightest`, or of the announced
+        depth where that is smaller.
 
     Example:
-        >>> full_scale(3000)
-        4095
+        >>> full_scale(3000), full_scale(3000, 11), full_scale(3000, 13), full_scale(3000, 8)
+        (4095, 4095, 4095, 4095)
+        >>> full_scale(3000, 12), full_scale(600, 9), full_scale(500, 9)
+        (4095, 1023, 511)
     """
-    return int(2 ** next(bits for bits in _BIT_DEPTHS if brightest < 2**bits) - 1)
+    scale = 2 ** next((bits for bits in _BIT_DEPTHS if brightest < 2**bits), 32) - 1
+    announced = 2**announced_bits - 1
+    return int(min(announced, scale) if brightest <= announced else scale)

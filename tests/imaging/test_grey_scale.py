@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from cxr_gradcam.imaging.dicom import read_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
@@ -137,3 +140,94 @@ def test_padding_written_with_the_other_sign(
 def test_nothing_but_padding() -> None:
     with pytest.raises(RadiographError, match="Every pixel"):
         shown([[7, 7]], PixelPaddingValue=7)
+
+
+UNUSABLE = [("0", "0"), ("4.5", "0"), ("nan", "5"), ("4.5", "inf"), ("wide", "5"), ("4.5", "0.5")]
+
+
+def with_window(pixels: ArrayLike, center: str, width: str) -> bytes:
+    """The file, with texts for its window that need be no numbers."""
+    made = dataset(pixels)
+    for keyword, text in (("WindowCenter", center), ("WindowWidth", width)):
+        value = text.encode() + b" " * (len(text) % 2)
+        made[keyword] = RawDataElement(Tag(keyword), "DS", len(value), value, 0, False, True)
+    return file_of(made)
+
+
+@pytest.mark.parametrize(("center", "width"), UNUSABLE)
+def test_an_unusable_window_is_left_out(center: str, width: str) -> None:
+    result = read_dicom(with_window([[0, 1], [2, 4]], center, width))
+    np.testing.assert_array_equal(result, [[0, 0.25], [0.5, 1]])
+
+
+@pytest.mark.parametrize(("center", "width"), UNUSABLE)
+def test_a_good_window_behind_an_unusable_one_counts(center: str, width: str) -> None:
+    data = with_window([[0, 2], [4, 9]], f"{center}\\4.5", f"{width}\\5")
+    np.testing.assert_array_equal(read_dicom(data), [[0, 0], [0.5, 1]])
+
+
+def test_a_trailing_backslash_is_no_second_window() -> None:
+    data = with_window([[0, 2], [4, 9]], "4.5\\", "5\\")
+    np.testing.assert_array_equal(read_dicom(data), [[0, 0], [0.5, 1]])
+
+
+def test_an_unknown_function_is_linear() -> None:
+    result = shown([[0, 2], [4, 9]], WindowCenter=4.5, WindowWidth=5, VOILUTFunction="CUBIC")
+    np.testing.assert_array_equal(result, [[0, 0], [0.5, 1]])
+
+
+def test_a_narrow_window_that_is_not_linear() -> None:
+    window = {"WindowCenter": 0.5, "WindowWidth": 0.5, "VOILUTFunction": "LINEAR_EXACT"}
+    result = shown([[0, 1], [2, 3]], RescaleSlope=0.25, RescaleIntercept=0.125, **window)
+    np.testing.assert_array_equal(result, [[0, 0.25], [0.75, 1]])
+
+
+@pytest.mark.parametrize(
+    "rescale",
+    [
+        {"RescaleSlope": 0, "RescaleIntercept": 5},
+        {"RescaleSlope": 3},
+        {"RescaleIntercept": 3},
+        {"RescaleSlope": [1, 9], "RescaleIntercept": [0, 9]},
+    ],
+    ids=["slope of 0", "slope alone", "intercept alone", "first of several"],
+)
+def test_a_rescale_that_cannot_be_used_is_left_out(rescale: dict[str, Any]) -> None:
+    result = shown([[0, 2], [4, 9]], WindowCenter=4.5, WindowWidth=5, **rescale)
+    np.testing.assert_array_equal(result, [[0, 0], [0.5, 1]])
+
+
+@pytest.mark.parametrize("high_bit", [11, 13, 15])
+def test_the_high_bit_says_where_the_value_stands(high_bit: int) -> None:
+    moved = np.array([[0, 1], [2, 4]]) << (high_bit - 11)
+    around = 0xFFFF & ~(0xFFF << (high_bit - 11))
+    result = shown((moved | around).astype(np.uint16), BitsStored=12, HighBit=high_bit)
+    np.testing.assert_array_equal(result, [[0, 0.25], [0.5, 1]])
+
+
+def test_the_high_bit_of_signed_values_is_their_sign() -> None:
+    moved = np.array([[-4, 0], [2, 4]], dtype=np.int16) << 4
+    result = shown(moved, BitsStored=12, HighBit=15)
+    np.testing.assert_array_equal(result, [[0, 0.5], [0.75, 1]])
+
+
+@pytest.mark.parametrize(
+    "bits",
+    [
+        {"BitsStored": 0},
+        {"BitsStored": 20},
+        {"BitsStored": None},
+        {"BitsStored": 12, "HighBit": 0},
+        {"BitsStored": 12, "HighBit": 20},
+        {"BitsStored": 12, "HighBit": None},
+        {"PixelRepresentation": 2},
+    ],
+    ids=str,
+)
+def test_bits_that_cannot_be_so_are_as_usual(bits: dict[str, Any]) -> None:
+    np.testing.assert_array_equal(shown([[0, 1], [2, 4]], **bits), [[0, 0.25], [0.5, 1]])
+
+
+def test_values_of_32_bits() -> None:
+    pixels = np.array([[0, 2**30], [2**31, 2**32 - 1]], dtype=np.uint32)
+    np.testing.assert_allclose(shown(pixels), [[0, 0.25], [0.5, 1]], atol=1e-6)
