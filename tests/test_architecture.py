@@ -66,6 +66,7 @@ ORDER = (
     "cxr_gradcam.training.calibrate",
     "cxr_gradcam.training",
     "cxr_gradcam.training.trainer",
+    "cxr_gradcam.batch.names",
     "cxr_gradcam.batch.files",
     "cxr_gradcam.batch",
     "cxr_gradcam.cli.demo",
