@@ -15,7 +15,7 @@ _MODALITY_OF_CLASS = {
     DigitalXRayImageStorageForProcessing: "DX",
 }
 _INTERPRETATION_OF_SHAPE = {"INVERSE": "MONOCHROME1", "IDENTITY": "MONOCHROME2"}
-_TEXT_VRS = frozenset({"DS", "IS", "LO", "SH", "CS", "UN", "LT", "ST"})
+_BINARY_VRS = frozenset({"FL", "FD", "US", "SS", "UL", "SL"})
 
 
 def complete_kind(dataset: Dataset) -> None:
@@ -84,7 +84,7 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
     # Not yet converted by pydicom, which refuses a whole element for one of its values
     element = dataset.get_item(keyword)
     value = None if element is None else element.value
-    if isinstance(value, bytes) and (element.VR is None or element.VR in _TEXT_VRS):
+    if isinstance(value, bytes) and element.VR not in _BINARY_VRS:
         value = value.decode("latin-1").rstrip("\0 ").split("\\")
     elif isinstance(value, bytes):
         value = dataset[keyword].value

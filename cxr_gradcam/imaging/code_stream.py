@@ -17,7 +17,7 @@ from pydicom.uid import (
 _SEGMENT = re.compile(rb"\xff+([^\x00\xff])(..)", re.DOTALL)
 _FRAME_HEADERS = frozenset(b"\xc0\xc1\xc2\xc3\xc5\xc6\xc7\xc9\xca\xcb\xcd\xce\xcf\xf7")
 _START_OF_JPEG = b"\xff\xd8"
-_START_OF_JPEG_2000 = b"\xff\x4f\xff\x51"
+START_OF_JPEG_2000 = b"\xff\x4f\xff\x51"
 # Both lossless processes of DICOM have one frame header: they differ in the predictor alone.
 _SYNTAXES = {
     0xC0: JPEGBaseline8Bit,
@@ -66,7 +66,7 @@ def jpeg_2000_size(frame: bytes) -> tuple[int, int]:
         ValueError: If there is none.
     """
     # The extent of the reference grid, and the image's offset on it
-    start = frame.index(_START_OF_JPEG_2000) + 8
+    start = frame.index(START_OF_JPEG_2000) + 8
     right, bottom, left, top = struct.unpack_from(">4I", frame, start)
     return bottom - top, right - left
 
@@ -77,7 +77,7 @@ def syntax_of(frame: bytes) -> UID:
     Raises:
         ValueError: If it is none of those that can be told.
     """
-    if _START_OF_JPEG_2000 in frame[:256]:
+    if START_OF_JPEG_2000 in frame[:256]:
         return JPEG2000Lossless
     if not frame.startswith(_START_OF_JPEG):
         # PS3.5 G.5: the number of segments, and the first one's offset, which is fixed

@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-_WEIGHTS = (0.299, 0.587, 0.114)
+from cxr_gradcam.imaging.radiograph import row_blocks
+
+_WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 
 def luma(colours: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -19,15 +21,15 @@ def luma(colours: NDArray[np.integer]) -> NDArray[np.float32]:
         >>> luma(np.array([[[255, 0, 0], [7, 7, 7]]], dtype=np.uint8)).round(3).tolist()
         [[76.245, 7.0]]
     """
-    red, green, blue = (
-        colours[..., index] * np.float32(weight) for index, weight in enumerate(_WEIGHTS)
-    )
-    red += green
-    red += blue
-    return np.asarray(red, dtype=np.float32)
+    rows, columns, _ = colours.shape
+    grey = np.empty((rows, columns), dtype=np.float32)
+    for block in row_blocks(rows, columns):
+        grey[block] = colours[block] @ _WEIGHTS
+    return grey
 
 
 def to_unit_range(values: NDArray[np.number], white: int) -> NDArray[np.float32]:
     """Return values in [0, 1]; 1 stands for `white` and what rounding left above it."""
-    shown = values / np.float32(white)
-    return np.asarray(np.clip(shown, 0, 1, out=shown), dtype=np.float32)
+    shown = values.astype(np.float32)
+    shown /= np.float32(white)
+    return np.clip(shown, 0, 1, out=shown)

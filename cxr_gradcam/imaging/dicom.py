@@ -17,7 +17,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from cxr_gradcam.imaging.attributes import complete_bits, complete_kind
 from cxr_gradcam.imaging.colour import luma, to_unit_range
-from cxr_gradcam.imaging.elements import refuse_element
+from cxr_gradcam.imaging.elements import hide_texts, refuse_element
 from cxr_gradcam.imaging.grey_scale import display
 from cxr_gradcam.imaging.pixel_data import decode_pixels, set_transfer_syntax, undecodable_message
 from cxr_gradcam.imaging.radiograph import (
@@ -109,9 +109,14 @@ def _parse(data: bytes) -> Dataset:
     stream = BytesIO(data)
     stream.seek(len(_PREAMBLE))
     meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
+    hide_texts(meta)
+    if meta.get("TransferSyntaxUID") == "INVALID?":
+        refuse_element(meta, "TransferSyntaxUID", "the file is damaged")
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
         _require_bounded_inflation(stream.read())
     dataset = dcmread(BytesIO(data), specific_tags=_TAGS)
+    hide_texts(dataset)
+    hide_texts(dataset.file_meta)
     complete_kind(dataset)
     return dataset
 

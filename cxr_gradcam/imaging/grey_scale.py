@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from cxr_gradcam.imaging.attributes import first_number, numbers
 from cxr_gradcam.imaging.lookup_table import LookupTable, first_usable
-from cxr_gradcam.imaging.radiograph import RadiographError
+from cxr_gradcam.imaging.radiograph import RadiographError, row_blocks
 
 Values = NDArray[np.float64]
 Range = tuple[float, float]
@@ -40,11 +40,14 @@ def display(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32
     if high - low >= _MAX_LEVELS:
         return _shown(stored, np.ones(stored.shape, dtype=bool), dataset)
     levels = np.arange(low, high + 1).astype(stored.dtype)
-    index = stored.astype(np.intp)
-    index -= low
     occurs = np.zeros(levels.shape, dtype=bool)
-    occurs[index] = True
-    return _shown(levels, occurs, dataset)[index]
+    for block in row_blocks(*stored.shape):
+        occurs[stored[block].astype(np.intp) - low] = True
+    shown_levels = _shown(levels, occurs, dataset)
+    shown = np.empty(stored.shape, dtype=np.float32)
+    for block in row_blocks(*stored.shape):
+        shown[block] = shown_levels[stored[block].astype(np.intp) - low]
+    return shown
 
 
 def _shown(

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     UID,
@@ -20,6 +20,7 @@ from pydicom.uid import (
 )
 
 from cxr_gradcam.imaging.code_stream import (
+    START_OF_JPEG_2000,
     jpeg_2000_size,
     jpeg_header,
     syntax_of,
@@ -97,12 +98,22 @@ def decode_pixels(dataset: Dataset) -> NDArray[np.integer]:
         return _decode_jpeg(dataset)
     if syntax in JPEG2000TransferSyntaxes:
         _require_size(dataset, *jpeg_2000_size(_frame(dataset)))
+        _remove_boxes(dataset)
     elif syntax in JPEGLSTransferSyntaxes:
         header = jpeg_header(_frame(dataset))
         _require_size(dataset, header.rows, header.columns)
     elif not syntax.is_encapsulated:
         return _decode_native(dataset)
     return _decode(dataset)
+
+
+def _remove_boxes(dataset: Dataset) -> None:
+    # pydicom walks through the boxes of a JP2 file for ever where one has no length.
+    frame = _frame(dataset)
+    if start := frame.index(START_OF_JPEG_2000):
+        dataset.PixelData = encapsulate([frame[start:]])
+        for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+            dataset.pop(keyword, None)
 
 
 def _decode_jpeg(dataset: Dataset) -> NDArray[np.integer]:

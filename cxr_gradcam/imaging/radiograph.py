@@ -101,6 +101,19 @@ def check_size(rows: int, columns: int) -> None:
         )
 
 
+def row_blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Return slices of rows that together are the whole image, about a million pixels each.
+
+    What is computed block by block needs no second image in memory.
+
+    Example:
+        >>> [(block.start, block.stop) for block in row_blocks(5, 500_000)]
+        [(0, 2), (2, 4), (4, 6)]
+    """
+    height = max(1, 1_000_000 // columns)
+    return (slice(start, start + height) for start in range(0, rows, height))
+
+
 def full_scale(brightest: float, announced_bits: int = 16) -> int:
     """Return the greatest value of the depth that an image or a table really has.
 

@@ -102,9 +102,12 @@ def _grey_of_deep_colour(image: ImageFile, data: bytes) -> NDArray[np.float32]:
             "page, or in planes). Save it again, as PNG."
         )
     has_alpha = _raw_mode(image).startswith(("RGBA", "LA"))
-    image.load()  # OpenCV would read a picture that is cut short.
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    image.load()  # OpenCV may read a picture that is cut short.
+    size = image.size
+    image.close()  # and with it the copy of 8 bits
     read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if read is None or read.dtype != np.uint16 or read.shape[:2] != image.size[::-1]:
+    if read is None or read.dtype != np.uint16 or read.shape[:2] != size[::-1]:
         raise ValueError("not read as it was announced")
     colours: NDArray[np.uint16] = read.view(np.uint16)
     # OpenCV turns the order of the colours round.
@@ -113,12 +116,14 @@ def _grey_of_deep_colour(image: ImageFile, data: bytes) -> NDArray[np.float32]:
     alpha = colours[..., 3:]
     if has_alpha and alpha.any():
         grey *= to_unit_range(alpha[..., 0], full_scale(int(alpha.max())))
-    return _upright(grey, image)
+    return _upright(grey, orientation)
 
 
-def _upright(grey: NDArray[np.float32], image: ImageFile) -> NDArray[np.float32]:
+def _upright(grey: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    if orientation == 1:
+        return grey
     lying = Image.fromarray(grey)
-    lying.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+    lying.getexif()[_ORIENTATION] = orientation
     return np.asarray(ImageOps.exif_transpose(lying), dtype=np.float32)
 
 
