@@ -23,7 +23,7 @@ from torchvision.models import ResNet
 
 from benchmarks.peers import PEERS, GradCAMWork
 from benchmarks.timing import interleave, median_ratio, milliseconds, processor
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
 

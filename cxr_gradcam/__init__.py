@@ -2,7 +2,8 @@
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Examination, Explanation, examine, explain
-from cxr_gradcam.imaging.reading import Radiograph, RadiographError, read_radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.checkpoint import CheckpointError
 from cxr_gradcam.models.importing import load_model

@@ -13,7 +13,7 @@ from torch import nn
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.any_classifier import as_classifier
 from cxr_gradcam.models.calibration import Verdict
 from cxr_gradcam.models.classifier import Classifier

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from cxr_gradcam.batch.names import unique_stems
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import examine
-from cxr_gradcam.imaging.dicom import RadiographError
+from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.classifier import Classifier
@@ -33,7 +37,7 @@ def explain_files(
     Args:
         model: with Grad-CAM enabled.
         files: radiographs.
-        output: the folder for the pictures; files of the same name get numbers.
+        output: the folder for the pictures; named by `unique_stems`.
         question: asked of each file.
         alpha: opacity of the map in the overlay, in [0, 1].
         colormap: a name of `rendering.COLORMAPS`.
@@ -41,7 +45,7 @@ def explain_files(
 
     Yields:
         Per file, in order: {"file", the keys of `report.record`, "outputs"}, or {"file", "error"}
-        where it cannot be read.
+        where it cannot be read, or its pictures cannot be saved.
 
     Raises:
         ValueError: no such class, method or colour map, or `alpha` outside [0, 1].
@@ -58,21 +62,30 @@ def explain_files(
             "heatmap": colorize(explanation.heatmap, colormap),
             "overlay": overlay(as_rgb(radiograph.pixels), explanation.heatmap, alpha, colormap),
         }
-        outputs = {name: str(output / f"{stem}-{name}.png") for name in pictures}
-        for name, picture in pictures.items():
-            Image.fromarray(picture).save(outputs[name], compress_level=1)
-        yield {"file": str(file), **record(explanation), "outputs": outputs}
+        outputs = {name: output / f"{stem}-{name}.png" for name in pictures}
+        try:
+            _save(pictures, outputs)
+        except OSError as error:
+            yield {"file": str(file), "error": _unsaved(error)}
+            continue
+        saved = {name: str(path) for name, path in outputs.items()}
+        yield {"file": str(file), **record(explanation), "outputs": saved}
 
 
-def unique_stems(files: Sequence[Path]) -> list[str]:
-    """Name each file's outputs: its stem, numbered where an earlier file took it."""
-    taken = set[str]()
-    stems = []
-    for file in files:
-        stem, number = file.stem, 1
-        while stem in taken:
-            number += 1
-            stem = f"{file.stem}-{number}"
-        taken.add(stem)
-        stems.append(stem)
-    return stems
+def _save(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[str, Path]) -> None:
+    """Write all pictures of a file under other names first: a full disk leaves no part of them."""
+    # A random name, since other processes may save here too
+    parts = {name: path.with_name(f".{uuid4().hex}.part") for name, path in outputs.items()}
+    try:
+        for name, part in parts.items():
+            Image.fromarray(pictures[name]).save(part, "PNG", compress_level=1)
+        for name, part in parts.items():
+            part.replace(outputs[name])
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+
+
+def _unsaved(error: OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    return f"The pictures cannot be saved: {reason}. Make room, or choose another --output folder."

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cxr_gradcam.data.cut_outs import outline_of
 from cxr_gradcam.data.image_folder import labelled_files, read_listed
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 COLUMNS = ("image", "finding", "x", "y", "w", "h")

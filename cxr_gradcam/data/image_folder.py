@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torchvision.datasets import ImageFolder
 
-from cxr_gradcam.imaging.dicom import RadiographError
-from cxr_gradcam.imaging.reading import Radiograph, read_radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
 
 PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
 """The part of a file name that stands for the patient, in the Kermany and NIH data sets."""
@@ -47,9 +47,37 @@ def labelled_files(source: Path) -> list[tuple[Path, str]]:
     ]
 
 
+# What Windows, macOS and network storage leave in folders; names that start with a dot are hidden.
+_LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"})
+
+
+def is_listed(name: str) -> bool:
+    """Return whether a file or folder counts: it is not hidden and no system left it there."""
+    return not name.startswith(".") and name.lower() not in _LEFT_BY_SYSTEMS
+
+
+class _Radiographs(ImageFolder):  # type: ignore[misc]  # torchvision has no types
+    """A folder whose hidden sub-folders are no classes."""
+
+    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
+        names = sorted(entry.name for entry in Path(directory).iterdir() if entry.is_dir())
+        classes = [name for name in names if is_listed(name)]
+        if not classes:
+            raise FileNotFoundError(f"Couldn't find any class folder in {directory}.")
+        return classes, {name: index for index, name in enumerate(classes)}
+
+
 def image_folder(data: Path) -> ImageFolder:
-    """List a folder with one folder of radiographs per class; hidden files do not count."""
-    return ImageFolder(str(data), is_valid_file=lambda path: not Path(path).name.startswith("."))
+    """Return the files of a folder with one folder of radiographs per class.
+
+    Files and folders that are hidden, or that systems leave behind (Thumbs.db), do not count.
+    """
+    data = data.expanduser()
+
+    def is_valid_file(path: str) -> bool:
+        return all(map(is_listed, Path(path).relative_to(data).parts))
+
+    return _Radiographs(str(data), is_valid_file=is_valid_file)
 
 
 def source_names(folders: Sequence[Path]) -> tuple[str, ...]:

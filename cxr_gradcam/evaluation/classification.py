@@ -20,7 +20,7 @@ from cxr_gradcam.data.image_folder import PATIENT_PATTERN, read_listed
 from cxr_gradcam.data.reads import Read
 from cxr_gradcam.evaluation.intervals import with_intervals
 from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.question import find_class

@@ -23,7 +23,7 @@ from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.data.cases import some_radiographs
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
 from cxr_gradcam.evaluation.localization import random_map
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 STEPS = 16

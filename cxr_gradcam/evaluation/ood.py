@@ -15,7 +15,7 @@ from rich.progress import track
 from cxr_gradcam.data.cases import evenly_spaced, some_radiographs
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, with_intervals
 from cxr_gradcam.evaluation.metrics import weighted_auc
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.non_chest import Grey, ood_images
 

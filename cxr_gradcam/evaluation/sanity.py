@@ -20,7 +20,7 @@ from torch import Tensor
 from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.data.cases import some_radiographs
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 CASCADE = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")

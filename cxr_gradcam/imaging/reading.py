@@ -1,32 +1,26 @@
-"""The radiograph that all other parts work on, and how one is read from a file."""
+"""Reading a radiograph from a file of any format."""
 
 import os
 import re
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from cxr_gradcam.imaging.dicom import (
+from cxr_gradcam.imaging.dicom import is_bare_dicom, is_dicom, read_dicom
+from cxr_gradcam.imaging.radiograph import (
     MAX_BYTES,
-    MAX_PIXELS,
+    Radiograph,
     RadiographError,
-    check_size,
-    read_dicom,
     refusing,
 )
-
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "Radiograph", "RadiographError", "read_radiograph"]
+from cxr_gradcam.imaging.raster import read_raster
 
 # The classes are opened themselves, not through PIL.Image.open: it warns of large images before
 # their size can be checked, and takes a telephone's JPEG with a second picture for an animation.
@@ -38,54 +32,39 @@ _IMAGE_FILES: dict[str, tuple[re.Pattern[bytes], type[ImageFile]]] = {
     "WebP": (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
 }
 
-# The depths of detectors, and of what is exported from them
-_BIT_DEPTHS = (8, 10, 12, 14, 16)
-
-
-@dataclass(frozen=True, eq=False)
-class Radiograph:
-    """A single radiograph as it is displayed; immutable, so that threads may share it.
-
-    Args:
-        pixels: Grey values (H, W), float32 in [0, 1], high = dense (bone is white); copied.
-        file_format: What it was read from: "PNG", "JPEG", "TIFF", "BMP", "WebP", "DICOM" or
-            "array".
-
-    Raises:
-        RadiographError: If `pixels` has another shape, type or range, or is not finite.
-    """
-
-    pixels: NDArray[np.float32] = field(repr=False)
-    file_format: str = "array"
-
-    def __post_init__(self) -> None:
-        pixels = np.array(self.pixels, order="C")
-        if pixels.ndim != 2 or pixels.size == 0 or pixels.dtype != np.float32:
-            raise RadiographError(
-                f"A radiograph is a float32 array (H, W) with at least one pixel; received "
-                f"{pixels.dtype} {pixels.shape}. Convert it first."
-            )
-        # Written so that NaN fails too
-        if not (pixels.min() >= 0 and pixels.max() <= 1):
-            raise RadiographError(
-                "A radiograph's grey values are finite and lie in [0, 1]; received others. "
-                "Scale them first."
-            )
-        pixels.setflags(write=False)
-        object.__setattr__(self, "pixels", pixels)
+# What people try too, and what helps. The decoders of HEIC that can be had bring GPL code along.
+_OTHER_FILES = tuple(
+    (re.compile(signature, re.DOTALL), remedy)
+    for signature, remedy in {
+        rb".{4}ftyp(hei|hev|mif1|msf1)": (
+            "This is a HEIC picture, as iPhones take them, and cannot be read. Share or export it "
+            "as JPEG; under Settings, Camera, Formats, 'Most Compatible' takes JPEG from the start."
+        ),
+        rb".{4}ftypavi": "This is an AVIF picture and cannot be read. Save it again, as PNG.",
+        rb"GIF8": "This is a GIF picture and cannot be read. Save it again, as PNG.",
+        rb".{4}jP  |\xff\x4f\xff\x51": (
+            "This is a JPEG 2000 picture outside a DICOM file and cannot be read. "
+            "Save it again, as PNG."
+        ),
+        rb"PK\x03\x04": ("This is a ZIP archive. Unpack it and choose one radiograph out of it."),
+        rb"%PDF": (
+            "This is a PDF document. Export the radiograph from its viewer as DICOM or PNG."
+        ),
+    }.items()
+)
 
 
 def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiograph:
     """Read a radiograph; its format is told by its content, never by its name.
 
     - 8 bits and fewer: 0 and 255 become 0 and 1. Colour becomes luma (ITU-R BT.601), palettes are
-      resolved, transparency lies on black. Pillow reads 16-bit colour with 8 bits.
-    - 16-bit grey, and whole numbers of 32 bits that would fit: 1 stands for the greatest number of
-      the smallest depth out of 8, 10, 12, 14 and 16 bits that holds the brightest pixel, since
-      detectors of 12 bits are commonly saved in 16 and would be nearly black.
+      resolved, transparency lies on black; where all is transparent, transparency is left out.
+    - 16-bit grey and colour, and whole numbers of 32 bits that would fit: 1 stands for the greatest
+      number of the smallest depth out of 8, 10, 12, 14 and 16 bits that holds the brightest pixel,
+      since detectors of 12 bits are commonly saved in 16 and would be nearly black.
     - Other whole numbers, and floats beyond [0, 1]: from the least to the greatest value.
-    - EXIF orientation is applied.
-    - DICOM: see `cxr_gradcam.imaging.dicom.read_dicom`. "DICM" must stand at byte 128.
+    - EXIF orientation is applied. Thumbnails beside a TIFF's picture are left out.
+    - DICOM: see `cxr_gradcam.imaging.dicom.read_dicom`.
 
     Args:
         source: Path of a file, its bytes, or an open binary file that is read from where it stands.
@@ -99,7 +78,7 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
             projection radiograph according to its DICOM attributes.
     """
     data = _read_bytes(source)
-    if data[128:132] == b"DICM":
+    if is_dicom(data):
         return Radiograph(read_dicom(data), "DICOM")
     for name, (signature, image_file) in _IMAGE_FILES.items():
         if signature.match(data):
@@ -107,10 +86,15 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
                 f"The {name} image cannot be decoded: it is damaged, cut short or of a rare kind. "
                 "Save it again, as PNG."
             ):
-                return Radiograph(_read_image(image_file(BytesIO(data))), name)
+                return Radiograph(read_raster(image_file(BytesIO(data)), data), name)
+    if is_bare_dicom(data):
+        return Radiograph(read_dicom(data), "DICOM")
+    for signature, remedy in _OTHER_FILES:
+        if signature.match(data):
+            raise RadiographError(remedy)
     raise RadiographError(
         f"The file ({len(data):,} bytes) holds no image of a kind that can be read. "
-        f"Choose a DICOM file (with its preamble), or one of {', '.join(_IMAGE_FILES)}."
+        f"Choose a DICOM file, or one of {', '.join(_IMAGE_FILES)}."
     )
 
 
@@ -137,41 +121,3 @@ def _read_file(source: str | os.PathLike[str] | BinaryIO) -> bytes:
         raise RadiographError(
             f"The file cannot be read: {reason}. Check that it exists and may be read."
         ) from None
-
-
-def _read_image(image: ImageFile) -> NDArray[np.float32]:
-    check_size(image.height, image.width)
-    if getattr(image, "is_animated", False):
-        raise RadiographError(
-            "The image is animated or has several pages. Save the one radiograph by itself."
-        )
-    upright = ImageOps.exif_transpose(image)
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
-        return _grey_of_8_bits(upright)
-    grey = _grey_of_many_bits(np.asarray(upright))
-    return 1 - grey if _is_white_zero(image) else grey
-
-
-def _grey_of_8_bits(image: Image.Image) -> NDArray[np.float32]:
-    if image.has_transparency_data:
-        black = Image.new("RGBA", image.size, "black")
-        image = Image.alpha_composite(black, image.convert("RGBA"))
-    return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
-
-
-def _grey_of_many_bits(values: NDArray[np.generic]) -> NDArray[np.float32]:
-    grey = values.astype(np.float64)
-    low, high = float(grey.min()), float(grey.max())
-    if not np.isfinite([low, high]).all():
-        raise RadiographError("The image holds values that are not finite. Save it again.")
-    if values.dtype.kind == "f" and low >= 0 and high <= 1:
-        low, high = 0, 1
-    elif values.dtype.kind != "f" and low >= 0 and high < 2**16:
-        low, high = 0, 2 ** next(bits for bits in _BIT_DEPTHS if high < 2**bits) - 1
-    # A constant image beyond these ranges has no contrast to show, and becomes 0.
-    return ((grey - low) / (high - low or 1)).astype(np.float32)
-
-
-def _is_white_zero(image: ImageFile) -> bool:
-    # Pillow inverts such a TIFF of up to 8 bits, but none of more.
-    return isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0

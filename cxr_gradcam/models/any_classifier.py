@@ -13,7 +13,7 @@ from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.layers import named_layers
 from cxr_gradcam.cam.probe import probe
 from cxr_gradcam.cam.targets import ClassIdx
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.ood import OODDetector

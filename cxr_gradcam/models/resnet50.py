@@ -22,7 +22,7 @@ from cxr_gradcam.cam.hooks import capturing, hooked
 from cxr_gradcam.cam.layers import named_layers
 from cxr_gradcam.cam.maps import upsample
 from cxr_gradcam.cam.targets import ClassIdx, class_indices, target_weights
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.checkpoint import Checkpoint, load_checkpoint

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_sample_images
 
-from cxr_gradcam.synthetic.chest import FIELD_CM, MU_LUNG, MU_SOFT, Canvas, Tubes, expose
+from cxr_gradcam.synthetic.projection import FIELD_CM, MU_LUNG, MU_SOFT, Canvas, Tubes, expose
 
 Grey = NDArray[np.float32]
 
@@ -30,7 +30,7 @@ _CT_AND_MR = ("CT_small.dcm", "MR_small.dcm", "693_J2KI.dcm", "J2K_pixelrep_mism
 
 
 def ood_images() -> dict[str, list[list[Grey]]]:
-    """Give the pictures by group, those of one origin together: the same ones at every call."""
+    """Return the pictures by group, those of one origin together: the same ones at every call."""
     return {
         "parts of photographs": photographs(),
         "page of text": drawn(text_page),
@@ -43,12 +43,12 @@ def ood_images() -> dict[str, list[list[Grey]]]:
 
 
 def drawn(draw: Callable[[Generator], Grey]) -> list[list[Grey]]:
-    """Draw `DRAWN` pictures of a kind, each from its own seed."""
+    """Return `DRAWN` pictures of a kind, each from its own seed."""
     return [[draw(np.random.default_rng(seed))] for seed in range(DRAWN)]
 
 
 def photographs() -> list[list[Grey]]:
-    """Give parts of the photographs that come with scikit-learn and matplotlib."""
+    """Return parts of the photographs that come with scikit-learn and matplotlib."""
     whole = [*load_sample_images().images]
     samples = Path(matplotlib.get_data_path()) / "sample_data"
     with Image.open(samples / "grace_hopper.jpg") as hopper:
@@ -58,7 +58,7 @@ def photographs() -> list[list[Grey]]:
 
 
 def slices() -> list[list[Grey]]:
-    """Give parts of the CT and MR slices that pydicom is tested with, where they are installed."""
+    """Return parts of the CT and MR slices that pydicom is tested with, where installed."""
     # pydicom's own search for them would download those that are not.
     folder = Path(pydicom.__file__).parent / "data" / "test_files"
     files = [folder / name for name in _CT_AND_MR if (folder / name).exists()]
@@ -71,7 +71,7 @@ def _slice(file: Path) -> Grey:
 
 
 def parts(picture: Grey) -> list[Grey]:
-    """Give a picture's whole and seven parts of it, each of two thirds of its sides or more."""
+    """Return a picture's whole and seven parts of it, each of two thirds of its sides or more."""
     height, width = (side // 3 for side in picture.shape)
     corners = list(product((0, height), (0, width)))
     squares = [picture[y : y + 2 * height, x : x + 2 * width] for y, x in corners]
@@ -80,7 +80,7 @@ def parts(picture: Grey) -> list[Grey]:
 
 
 def text_page(rng: Generator) -> Grey:
-    """Write dark words on light paper, or the other way round."""
+    """Return dark words on light paper, or the other way round."""
     paper = Image.new("L", (SIDE, SIDE), 255)
     size = int(rng.integers(9, 22))
     font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)
@@ -92,19 +92,19 @@ def text_page(rng: Generator) -> Grey:
 
 
 def white_noise(rng: Generator) -> Grey:
-    """Draw every pixel by itself."""
+    """Return pixels that are drawn each by itself."""
     return rng.random((SIDE, SIDE), np.float32)
 
 
 def smooth_noise(rng: Generator) -> Grey:
-    """Draw clouds of one scale."""
+    """Return clouds of one scale."""
     nodes = rng.random((int(rng.integers(3, 24)),) * 2, np.float32)
     stretched = cv2.resize(nodes, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     return np.asarray(stretched, np.float32).clip(0, 1)
 
 
 def limb(rng: Generator) -> Grey:
-    """Draw a forearm or lower leg: two long bones in soft tissue, a joint at either end."""
+    """Return a forearm or lower leg: two long bones in soft tissue, a joint at either end."""
     canvas = Canvas(FIELD_CM / SIDE)
     flesh, bones = Tubes(canvas), Tubes(canvas)
     top, bottom = rng.uniform(-13, -7), rng.uniform(7, 13)
@@ -123,7 +123,7 @@ def limb(rng: Generator) -> Grey:
 
 
 def lateral_chest(rng: Generator) -> Grey:
-    """Draw a chest from its side: the spine behind, the heart in front, one lung over the other."""
+    """Return a chest from its side: spine behind, heart in front, one lung over the other."""
     canvas = Canvas(FIELD_CM / SIDE)
     body, lungs, heart, spine = (Tubes(canvas) for _ in range(4))
     front = int(rng.choice((-1, 1)))
@@ -145,7 +145,7 @@ def lateral_chest(rng: Generator) -> Grey:
 
 
 def _shown(path: Grey, canvas: Canvas, rng: Generator) -> Grey:
-    """Expose the middle of a drawing."""
+    """Return the exposed middle of a drawing."""
     edge = (canvas.n - SIDE) // 2
     middle = np.ascontiguousarray(path[edge : edge + SIDE, edge : edge + SIDE], np.float32)
     return expose(middle, np.zeros_like(middle), canvas.step, rng)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.imaging.dicom import RadiographError
+from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.controls import Controls, controls, possible, question_of, questions, quick

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS, color_table, quantize
 from cxr_gradcam.web.prediction import percentage
 

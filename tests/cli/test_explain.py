@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
-from cxr_gradcam.batch.files import unique_stems
+from cxr_gradcam.batch.names import unique_stems
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.stages import DETAIL
 from tests.helpers.command_line import run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxr_gradcam.data.image_folder import kind_of, patient_of
+from cxr_gradcam.data.image_folder import image_folder, kind_of, patient_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,20 @@ def test_a_pattern_that_names_no_patient_is_refused(pattern: str) -> None:
 )
 def test_a_file_name_names_its_kind(name: str, kind: str | None) -> None:
     assert kind_of(name) == kind
+
+
+def test_what_systems_leave_behind_is_neither_file_nor_class(tmp_path):
+    for name in ("a/1.png", "b/2.dcm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    for left in (
+        *("a/Thumbs.db", "a/.DS_Store", "a/._1.png", "b/desktop.ini", "b/.cache/3.png"),
+        *(".ipynb_checkpoints/1.png", "__MACOSX/a/1.png", "b/@eaDir/4.png"),
+    ):
+        (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / left).touch()
+    listed = image_folder(tmp_path)
+    assert listed.classes == ["a", "b"]
+    assert [path for path, _ in listed.samples] == [
+        str(tmp_path / name) for name in ("a/1.png", "b/2.dcm")
+    ]

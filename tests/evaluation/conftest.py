@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.synthetic.chest import draw_phantom
 from tests.helpers.intervals import few_resamples  # noqa: F401 - a fixture

@@ -9,7 +9,7 @@ import torch
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.cam.methods import QUICK_METHODS
 from cxr_gradcam.evaluation.faithfulness import STEPS, deletion_insertion, measure_faithfulness
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 

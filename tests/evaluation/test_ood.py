@@ -7,7 +7,7 @@ import pytest
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.evaluation.ood import corruptions, measure_ood
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.synthetic.chest import draw_phantom

@@ -8,7 +8,7 @@ import torch
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.evaluation.sanity import CASCADE, measure_sanity, rank_correlation
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 

@@ -1,4 +1,4 @@
-"""Reading images by their content, and what a radiograph promises."""
+"""Reading images by their content."""
 
 import math
 import struct
@@ -18,9 +18,9 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from pydicom.data import get_testdata_file
 
-from cxr_gradcam.imaging import reading as radiograph
-from cxr_gradcam.imaging.dicom import MAX_PIXELS, RadiographError
-from cxr_gradcam.imaging.reading import Radiograph, read_radiograph
+from cxr_gradcam.imaging import reading
+from cxr_gradcam.imaging.radiograph import MAX_PIXELS, RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
 
 STEPS = np.array([[0, 51, 102], [153, 204, 255]], dtype=np.uint8)
 EXPECTED = [[0, 0.2, 0.4], [0.6, 0.8, 1]]
@@ -193,7 +193,7 @@ def test_several_pages_are_refused(file_format: str) -> None:
         (b"", r"empty \(0 bytes\)"),
         (b"no image", r"\(8 bytes\) holds no image of a kind that can be read"),
         (b"BMI and other notes", "BMP image cannot be decoded"),
-        (encode(GREY, "GIF"), "no image of a kind that can be read"),
+        (encode(GREY, "GIF"), "GIF picture .* Save it again, as PNG"),
         (encode(Image.new("LAB", (2, 2)), "TIFF"), "TIFF image cannot be decoded"),
         (png_of_size(4, 4), "PNG image cannot be decoded"),
         (png_of_size(0, 4), "cannot be decoded"),
@@ -216,9 +216,9 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(side: int) -> None:
 
 def test_too_many_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = FILES["BMP"]
-    monkeypatch.setattr(radiograph, "MAX_BYTES", len(data))
+    monkeypatch.setattr(reading, "MAX_BYTES", len(data))
     assert read_radiograph(BytesIO(data)).file_format == "BMP"
-    monkeypatch.setattr(radiograph, "MAX_BYTES", len(data) - 1)
+    monkeypatch.setattr(reading, "MAX_BYTES", len(data) - 1)
     for source in (data, BytesIO(data)):
         with pytest.raises(RadiographError, match="larger than"):
             read_radiograph(source)
@@ -282,35 +282,3 @@ def test_threads_do_not_disturb_each_other() -> None:
     with ThreadPoolExecutor(8) as pool:
         for read, pixels in zip(pool.map(read_radiograph, sources), expected, strict=True):
             np.testing.assert_array_equal(read.pixels, pixels)
-
-
-def test_pixels_are_a_read_only_copy() -> None:
-    pixels = np.zeros((2, 3), dtype=np.float32)
-    made = Radiograph(pixels)
-    pixels[0, 0] = 1
-    assert made.pixels[0, 0] == 0
-    assert made.file_format == "array"
-    with pytest.raises(ValueError, match="read-only"):
-        made.pixels[0, 0] = 1
-
-
-def test_pixels_are_not_in_the_text_of_a_radiograph() -> None:
-    assert repr(Radiograph(np.zeros((1, 1), dtype=np.float32))) == "Radiograph(file_format='array')"
-
-
-@pytest.mark.parametrize(
-    ("pixels", "message"),
-    [
-        (np.zeros((2, 2, 3), dtype=np.float32), r"float32 \(2, 2, 3\)"),
-        (np.zeros((0, 2), dtype=np.float32), r"float32 \(0, 2\)"),
-        (np.zeros((2, 2), dtype=np.uint8), r"uint8 \(2, 2\)"),
-        (np.zeros((2, 2)), r"float64 \(2, 2\)"),
-        (np.array([[0, 1.5]], dtype=np.float32), r"lie in \[0, 1\]"),
-        (np.array([[-0.5, 1]], dtype=np.float32), r"lie in \[0, 1\]"),
-        (np.array([[0, math.nan]], dtype=np.float32), r"lie in \[0, 1\]"),
-        (np.array([[0, math.inf]], dtype=np.float32), r"lie in \[0, 1\]"),
-    ],
-)
-def test_a_radiograph_refuses_other_arrays(pixels: np.ndarray, message: str) -> None:
-    with pytest.raises(RadiographError, match=message):
-        Radiograph(pixels)

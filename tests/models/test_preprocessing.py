@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_gradcam.cam.maps import resize
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.preprocessing import Preprocessing
 
 PLAIN = Preprocessing(size=4, mean=(0.0, 0.25, 0.5), std=(1.0, 0.5, 0.25))

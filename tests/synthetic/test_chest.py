@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_gradcam.synthetic.chest import FIELD_CM, Phantom, draw_phantom
+from cxr_gradcam.synthetic.chest import Phantom, draw_phantom
+from cxr_gradcam.synthetic.projection import FIELD_CM
 
 seeds = st.integers(0, 2**63)
 

@@ -1,0 +1,66 @@
+"""The names of the pictures that are saved for a file."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+EXTENSIONS: frozenset[str] = frozenset(
+    (".dcm", ".dicom", ".dic", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp")
+) | {".webp"}
+"""What is dropped from a name; all else belongs to it, as the last number of a UID does."""
+
+# The longest name that ext4, XFS, APFS and NTFS take, less the longest ending, "-heatmap.png"
+MAX_BYTES: int = 255 - 12
+
+# What Windows does not take, and single surrogates, which no file system but Linux's takes
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
+
+
+def unique_stems(files: Sequence[Path]) -> list[str]:
+    """Return for each file a name that its pictures start with.
+
+    Args:
+        files: Of any folders; their names may be alike.
+
+    Returns:
+        A name for each, unique also where capitals and small letters are one: the file's own
+        without a known extension, numbered where an earlier file has it. A number never makes
+        another file's own name. Characters that Windows does not take become "_", and names longer
+        than `MAX_BYTES` in UTF-8 lose their end.
+
+    Example:
+        >>> unique_stems([Path("a/1.2.3"), Path("a/1.2.4"), Path("a/film.png"), Path("b/Film.dcm")])
+        ['1.2.3', '1.2.4', 'film', 'Film-2']
+    """
+    own = [_shortened(_stem(file.name), MAX_BYTES) for file in files]
+    reserved = {_key(stem) for stem in own}
+    taken: set[str] = set()
+    return [_claimed(stem, taken, reserved) for stem in own]
+
+
+def _stem(name: str) -> str:
+    path = Path(name)
+    stem = path.stem if path.suffix.lower() in EXTENSIONS else name
+    stem = _FORBIDDEN.sub("_", stem) or "_"
+    return f"_{stem}" if _DEVICE.match(stem) else stem
+
+
+def _shortened(stem: str, size: int) -> str:
+    return stem.encode()[:size].decode(errors="ignore")
+
+
+def _key(stem: str) -> str:
+    # Windows and macOS do not tell capitals, and macOS not compositions of accents, apart.
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())
+
+
+def _claimed(stem: str, taken: set[str], reserved: set[str]) -> str:
+    name, number = stem, 1
+    while _key(name) in taken or (number > 1 and _key(name) in reserved):
+        number += 1
+        ending = f"-{number}"
+        name = _shortened(stem, MAX_BYTES - len(ending)) + ending
+    taken.add(_key(name))
+    return name

@@ -1,0 +1,158 @@
+"""From PNG, JPEG, TIFF, BMP and WebP to grey values."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    TiffImageFile,
+)
+
+from cxr_gradcam.imaging.colour import luma, to_unit_range
+from cxr_gradcam.imaging.radiograph import RadiographError, check_size, full_scale
+
+_NEW_SUBFILE_TYPE, _ORIENTATION = 254, 274
+_MAX_PAGES = 16
+# TIFF 6.0, NewSubfileType: bit 0 marks a reduced version, bit 2 a transparency mask
+_NOT_THE_PICTURE = 0b101
+
+
+def read_raster(image: ImageFile, data: bytes) -> NDArray[np.float32]:
+    """Return the grey values of an opened picture, as `read_radiograph` describes them.
+
+    Args:
+        image: Opened by Pillow, not yet decoded.
+        data: The file that it was opened from.
+
+    Returns:
+        Grey values (H, W) in [0, 1].
+
+    Raises:
+        RadiographError: If it is animated or multi-page, too large, or not finite.
+        Exception: Whatever a decoder raises at a damaged picture.
+    """
+    _select_picture(image)
+    check_size(image.height, image.width)
+    if _is_deep_colour(image):
+        return _grey_of_deep_colour(image, data)
+    upright = ImageOps.exif_transpose(image)
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return _grey_of_8_bits(upright)
+    grey = _grey_of_many_bits(np.asarray(upright))
+    return 1 - grey if _is_white_zero(image) else grey
+
+
+def _select_picture(image: ImageFile) -> None:
+    if not getattr(image, "is_animated", False):
+        return
+    pictures = _pictures(image) if isinstance(image, TiffImageFile) else []
+    if len(pictures) != 1:
+        raise RadiographError(
+            "The image is animated or has several pages. Save the one radiograph by itself."
+        )
+    image.seek(pictures[0])
+
+
+def _pictures(image: TiffImageFile) -> list[int]:
+    """Return the pages that are no thumbnail or mask of another; none if there are too many."""
+    pages: list[tuple[tuple[int, int], int]] = []
+    for number in range(_MAX_PAGES):
+        try:
+            image.seek(number)
+        except EOFError:
+            largest = max((size for size, _ in pages), key=lambda size: size[0] * size[1])
+            return [
+                number
+                for number, (size, kind) in enumerate(pages)
+                if not (kind & _NOT_THE_PICTURE or _is_thumbnail(size, largest))
+            ]
+        pages.append((image.size, int(image.tag_v2.get(_NEW_SUBFILE_TYPE, 0))))
+    return []
+
+
+def _is_thumbnail(size: tuple[int, int], largest: tuple[int, int]) -> bool:
+    across, down = (side / whole for side, whole in zip(size, largest, strict=True))
+    return max(across, down) <= 0.5 and abs(across - down) <= 0.1 * max(across, down)
+
+
+def _is_deep_colour(image: ImageFile) -> bool:
+    """Return whether samples of a colour picture have more than the 8 bits that Pillow keeps."""
+    if image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
+        return False
+    if isinstance(image, TiffImageFile):
+        return int(max(image.tag_v2.get(BITSPERSAMPLE, (8,)))) > 8
+    return isinstance(image, PngImageFile) and ";16" in _raw_mode(image)
+
+
+def _raw_mode(image: ImageFile) -> str:
+    arguments = image.tile[0].args
+    return arguments[0] if isinstance(arguments, tuple) else str(arguments)
+
+
+def _grey_of_deep_colour(image: ImageFile, data: bytes) -> NDArray[np.float32]:
+    is_planar = isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
+    if image.tell() or is_planar:
+        raise RadiographError(
+            "The TIFF image holds colour of 16 bits in a way that cannot be read (behind another "
+            "page, or in planes). Save it again, as PNG."
+        )
+    has_alpha = _raw_mode(image).startswith(("RGBA", "LA"))
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    image.load()  # OpenCV may read a picture that is cut short.
+    size = image.size
+    image.close()  # and with it the copy of 8 bits
+    read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if read is None or read.dtype != np.uint16 or read.shape[:2] != size[::-1]:
+        raise ValueError("not read as it was announced")
+    colours: NDArray[np.uint16] = read.view(np.uint16)
+    # OpenCV turns the order of the colours round.
+    brightest = int(colours[..., :3].max())
+    grey = to_unit_range(luma(colours[..., 2::-1]), full_scale(brightest))
+    alpha = colours[..., 3:]
+    if has_alpha and alpha.any():
+        grey *= to_unit_range(alpha[..., 0], full_scale(int(alpha.max())))
+    return _upright(grey, orientation)
+
+
+def _upright(grey: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    if orientation == 1:
+        return grey
+    lying = Image.fromarray(grey)
+    lying.getexif()[_ORIENTATION] = orientation
+    return np.asarray(ImageOps.exif_transpose(lying), dtype=np.float32)
+
+
+def _grey_of_8_bits(image: Image.Image) -> NDArray[np.float32]:
+    if image.has_transparency_data:
+        image = _on_black(image.convert("RGBA"))
+    return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    # An alpha channel that is zero everywhere was never filled in: every viewer would show nothing.
+    if not image.getchannel("A").getbbox():
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+
+
+def _grey_of_many_bits(values: NDArray[np.generic]) -> NDArray[np.float32]:
+    grey = values.astype(np.float64)
+    low, high = float(grey.min()), float(grey.max())
+    if not np.isfinite([low, high]).all():
+        raise RadiographError("The image holds values that are not finite. Save it again.")
+    if values.dtype.kind == "f" and low >= 0 and high <= 1:
+        low, high = 0, 1
+    elif values.dtype.kind != "f" and low >= 0 and high < 2**16:
+        low, high = 0, full_scale(high)
+    # A constant image beyond these ranges has no contrast to show, and becomes 0.
+    return ((grey - low) / (high - low or 1)).astype(np.float32)
+
+
+def _is_white_zero(image: ImageFile) -> bool:
+    # Pillow inverts such a TIFF of up to 8 bits, but none of more.
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
