@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
-from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.web.page import LAUNCH, build_interface
+from cxr_gradcam.web.page import Page
 
 model = ResNet50FineTuned.from_checkpoint()
 model.record(torch.zeros(1, 3, model.preprocessing.size, model.preprocessing.size))  # warm up
-page = build_interface(model, model_card())
+page = Page(model, (Path(__file__).parent / "docs/model-card.md").read_text("utf-8"))
 
 if __name__ == "__main__":
-    page.launch(**LAUNCH)
+    page.launch()

@@ -27,7 +27,8 @@ from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay, quantize
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
-from cxr_gradcam.web.page import LAUNCH, build_interface
+from cxr_gradcam.web.page import LAUNCH
+from cxr_gradcam.web.page import Page as ViewerPage
 
 SIZE, SEED = 1024, 1
 OURS, PLAIN = "cxr-gradcam", "plain gr.Image"
@@ -78,7 +79,7 @@ def main() -> None:
     model = ResNet50FineTuned.from_checkpoint()
     with (
         TemporaryDirectory() as folder,
-        serving(build_interface(model)) as ours_url,
+        serving(ViewerPage(model)) as ours_url,
         serving(build_plain_interface(model)) as plain_url,
         chromium() as browser,
     ):
@@ -155,7 +156,7 @@ class Slider:
 def serving(page: gr.Blocks) -> Iterator[str]:
     """Serve a page on a free port of this machine; give its address."""
     # The same settings for both: their fonts are this machine's, no other server is waited for.
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
+    _, url, _ = page.launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
     try:
         yield url
     finally:

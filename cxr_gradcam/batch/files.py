@@ -26,7 +26,7 @@ def explain_files(
     model: Classifier,
     files: Sequence[Path],
     output: Path,
-    question: Question,
+    question: Question | None = None,
     *,
     alpha: float = 0.5,
     colormap: str = "jet",
@@ -38,7 +38,7 @@ def explain_files(
         model: with Grad-CAM enabled.
         files: radiographs.
         output: the folder for the pictures; named by `unique_stems`.
-        question: asked of each file.
+        question: asked of each file; None for Grad-CAM of its predicted class.
         alpha: opacity of the map in the overlay, in [0, 1].
         colormap: a name of `rendering.COLORMAPS`.
         progress: called while Score-CAM and Ablation-CAM are at work.
@@ -50,6 +50,7 @@ def explain_files(
     Raises:
         ValueError: no such class, method or colour map, or `alpha` outside [0, 1].
     """
+    asked = question or Question()
     output.mkdir(parents=True, exist_ok=True)
     for file, stem in zip(files, unique_stems(files), strict=True):
         try:
@@ -57,7 +58,7 @@ def explain_files(
         except RadiographError as error:
             yield {"file": str(file), "error": str(error)}
             continue
-        explanation = examine(model, radiograph, question.layers).answer(question, progress)
+        explanation = examine(model, radiograph, asked.layers).answer(asked, progress)
         pictures = {
             "heatmap": colorize(explanation.heatmap, colormap),
             "overlay": overlay(as_rgb(radiograph.pixels), explanation.heatmap, alpha, colormap),

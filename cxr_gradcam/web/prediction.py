@@ -1,4 +1,4 @@
-"""The model's answer in words and bars: a verdict, and the probability of each class."""
+"""The model's prediction in words and bars: a verdict, and the probability of each class."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from html import escape
 from cxr_gradcam.explanation import Explanation
 
 _SIGNS = {"likely": "●", "uncertain": "◐", "unlikely": "○"}
-_UNFAMILIAR = (
+_OUT_OF_DISTRIBUTION = (
     '<p class="unfamiliar" role="alert"><strong>This does not look like the frontal chest X-rays '
     "the model was trained on.</strong> Do not rely on the percentages. Is it a frontal chest "
     "X-ray, upright, with bones white on black?</p>"
 )
 
-EMPTY = '<p class="hint">The model\'s answer will stand here.</p>'
+EMPTY = '<p class="hint">The prediction will appear here.</p>'
+WAITING = '<p class="hint" role="status">Analysing the X-ray …</p>'
 
 
-def answer_html(explanation: Explanation) -> str:
+def prediction_html(explanation: Explanation) -> str:
     """Write the verdict, and the probabilities as a list with bars, the most probable first.
 
-    Where the image is unlike those of the training, a warning takes the verdict's place.
+    Where the image is out of distribution, a warning takes the verdict's place.
     """
     rows = (
         _row(name, explanation.probabilities[name])
@@ -28,9 +29,14 @@ def answer_html(explanation: Explanation) -> str:
     )
     dimmed = " dimmed" if explanation.is_familiar is False else ""
     return (
-        f"<h2>The model's answer</h2>{_summary(explanation)}"
+        f"<h2>The model's prediction</h2>{_summary(explanation)}"
         f'<dl class="answer{dimmed}">{"".join(rows)}</dl>'
     )
+
+
+def failure_html(message: str) -> str:
+    """Write why there is no prediction."""
+    return f'<p class="failure" role="alert">{escape(message)}</p>'
 
 
 def by_probability(probabilities: Mapping[str, float]) -> list[str]:
@@ -49,7 +55,7 @@ def percentage(probability: float) -> str:
 
 def _summary(explanation: Explanation) -> str:
     if explanation.is_familiar is False:
-        return _UNFAMILIAR
+        return _OUT_OF_DISTRIBUTION
     if explanation.finding is None or explanation.verdict is None:
         return ""
     sign = f'<span aria-hidden="true">{_SIGNS[explanation.verdict]}</span>'

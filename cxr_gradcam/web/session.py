@@ -1,15 +1,11 @@
-"""The radiograph that a visitor has open, and what the model saw of it."""
+"""What one visitor has open: the forward pass of a radiograph, from which every map follows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from uuid import uuid4
+from dataclasses import dataclass
 
-from cxr_gradcam.explanation import Examination, examine
-from cxr_gradcam.imaging.radiograph import Radiograph
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.models.stages import DETAIL
+from cxr_gradcam.explanation import Examination
 
 
 class Superseded(Exception):  # noqa: N818 - nothing went wrong
@@ -18,25 +14,25 @@ class Superseded(Exception):  # noqa: N818 - nothing went wrong
 
 @dataclass(eq=False)
 class Session:
-    """A visitor's radiograph; it belongs to one session of the page.
+    """A radiograph that a visitor has open.
+
+    It holds the forward pass (2 MB with the bundled weights, whatever the picture's size) and none
+    of the picture's pixels: the browser has them.
 
     Attributes:
-        radiograph: the picture.
+        examination: answers the questions about the radiograph.
         image_id: names it in messages to the browser, and says nothing about it.
         clicked: when its example was clicked, in ms of the page's clock; 0 for an upload.
     """
 
-    radiograph: Radiograph
-    image_id: str = field(default_factory=lambda: uuid4().hex)
+    examination: Examination
+    image_id: str
     clicked: float = 0
-    _examination: Examination | None = None
     _questions: int = 0
 
-    def examine(self, model: ResNet50FineTuned) -> Examination:
-        """Let the model look once, at every layer that a map may be asked of."""
-        if self._examination is None:
-            self._examination = examine(model, self.radiograph, DETAIL["finest"])
-        return self._examination
+    def cancel(self) -> None:
+        """End the questions that are being answered: nobody waits for them any more."""
+        self._questions += 1
 
     def new_question(self) -> Callable[[], None]:
         """Begin a question, and with it end those before.
@@ -44,7 +40,7 @@ class Session:
         Returns:
             To be called while the answer is made; raises `Superseded` once a newer question came.
         """
-        self._questions += 1
+        self.cancel()
         mine = self._questions
 
         def check() -> None:

@@ -1,60 +1,98 @@
-"""The three-panel viewer: a Gradio component, and the message that fills it."""
+"""The three-panel viewer: original, heat map and overlay."""
 
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS, color_table, quantize
+from cxr_gradcam.web.component import OwnComponent
+from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import percentage
 
 _STATIC = Path(__file__).parent / "static"
 
-
-def viewer() -> gr.HTML:
-    """Make the component: original, heat map and overlay; opacity and colours are the browser's."""
-    return gr.HTML(
-        html_template=(_STATIC / "viewer.html").read_text("utf-8"),
-        css_template=(_STATIC / "viewer.css").read_text("utf-8"),
-        js_on_load=(_STATIC / "viewer.js").read_text("utf-8"),
-        apply_default_css=False,
-        elem_id="viewer",
-        tables={name: _base64(color_table(name).tobytes()) for name in COLORMAPS},
-    )
+# Gradio runs this text when the component loads; the code itself comes as modules.
+_ON_LOAD = """
+import(new URL("viewer/main.js", document.baseURI)).then(({ start }) => {
+  start(element, props, watch);
+});
+"""
 
 
-def view(
-    radiograph: Radiograph, explanation: Explanation, image_id: str, *, same_image: bool = False
-) -> dict[str, Any]:
-    """Give the message that makes the viewer show an explanation.
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the viewer shows: nothing, a picture, or a picture with a map.
+
+    Attributes:
+        image_id: names the picture, so that no map is ever drawn over another one; "" for nothing.
+        pixels: the picture's grey values (H, W) in [0, 1]; None where the viewer has them already.
+        explanation: its map; None while there is none.
+        note: the words beside the panels; None for what the explanation says.
+    """
+
+    image_id: str = ""
+    pixels: NDArray[np.float32] | None = None
+    explanation: Explanation | None = None
+    note: str | None = None
+
+
+class Viewer(gr.HTML, metaclass=OwnComponent):
+    """The panels; window, zoom, opacity and colours are the browser's.
 
     Args:
-        radiograph: the explained picture.
-        explanation: its explanation.
-        image_id: names the picture, so that no map is ever drawn over another one.
-        same_image: the viewer shows this picture already, and it need not be sent again.
-
-    Returns:
-        The component's value: 8-bit grey PNGs in base64, and the words beside them.
+        store: where the browser fetches the pixels.
+        settings: as `gr.HTML` takes them; Gradio copies the component for a visitor's session.
     """
-    return {
-        "image_id": image_id,
-        "original": None if same_image else _png(quantize(radiograph.pixels)),
-        "heatmap": _png(quantize(explanation.heatmap)),
-        "shown": what_is_shown(explanation),
-        "file_name": file_name(explanation),
-        "hottest": hottest_region(explanation),
-        "note": _note(explanation),
-    }
+
+    def __init__(self, store: PixelStore, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+        self._store = store  # first, since Gradio's constructor reads every property
+        super().__init__(
+            html_template=(_STATIC / "viewer.html").read_text("utf-8"),
+            css_template=(_STATIC / "viewer.css").read_text("utf-8"),
+            js_on_load=_ON_LOAD,
+            apply_default_css=False,
+            elem_id="viewer",
+            tables={name: _base64(color_table(name).tobytes()) for name in COLORMAPS},
+            **settings,
+        )
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """What the page must serve for the viewer: its code, and the pixels."""
+        return [Mount("/viewer", StaticFiles(directory=_STATIC / "viewer")), *self._store.routes]
+
+    def postprocess(self, value: View | None) -> dict[str, Any] | None:  # type: ignore[override]
+        """Return the message that makes the browser show a view."""
+        if value is None:
+            return None
+        pixels, explanation = value.pixels, value.explanation
+        message = {
+            "image_id": value.image_id,
+            "original": None if pixels is None else self._store.put(quantize(pixels)),
+            "heatmap": None,
+            "note": value.note,
+        }
+        return message if explanation is None else message | self._described(explanation)
+
+    def _described(self, explanation: Explanation) -> dict[str, Any]:
+        return {
+            "heatmap": self._store.put(quantize(explanation.heatmap)),
+            "shown": what_is_shown(explanation),
+            "file_name": file_name(explanation),
+            "hottest": hottest_region(explanation),
+            "note": note(explanation),
+        }
 
 
 def hottest_region(explanation: Explanation) -> str:
@@ -84,7 +122,8 @@ def file_name(explanation: Explanation) -> str:
     return "-".join(words).lower()
 
 
-def _note(explanation: Explanation) -> str:
+def note(explanation: Explanation) -> str:
+    """Say what the map shows, and what it does not."""
     if explanation.is_empty:
         return f"The model found nothing that speaks {explanation.question}: the map is empty."
     shown = what_is_shown(explanation)
@@ -100,12 +139,6 @@ def _share(explanation: Explanation) -> str:
     name = explanation.class_name
     share = percentage(explanation.probabilities[name])
     return f" ({share})" if str(explanation.question) == f"for {name}" else f" ({name}: {share})"
-
-
-def _png(grey: NDArray[np.uint8]) -> str:
-    # Level 1: the size barely grows, and a large radiograph is packed in tens of milliseconds.
-    _, data = cv2.imencode(".png", grey, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    return _base64(data.tobytes())
 
 
 def _base64(data: bytes) -> str:

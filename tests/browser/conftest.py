@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.evaluation.model_card import model_card
-from cxr_gradcam.web.page import LAUNCH, build_interface
+from cxr_gradcam.web.page import Page as ViewerPage
 
 # A busy machine with two cores may take its time.
 expect.set_options(timeout=30_000)
@@ -48,8 +48,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(bundled: ResNet50FineTuned, cache: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(cache))
-        app = build_interface(bundled, model_card())
-        _, address, _ = app.launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
+        app = ViewerPage(bundled, model_card())
+        _, address, _ = app.launch(prevent_thread_lock=True, quiet=True)
         yield address
         app.close()
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.ood import OODDetector
-from cxr_gradcam.web.page import LAUNCH, build_interface
+from cxr_gradcam.web.page import Page as ViewerPage
 
 CARD = f"""# The card
 
@@ -33,8 +33,8 @@ def opened(browser: Browser, threshold: float) -> Iterator[Page]:
     model = ResNet50FineTuned.from_checkpoint()
     model.calibration = Calibration(1.5, OperatingPoint("Pneumonia", 0.0, 0.0, 0.0))
     model.ood_detector = detector(threshold)
-    app = build_interface(model, CARD)
-    _, address, _ = app.launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
+    app = ViewerPage(model, CARD)
+    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True)
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.goto(address)

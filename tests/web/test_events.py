@@ -1,122 +1,148 @@
-"""What the page says and sends, without a browser."""
+"""What a visitor's events show, without a browser."""
 
 from __future__ import annotations
 
-import base64
-import copy
+import logging
 from pathlib import Path
+from typing import Any
 
-import cv2
 import gradio as gr
-import numpy as np
 import pytest
 
-from cxr_gradcam import Explanation, Radiograph, ResNet50FineTuned
+from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.bundled import example_files
-from cxr_gradcam.web.page import scope, take_example, take_upload
-from cxr_gradcam.web.prediction import answer_html, percentage
-from cxr_gradcam.web.viewer import hottest_region, view
+from cxr_gradcam.web import events
+from cxr_gradcam.web.controls import Controls
+from cxr_gradcam.web.events import Events
+from cxr_gradcam.web.prediction import WAITING
+from cxr_gradcam.web.session import Session
+from cxr_gradcam.web.viewer import View
 
-RADIOGRAPH = Radiograph(np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6))
-
-
-def explanation(heatmap: np.ndarray, peak: float = 1.0) -> Explanation:
-    shares = {"<b>Normal": 0.004, "Pneumonia": 0.996}
-    return Explanation(
-        shares,
-        "Pneumonia",
-        heatmap.astype(np.float32),
-        peak,
-        "gradcam",
-        ("resnet50.layer4.2.conv3",),
-    )
+ASKED = "class 0", 0, "gradcam", "fine"
 
 
-def hot_at(row: int, column: int) -> Explanation:
-    heatmap = np.zeros((4, 6))
-    heatmap[row, column] = 1
-    return explanation(heatmap)
+@pytest.fixture(scope="module")
+def handlers(shared_model: ResNet50FineTuned) -> Events:
+    with gr.Blocks():
+        controls = Controls(shared_model.class_names)
+    return Events(shared_model, controls)
 
 
-def decode(png: str) -> np.ndarray:
-    data = np.frombuffer(base64.b64decode(png), np.uint8)
-    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film"
+    path.write_bytes(example_files()[0].read_bytes())
+    return path
 
 
-def test_the_message_carries_both_images_without_loss() -> None:
-    message = view(RADIOGRAPH, hot_at(3, 0), "a")
-    grey = np.floor(RADIOGRAPH.pixels * 255 + 0.5)
-    np.testing.assert_array_equal(decode(message["original"]), grey)
-    assert decode(message["heatmap"])[3, 0] == 255
+def click(index: int, when: float) -> gr.SelectData:
+    return gr.SelectData(None, {"index": index, "value": when})
 
 
-def test_the_same_image_is_not_sent_again() -> None:
-    assert view(RADIOGRAPH, hot_at(0, 0), "a", same_image=True)["original"] is None
+def opened(steps: Any) -> Session:
+    return list(steps)[-1][0]
 
 
-@pytest.mark.parametrize(
-    ("row", "column", "words"),
-    [
-        (0, 0, "upper third, image left"),
-        (1, 3, "upper third, centre"),
-        (2, 5, "middle third, image right"),
-        (3, 1, "lower third, image left"),
-    ],
-)
-def test_the_hottest_region_in_words(row: int, column: int, words: str) -> None:
-    assert words in hottest_region(hot_at(row, column))
+def test_an_upload_shows_the_picture_then_the_prediction_and_is_removed(
+    handlers: Events, film: Path
+) -> None:
+    first, last = handlers.open_upload(film, None, *ASKED)
+    assert first[1] == WAITING
+    assert first[-1].pixels is not None
+    assert first[-1].explanation is None
+    session, prediction, *_, view = last
+    assert "prediction</h2>" in prediction
+    assert view.image_id == session.image_id == first[-1].image_id
+    assert view.explanation is not None
+    assert not film.exists()
 
 
-def test_an_empty_map_says_so() -> None:
-    empty = explanation(np.zeros((4, 6)), peak=0)
-    assert "nothing that speaks for Pneumonia" in view(RADIOGRAPH, empty, "a")["note"]
+def test_each_upload_has_an_id_of_its_own(handlers: Events, film: Path) -> None:
+    content = film.read_bytes()
+    first = opened(handlers.open_upload(film, None, *ASKED))
+    film.write_bytes(content)
+    assert opened(handlers.open_upload(film, None, *ASKED)).image_id != first.image_id
 
 
-@pytest.mark.parametrize(
-    ("probability", "words"),
-    [(0.0, "0 %"), (0.004, "< 1 %"), (0.5, "50 %"), (0.996, "> 99 %"), (1.0, "100 %")],
-)
-def test_a_percentage_never_claims_certainty(probability: float, words: str) -> None:
-    assert percentage(probability) == words
+def assert_cleared(step: list[Any], words: str) -> None:
+    session, prediction, *_, view = step
+    assert session is None
+    assert 'role="alert"' in prediction
+    assert words in prediction
+    assert view.image_id == ""
+    assert view.pixels is view.explanation is None
 
 
-def test_the_answer_names_the_most_probable_class_first_and_escapes_names() -> None:
-    html = answer_html(hot_at(0, 0))
-    assert html.index("Pneumonia") < html.index("Normal")
-    assert "<b>" not in html
+def test_a_bad_file_says_why_and_clears_the_view(handlers: Events, film: Path) -> None:
+    film.write_text("Jane Doe, no image")
+    [step] = handlers.open_upload(film, None, *ASKED)
+    assert_cleared(step, "This file cannot be shown. The file (18 bytes)")
+    assert not film.exists()
 
 
-def test_an_upload_is_removed_whether_it_can_be_read_or_not(tmp_path: Path) -> None:
-    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
-    good.write_bytes(example_files()[0].read_bytes())
-    bad.write_text("no image")
-    assert take_upload(str(good)).radiograph.file_format == "PNG"
-    with pytest.raises(gr.Error, match="cannot be shown"):
-        take_upload(str(bad))
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("fault", ["read_radiograph", "examine"])
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError("Jane Doe"), KeyError("Jane Doe")])
+def test_any_error_gives_one_message_and_no_name_in_the_log(
+    handlers: Events, film: Path, monkeypatch, caplog, fault: str, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(events, fault, fail)
+    with caplog.at_level(logging.ERROR):
+        step = list(handlers.open_upload(film, None, *ASKED))[-1]
+    assert_cleared(step, "went wrong on the server")
+    assert "Jane" not in caplog.text + step[1]
+    assert "in fail" in caplog.text
+    assert not film.exists()
 
 
-def test_each_upload_has_an_id_of_its_own(tmp_path: Path) -> None:
-    ids = set()
-    for name in ("a.png", "b.png"):
-        (tmp_path / name).write_bytes(example_files()[0].read_bytes())
-        ids.add(take_upload(str(tmp_path / name)).image_id)
-    assert len(ids) == 2
+def test_a_question_that_fails_leaves_the_picture_without_a_map(
+    handlers: Events, film: Path, monkeypatch
+) -> None:
+    session = opened(handlers.open_upload(film, None, *ASKED))
+
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(type(session.examination), "explain", fail)
+    view = handlers.change_map(session, *ASKED)
+    assert isinstance(view, View)
+    assert view.image_id == session.image_id
+    assert view.explanation is None
+    assert "went wrong on the server" in str(view.note)
 
 
-def test_the_page_says_what_the_model_knows(shared_model: ResNet50FineTuned) -> None:
-    model = copy.copy(shared_model)
-    model.trained_on = "films of children"
-    assert "class 0 and class 1 and class 2" in scope(model)
-    assert "It was trained on films of children." in scope(model)
-    assert "trained on" not in scope(shared_model)
+def test_a_question_about_nothing_says_what_to_do(handlers: Events) -> None:
+    with pytest.raises(gr.Error, match="open it again"):
+        handlers.change_map(None, *ASKED)
 
 
-def test_of_two_clicks_the_later_one_counts_though_it_arrives_first() -> None:
-    first, second = (
-        gr.SelectData(None, {"index": index, "value": clicked})
-        for index, clicked in ((0, 100.0), (1, 100.5))
-    )
-    session = take_example(None, second)
-    assert take_example(session, first) is session
-    assert take_example(take_example(None, first), second).clicked == 100.5
+def test_of_two_clicks_the_later_one_counts_though_it_arrives_first(handlers: Events) -> None:
+    session = opened(handlers.open_example(click(1, 100.5), None, *ASKED))
+    assert list(handlers.open_example(click(0, 100.0), session, *ASKED)) == []
+    assert opened(handlers.open_example(click(2, 101.0), session, *ASKED)).clicked == 101.0
+
+
+def test_a_new_picture_ends_the_questions_about_the_last(handlers: Events) -> None:
+    session = opened(handlers.open_example(click(0, 1.0), None, *ASKED))
+    check = session.new_question()
+    opened(handlers.open_example(click(1, 2.0), session, *ASKED))
+    with pytest.raises(events.Superseded):
+        check()
+
+
+def test_a_new_picture_is_not_kept_waiting_by_a_slow_method(handlers: Events) -> None:
+    asked = "class 0", 0, "scorecam", "fine"
+    step = list(handlers.open_example(click(0, 1.0), None, *asked))[-1]
+    assert step[-2] == "gradcam"
+    assert step[-1].explanation.method == "gradcam"
+
+
+def test_another_class_offers_its_own_questions(handlers: Events) -> None:
+    session = opened(handlers.open_example(click(0, 1.0), None, *ASKED))
+    contrast = 2 + 1  # rather than class 1
+    question, view, _ = handlers.change_class(session, "class 1", contrast, "gradcam", "fine")
+    assert question.value == 0
+    assert ("Why class 1 rather than class 2?", 4) in question.choices
+    assert str(view.explanation.question) == "for class 1"

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.web.prediction import answer_html
+from cxr_gradcam.web.prediction import failure_html, percentage, prediction_html
 
 
 def answer(**said: Any) -> str:
     explanation = Explanation(
-        probabilities={"Normal": 0.2, "Pneumonia": 0.8},
+        probabilities=said.pop("probabilities", {"Normal": 0.2, "Pneumonia": 0.8}),
         class_name="Pneumonia",
         heatmap=np.zeros((2, 2), np.float32),
         peak=0.0,
@@ -21,7 +21,7 @@ def answer(**said: Any) -> str:
         layers=("x",),
         **said,
     )
-    return answer_html(explanation)
+    return prediction_html(explanation)
 
 
 @pytest.mark.parametrize("verdict", ["likely", "uncertain", "unlikely"])
@@ -43,3 +43,21 @@ def test_without_calibration_there_is_neither() -> None:
     html = answer()
     assert "verdict" not in html
     assert "alert" not in html
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [(0.0, "0 %"), (0.004, "< 1 %"), (0.5, "50 %"), (0.996, "> 99 %"), (1.0, "100 %")],
+)
+def test_a_percentage_never_claims_certainty(probability: float, words: str) -> None:
+    assert percentage(probability) == words
+
+
+def test_the_most_probable_class_comes_first() -> None:
+    html = answer()
+    assert html.index("Pneumonia") < html.index("Normal")
+
+
+def test_words_from_outside_are_escaped() -> None:
+    assert "<b>" not in failure_html("<b>")
+    assert "<b>" not in answer(probabilities={"<b>Normal": 1.0})

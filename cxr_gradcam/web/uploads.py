@@ -1,0 +1,100 @@
+"""Uploaded files, from the browser until they are read: each has a copy and a name of its own.
+
+Gradio keeps an upload under the hash of its content and the name that the visitor's file had.
+Visitors who send the same file would share it, and who is done with it first would take it from
+the others. Here every upload gets a random name, goes once it is read, or after some minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import gradio as gr
+from gradio.data_classes import FileData
+from gradio.route_utils import upload_fn
+from gradio.routes import file_upload_statuses
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from cxr_gradcam.imaging.radiograph import MAX_BYTES
+from cxr_gradcam.web.component import OwnComponent
+
+_MINUTE = 60
+
+
+class UploadField(gr.File, metaclass=OwnComponent):
+    """The field that takes one file."""
+
+    is_template = True  # the browser shows Gradio's own field
+
+    def preprocess(self, payload: FileData | None) -> Path | None:  # type: ignore[override]
+        """Return the path of the uploaded file, which `opened` then reads and removes."""
+        return None if payload is None else Path(payload.path)
+
+
+class Uploads:
+    """Receives uploads for a page.
+
+    Args:
+        max_waiting: bytes on disk that may wait for their event; beyond, uploads are refused.
+        seconds: how long a file waits for its event.
+    """
+
+    def __init__(self, max_waiting: int = 5 * MAX_BYTES, seconds: float = 5 * _MINUTE) -> None:
+        self._max_waiting, self._seconds = max_waiting, seconds
+        self._waiting: set[Path] = set()
+
+    @property
+    def routes(self) -> list[Route]:
+        """The route that stands in front of Gradio's own."""
+        return [Route("/gradio_api/upload", self.receive, methods=["POST"])]
+
+    async def receive(self, request: Request) -> Response:
+        """Keep the files of a request; answer with their paths, as Gradio does."""
+        announced = int(request.headers.get("content-length") or 0)
+        if self._bytes_waiting() + announced > self._max_waiting:
+            return PlainTextResponse("Too many uploads are waiting. Try again soon.", 503)
+        folder = Path(request.app.uploaded_file_dir)
+        try:
+            with _receiving(folder) as incoming:
+                files = await _parse(request, incoming)
+                return JSONResponse([str(self._keep(Path(file), folder)) for file in files])
+        except MultiPartException as error:
+            return PlainTextResponse(error.message, 413 if "size" in error.message else 400)
+
+    def _keep(self, file: Path, folder: Path) -> Path:
+        kept = file.rename(folder / token_hex(16))
+        self._waiting.add(kept)
+        asyncio.get_running_loop().call_later(self._seconds, self._drop, kept)
+        return kept
+
+    def _drop(self, kept: Path) -> None:
+        kept.unlink(missing_ok=True)
+        self._waiting.discard(kept)
+
+    def _bytes_waiting(self) -> int:
+        return sum(path.stat().st_size for path in self._waiting if path.exists())
+
+
+@contextmanager
+def _receiving(folder: Path) -> Iterator[Path]:
+    """Make a folder for one request's files; nothing in it outlives the request."""
+    incoming = folder / token_hex(16)
+    try:
+        yield incoming
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+
+
+async def _parse(request: Request, incoming: Path) -> list[str]:
+    upload_id = request.query_params.get("upload_id")
+    progress = file_upload_statuses if upload_id else None
+    files, _, _ = await upload_fn(request, incoming, MAX_BYTES, upload_id, upload_progress=progress)
+    return list(files)

@@ -1,0 +1,35 @@
+"""What the page says of the model, and how it is launched."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.imaging.radiograph import MAX_BYTES
+from cxr_gradcam.web.page import LAUNCH, scope
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_says_what_the_model_knows(shared_model: ResNet50FineTuned) -> None:
+    model = copy.copy(shared_model)
+    model.trained_on = "films of children"
+    assert "class 0 and class 1 and class 2" in scope(model)
+    assert "It was trained on films of children." in scope(model)
+    assert "trained on" not in scope(shared_model)
+
+
+def test_an_upload_may_be_as_large_as_what_can_be_read() -> None:
+    assert LAUNCH["max_file_size"] == MAX_BYTES
+
+
+def test_the_page_loads_nothing_that_only_training_needs() -> None:
+    code = (
+        "import sys, cxr_gradcam.web.page; "
+        "print({'matplotlib', 'cxr_gradcam.evaluation'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.strip() == "set()", run.stderr

@@ -1,0 +1,96 @@
+"""Uploads: each has a copy and a name of its own, and goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from cxr_gradcam.web.uploads import UploadField, Uploads
+
+CONTENT = b"the same film for everybody"
+
+
+class Server:
+    """The upload route, and the folder in which files are kept."""
+
+    def __init__(self, folder: Path, uploads: Uploads) -> None:
+        app = Starlette(routes=uploads.routes)
+        app.uploaded_file_dir = str(folder)  # as Gradio's app has it
+        self.folder, self.client = folder, TestClient(app)
+
+    def post(self, *names: str, content: bytes = CONTENT) -> list[Path]:
+        files = [("files", (name, content)) for name in names]
+        answer = self.client.post("/gradio_api/upload", files=files)
+        assert answer.status_code == 200, answer.text
+        return [Path(path) for path in answer.json()]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path, Uploads())
+    with server.client:
+        yield server
+
+
+def test_the_same_file_twice_is_two_files(server: Server) -> None:
+    [first], [second] = server.post("film.png"), server.post("film.png")
+    first.unlink()
+    assert second.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("name", ["DOE^JANE.dcm", ".hidden", "a/b\\c.png", "x" * 400, "ü.png"])
+def test_the_visitors_name_for_a_file_does_not_stay(server: Server, name: str) -> None:
+    [kept] = server.post(name)
+    assert kept.parent == server.folder
+    assert len(kept.name) == 32
+    assert list(server.folder.iterdir()) == [kept]
+
+
+def test_several_files_at_once(server: Server) -> None:
+    assert len(set(server.post("a.png", "b.png"))) == 2
+
+
+def test_a_file_whose_event_never_comes_goes(tmp_path: Path) -> None:
+    server = Server(tmp_path, Uploads(seconds=0.05))
+    with server.client:
+        [kept] = server.post("film.png")
+        for _ in range(200):
+            if not kept.exists():
+                return
+            time.sleep(0.05)
+    pytest.fail("the file is still there")
+
+
+def test_uploads_that_wait_fill_the_disk_up_to_a_bound(tmp_path: Path) -> None:
+    server = Server(tmp_path, Uploads(max_waiting=2000))
+    with server.client:
+        [kept] = server.post("film.png", content=bytes(1500))
+        files = [("files", ("film.png", bytes(1500)))]
+        refused = server.client.post("/gradio_api/upload", files=files)
+        assert refused.status_code == 503
+        assert list(tmp_path.iterdir()) == [kept]
+        kept.unlink()
+        assert server.post("film.png", content=bytes(1500))
+
+
+def test_no_form_is_refused_and_leaves_nothing(server: Server) -> None:
+    broken = {"content-type": "multipart/form-data; boundary=x"}
+    answer = server.client.post("/gradio_api/upload", content=b"--y nonsense", headers=broken)
+    assert answer.status_code == 400
+    assert list(server.folder.iterdir()) == []
+
+
+def test_the_field_leaves_no_file_of_its_own(server: Server, monkeypatch) -> None:
+    from gradio.data_classes import FileData
+
+    [kept] = server.post("film.png")
+    field = UploadField()
+    monkeypatch.setattr(field, "GRADIO_CACHE", str(server.folder))
+    assert field.preprocess(FileData(path=str(kept))) == kept
+    assert field.preprocess(None) is None
+    assert list(server.folder.iterdir()) == [kept]

@@ -1,0 +1,92 @@
+"""What the viewer sends and says, without a browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from cxr_gradcam import Explanation
+from cxr_gradcam.web.pixel_store import PixelStore
+from cxr_gradcam.web.viewer import View, Viewer, hottest_region, note
+
+PIXELS = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
+
+
+def explanation(heatmap: np.ndarray, peak: float = 1.0) -> Explanation:
+    return Explanation(
+        {"Normal": 0.004, "Pneumonia": 0.996},
+        "Pneumonia",
+        heatmap.astype(np.float32),
+        peak,
+        "gradcam",
+        ("resnet50.layer4.2.conv3",),
+    )
+
+
+def hot_at(row: int, column: int) -> Explanation:
+    heatmap = np.zeros((4, 6))
+    heatmap[row, column] = 1
+    return explanation(heatmap)
+
+
+@pytest.fixture
+def viewer() -> Viewer:
+    return Viewer(PixelStore())
+
+
+def fetched(viewer: Viewer, announced: dict[str, Any]) -> np.ndarray:
+    client = TestClient(Starlette(routes=viewer.routes))
+    data = client.get(f"/pixels/{announced['name']}").content
+    return np.frombuffer(data, f"<u{announced['bits'] // 8}").reshape(
+        announced["height"], announced["width"]
+    )
+
+
+def test_picture_and_map_arrive_without_loss(viewer: Viewer) -> None:
+    message = viewer.postprocess(View("a", PIXELS, hot_at(3, 0)))
+    assert message is not None
+    np.testing.assert_array_equal(
+        fetched(viewer, message["original"]), np.floor(PIXELS * 255 + 0.5)
+    )
+    assert fetched(viewer, message["heatmap"])[3, 0] == 255
+
+
+def test_the_same_picture_is_not_sent_again(viewer: Viewer) -> None:
+    message = viewer.postprocess(View("a", explanation=hot_at(0, 0)))
+    assert message is not None
+    assert message["original"] is None
+
+
+def test_an_empty_view_names_no_picture(viewer: Viewer) -> None:
+    message = viewer.postprocess(View(note="Nothing."))
+    assert message == {"image_id": "", "original": None, "heatmap": None, "note": "Nothing."}
+    assert viewer.postprocess(None) is None
+
+
+def test_the_code_comes_as_modules(viewer: Viewer) -> None:
+    client = TestClient(Starlette(routes=viewer.routes))
+    answer = client.get("/viewer/main.js")
+    assert "javascript" in answer.headers["content-type"]
+    assert "export function start" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "words"),
+    [
+        (0, 0, "upper third, image left"),
+        (1, 3, "upper third, centre"),
+        (2, 5, "middle third, image right"),
+        (3, 1, "lower third, image left"),
+    ],
+)
+def test_the_hottest_region_in_words(row: int, column: int, words: str) -> None:
+    assert words in hottest_region(hot_at(row, column))
+
+
+def test_an_empty_map_says_so() -> None:
+    empty = explanation(np.zeros((4, 6)), peak=0)
+    assert "nothing that speaks for Pneumonia" in note(empty)
