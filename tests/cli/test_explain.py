@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
-from cxr_gradcam.batch.names import unique_stems
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.stages import DETAIL
 from tests.helpers.command_line import run
@@ -86,9 +85,3 @@ def test_a_wrong_word_is_told_in_one_line(
     assert (status, lines) == (2, [])
     assert message in errors
     assert errors.count("\n") == 1
-
-
-def test_files_of_one_name_do_not_overwrite_each_other() -> None:
-    names = ["a/x.png", "b/x.dcm", "c/x-2.png", "d/x.png"]
-    stems = unique_stems([Path(name) for name in names])
-    assert stems == ["x", "x-2", "x-2-2", "x-3"]

@@ -37,12 +37,12 @@ def test_what_is_asked_of_the_model(controls: Controls) -> None:
     asked = controls.asked("Normal", 3, "layercam", "finest")
     assert asked.evidence == Evidence(contrast_with="rather than Normal")
     question = asked.question
-    assert question["class_name"] == "Normal"
-    assert question["contrast_with"] == "rather than Normal"
-    assert question["method"] == "layercam"
-    assert question["layers"] == DETAIL["finest"]
-    assert question["against"] is False
-    assert controls.asked("Normal", 1, "gradcam", "fine").question["against"] is True
+    assert question.class_name == "Normal"
+    assert question.contrast_with == "rather than Normal"
+    assert question.method == "layercam"
+    assert question.layers == DETAIL["finest"]
+    assert question.against is False
+    assert controls.asked("Normal", 1, "gradcam", "fine").question.against is True
 
 
 def test_a_class_is_not_set_against_itself(controls: Controls) -> None:

@@ -105,7 +105,7 @@ def test_a_question_that_fails_leaves_the_picture_without_a_map(
     def fail(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(type(session.examination), "explain", fail)
+    monkeypatch.setattr(type(session.examination), "answer", fail)
     view = handlers.change_map(session, *ASKED)
     assert isinstance(view, View)
     assert view.image_id == session.image_id

@@ -7,19 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.explanation import Explanation, Prediction
+from cxr_gradcam.question import Question
 from cxr_gradcam.web.prediction import failure_html, percentage, prediction_html
 
 
 def answer(**said: Any) -> str:
+    probabilities = said.pop("probabilities", {"Normal": 0.2, "Pneumonia": 0.8})
     explanation = Explanation(
-        probabilities=said.pop("probabilities", {"Normal": 0.2, "Pneumonia": 0.8}),
-        class_name="Pneumonia",
+        question=Question("Pneumonia", layers=["x"]),
+        prediction=Prediction(probabilities, **said),
         heatmap=np.zeros((2, 2), np.float32),
         peak=0.0,
-        method="gradcam",
-        layers=("x",),
-        **said,
     )
     return prediction_html(explanation)
 

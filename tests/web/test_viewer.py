@@ -9,7 +9,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from cxr_gradcam import Explanation
+from cxr_gradcam.explanation import Explanation, Prediction
+from cxr_gradcam.question import Question
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.viewer import View, Viewer, hottest_region, note
 
@@ -18,12 +19,10 @@ PIXELS = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
 
 def explanation(heatmap: np.ndarray, peak: float = 1.0) -> Explanation:
     return Explanation(
-        {"Normal": 0.004, "Pneumonia": 0.996},
-        "Pneumonia",
+        Question("Pneumonia", layers=["resnet50.layer4.2.conv3"]),
+        Prediction({"Normal": 0.004, "Pneumonia": 0.996}),
         heatmap.astype(np.float32),
         peak,
-        "gradcam",
-        ("resnet50.layer4.2.conv3",),
     )
 
 
