@@ -17,7 +17,7 @@ from cxr_gradcam.cam.targets import target_weights
 from cxr_gradcam.models import split_pass as staged
 from cxr_gradcam.models.split_pass import SplitForwardPass
 from cxr_gradcam.models.stages import CONV3, DETAIL, LAYER2, LAYER3, SHORTCUT, STAGES, Trunk
-from tests.tiny import TinyNetwork
+from tests.helpers.tiny import TinyNetwork
 
 
 @pytest.fixture

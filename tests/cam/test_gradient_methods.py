@@ -27,7 +27,7 @@ from cxr_gradcam.cam.gradient_methods import (
 )
 from cxr_gradcam.cam.maps import fuse, upsample
 from cxr_gradcam.cam.methods import METHODS
-from tests.tiny import TinyNetwork
+from tests.helpers.tiny import TinyNetwork
 
 GRADIENT_METHODS = {
     name: method.compute for name, method in METHODS.items() if method.kind == "gradient"
