@@ -50,28 +50,35 @@ def undecodable_message(dataset: Dataset) -> str:
     )
 
 
-def set_transfer_syntax(dataset: Dataset) -> None:
+def native_syntax(declared: UID | None, start: bytes) -> UID:
+    """Return the transfer syntax that a data set itself is written in, without its pixel data.
+
+    Args:
+        declared: What the meta information says, if it does.
+        start: The first six bytes of the data set: a tag, and in explicit VR its type.
+    """
+    if declared in (ImplicitVRLittleEndian, ExplicitVRBigEndian):
+        return declared
+    if declared:
+        return ExplicitVRLittleEndian
+    if not start[4:6].isalpha():
+        return ImplicitVRLittleEndian
+    # Group 8 of big endian reads as 2048 in little endian.
+    return ExplicitVRLittleEndian if start[1] == 0 else ExplicitVRBigEndian
+
+
+def set_transfer_syntax(dataset: Dataset, native: UID) -> None:
     """Set the transfer syntax where it is missing, or contradicts how the pixel data stands.
 
     Args:
         dataset: As it was read from a file; its `file_meta` is changed in place.
+        native: What the data set itself is written in.
     """
     declared = dataset.file_meta.get("TransferSyntaxUID")
-    is_native = declared in (
-        *(None, "", ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian),
-        DeflatedExplicitVRLittleEndian,
-    )
-    if not dataset["PixelData"].is_undefined_length:
-        dataset.file_meta.TransferSyntaxUID = _native_syntax(dataset)
-    elif is_native:
+    if "PixelData" not in dataset or not dataset["PixelData"].is_undefined_length:
+        dataset.file_meta.TransferSyntaxUID = native
+    elif not declared or declared in (native, DeflatedExplicitVRLittleEndian):
         dataset.file_meta.TransferSyntaxUID = syntax_of(_frame(dataset))
-
-
-def _native_syntax(dataset: Dataset) -> UID:
-    is_implicit, is_little_endian = dataset.original_encoding
-    if is_implicit:
-        return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if is_little_endian else ExplicitVRBigEndian
 
 
 def _frame(dataset: Dataset) -> bytes:
