@@ -33,7 +33,6 @@ from cxr_gradcam.imaging.radiograph import RadiographError
 # decoder that may be installed panics at damaged data, which is no Exception.
 _PLUGINS = {
     JPEGBaseline8Bit: "pillow",
-    **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),
     RLELossless: "pydicom",
 }
@@ -101,14 +100,11 @@ def decode_pixels(dataset: Dataset) -> NDArray[np.integer]:
         Exception: Whatever a decoder raises at damaged pixel data.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in JPEGTransferSyntaxes:
+    if syntax in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
         return _decode_jpeg(dataset)
     if syntax in JPEG2000TransferSyntaxes:
         _require_size(dataset, *jpeg_2000_size(_frame(dataset)))
         _remove_boxes(dataset)
-    elif syntax in JPEGLSTransferSyntaxes:
-        header = jpeg_header(_frame(dataset))
-        _require_size(dataset, header.rows, header.columns)
     elif not syntax.is_encapsulated:
         return _decode_native(dataset)
     return _decode(dataset)
@@ -157,7 +153,7 @@ def _between(words: NDArray[np.integer], bits_above: int, unused_bits: int) -> N
 
 
 def _as_represented(samples: NDArray[np.unsignedinteger], dataset: Dataset) -> NDArray[np.integer]:
-    # A code stream of JPEG has no sign: signed values stand in it as their two's complement.
+    # JPEG and JPEG-LS have no sign: signed values stand there as their two's complement.
     if not dataset.PixelRepresentation:
         return samples
     signed = samples.view(np.dtype(f"i{samples.itemsize}"))
