@@ -18,8 +18,8 @@ def luma(colours: NDArray[np.integer]) -> NDArray[np.float32]:
         Luma (H, W) in the unit of `colours`.
 
     Example:
-        >>> luma(np.array([[[255, 0, 0], [7, 7, 7]]], dtype=np.uint8)).round().tolist()
-        [[76.0, 7.0]]
+        >>> luma(np.array([[[100, 0, 0], [7, 7, 7]]], dtype=np.uint8)).round().tolist()
+        [[30.0, 7.0]]
     """
     rows, columns, _ = colours.shape
     grey = np.empty((rows, columns), dtype=np.float32)

@@ -4,22 +4,28 @@ PS3.x stands for that part of the DICOM standard. Only the elements that the pic
 parsed, so that nothing of the patient can reach a message, a warning or a log.
 """
 
+import os
 import re
 import zlib
 from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from cxr_gradcam.imaging.attributes import complete_bits, complete_kind
 from cxr_gradcam.imaging.colour import luma, to_unit_range
-from cxr_gradcam.imaging.elements import hide_texts, refuse_element
+from cxr_gradcam.imaging.elements import INVALID, hide_texts, refuse_element
 from cxr_gradcam.imaging.grey_scale import display
-from cxr_gradcam.imaging.pixel_data import decode_pixels, set_transfer_syntax, undecodable_message
+from cxr_gradcam.imaging.pixel_data import (
+    decode_pixels,
+    native_syntax,
+    set_transfer_syntax,
+    undecodable_message,
+)
 from cxr_gradcam.imaging.radiograph import (
     MAX_BYTES,
     RadiographError,
@@ -31,7 +37,7 @@ from cxr_gradcam.imaging.radiograph import (
 # PS3.3 C.7.3.1.1.1. DR is not defined there but met in practice; XC is the photograph of a film.
 MODALITIES: frozenset[str] = frozenset({"CR", "DX", "DR", "RG", "XC"})
 
-_TAGS = [
+_KEYWORDS = (
     *("SOPClassUID", "Modality", "PresentationLUTShape", "PhotometricInterpretation"),
     *("NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration", "Rows", "Columns"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
@@ -39,7 +45,8 @@ _TAGS = [
     *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData"),
-]
+)
+_TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in _KEYWORDS]
 
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -88,7 +95,6 @@ def read_dicom(data: bytes) -> NDArray[np.float32]:
         dataset = _parse(data)
         _require_radiograph(dataset)
         complete_bits(dataset)
-        set_transfer_syntax(dataset)
         undecodable = undecodable_message(dataset)
     with refusing(undecodable):
         stored = decode_pixels(dataset)
@@ -104,29 +110,41 @@ def _colour_as_grey(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np
 
 
 def _parse(data: bytes) -> Dataset:
+    # pydicom's own reader of files would warn of damaged meta information, whatever it holds.
     if not is_dicom(data):
         data = _PREAMBLE + data.removeprefix(b"DICM")
     stream = BytesIO(data)
     stream.seek(len(_PREAMBLE))
     meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
     hide_texts(meta)
-    if meta.get("TransferSyntaxUID") == "INVALID?":
+    if meta.get("TransferSyntaxUID") == INVALID:
         refuse_element(meta, "TransferSyntaxUID", "the file is damaged")
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        _require_bounded_inflation(stream.read())
-    dataset = dcmread(BytesIO(data), specific_tags=_TAGS)
+        stream = BytesIO(_inflated(stream.read()))
+    return _parse_dataset(stream, meta)
+
+
+def _parse_dataset(stream: BytesIO, meta: Dataset) -> Dataset:
+    syntax = native_syntax(meta.get("TransferSyntaxUID"), stream.read(6))
+    stream.seek(-6, os.SEEK_CUR)
+    dataset = read_dataset(
+        stream, syntax.is_implicit_VR, syntax.is_little_endian, specific_tags=_TAGS
+    )
     hide_texts(dataset)
-    hide_texts(dataset.file_meta)
+    dataset.file_meta = FileMetaDataset(meta)
+    set_transfer_syntax(dataset, syntax)
     complete_kind(dataset)
     return dataset
 
 
-def _require_bounded_inflation(deflated: bytes) -> None:
-    # pydicom inflates without a limit, and a megabyte can become a gigabyte.
-    if len(zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, MAX_BYTES + 1)) > MAX_BYTES:
+def _inflated(deflated: bytes) -> bytes:
+    # A megabyte can become a gigabyte.
+    data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
         raise RadiographError(
             f"The deflated DICOM file holds more than {MAX_BYTES:,} bytes. Export it uncompressed."
         )
+    return data
 
 
 def _require_radiograph(dataset: Dataset) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import NoReturn, cast
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -18,7 +18,7 @@ _TEXTS = {
     "UI": re.compile(rb"[0-9. \0]{0,66}"),
 }
 _NUMBERS = frozenset({"US", "SS", "UL", "SL", "OB", "OW", "OV", "UV", "SQ", "UN", "FL", "FD", None})
-_INVALID = b"INVALID?"
+INVALID = "INVALID?"
 
 
 def hide_texts(dataset: Dataset) -> None:
@@ -33,13 +33,10 @@ def hide_texts(dataset: Dataset) -> None:
         element = cast(RawDataElement, dataset.get_item(tag))
         if not element.is_raw or not isinstance(element.value, bytes):
             continue
-        try:
-            meant = dictionary_VR(tag)
-        except KeyError:
-            continue
+        meant = dictionary_VR(tag) if dictionary_has_tag(tag) else None
         if meant in _TEXTS:
             is_plain = _TEXTS[meant].fullmatch(element.value)
-            value = element.value if is_plain else _INVALID
+            value = element.value if is_plain else INVALID.encode()
             dataset[tag] = element._replace(VR=meant, value=value, length=len(value))
         elif meant != "DS" and element.VR not in _NUMBERS:
             del dataset[tag]

@@ -1,4 +1,4 @@
-"""JPEG Lossless and 12-bit JPEG, decoded by GDCM in a process of its own.
+"""JPEG Lossless, 12-bit JPEG and JPEG-LS, decoded by GDCM in a process of its own.
 
 A crash, a runaway or a leak of the decoder ends that process alone, and nothing of one patient is
 left in memory that decodes the next. The price is the start of a process: about 0.1 s.
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.uid import JPEGExtended12Bit, JPEGLossless
+from pydicom.uid import JPEGExtended12Bit, JPEGLossless, JPEGLSNearLossless
 
 from cxr_gradcam.imaging.code_stream import FrameHeader, jpeg_header
 
 _SCRIPT = Path(__file__).with_name("gdcm_decoder.py")
-_LOSSLESS = 0xC3
-_EXTENDED = 0xC1
+_EXTENDED, _LOSSLESS, _LS = 0xC1, 0xC3, 0xF7
+_SYNTAXES = {_EXTENDED: JPEGExtended12Bit, _LOSSLESS: JPEGLossless, _LS: JPEGLSNearLossless}
 _END = b"\xff\xd9"
 
 # 5 million pixels take 0.3 s of CPU; the clock runs on for a busy machine.
@@ -28,8 +28,10 @@ _MEMORY, _COPIES = 384 * 2**20, 10
 
 
 def needs_gdcm(header: FrameHeader) -> bool:
-    """Return whether a code stream is lossless JPEG, or JPEG of more than 8 bits."""
-    return header.marker == _LOSSLESS or (header.marker == _EXTENDED and header.precision > 8)
+    """Return whether a code stream is lossless JPEG, JPEG-LS, or JPEG of more than 8 bits."""
+    return header.marker in (_LOSSLESS, _LS) or (
+        header.marker == _EXTENDED and header.precision > 8
+    )
 
 
 def decode_with_gdcm(frame: bytes) -> NDArray[np.unsignedinteger]:
@@ -59,7 +61,7 @@ def _run(frame: bytes, header: FrameHeader, sample_bytes: int) -> bytes:
     count = header.rows * header.columns * header.samples
     request = {
         **header._asdict(),
-        "syntax": str(JPEGLossless if header.marker == _LOSSLESS else JPEGExtended12Bit),
+        "syntax": str(_SYNTAXES[header.marker]),
         "folder": _folder_of_gdcm(),
         "memory": _MEMORY + 2 * len(frame) + _COPIES * count * sample_bytes,
         "seconds": int(_CPU_SECONDS + _CPU_SECONDS_PER_MEGAPIXEL * count / 1e6),

@@ -33,7 +33,6 @@ from cxr_gradcam.imaging.radiograph import RadiographError
 # decoder that may be installed panics at damaged data, which is no Exception.
 _PLUGINS = {
     JPEGBaseline8Bit: "pillow",
-    **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),
     RLELossless: "pydicom",
 }
@@ -50,28 +49,35 @@ def undecodable_message(dataset: Dataset) -> str:
     )
 
 
-def set_transfer_syntax(dataset: Dataset) -> None:
+def native_syntax(declared: UID | None, start: bytes) -> UID:
+    """Return the transfer syntax that a data set itself is written in, without its pixel data.
+
+    Args:
+        declared: What the meta information says, if it does.
+        start: The first six bytes of the data set: a tag, and in explicit VR its type.
+    """
+    if declared in (ImplicitVRLittleEndian, ExplicitVRBigEndian):
+        return declared
+    if declared:
+        return ExplicitVRLittleEndian
+    if not start[4:6].isalpha():
+        return ImplicitVRLittleEndian
+    # Group 8 of big endian reads as 2048 in little endian.
+    return ExplicitVRLittleEndian if start[1] == 0 else ExplicitVRBigEndian
+
+
+def set_transfer_syntax(dataset: Dataset, native: UID) -> None:
     """Set the transfer syntax where it is missing, or contradicts how the pixel data stands.
 
     Args:
         dataset: As it was read from a file; its `file_meta` is changed in place.
+        native: What the data set itself is written in.
     """
     declared = dataset.file_meta.get("TransferSyntaxUID")
-    is_native = declared in (
-        *(None, "", ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian),
-        DeflatedExplicitVRLittleEndian,
-    )
-    if not dataset["PixelData"].is_undefined_length:
-        dataset.file_meta.TransferSyntaxUID = _native_syntax(dataset)
-    elif is_native:
+    if "PixelData" not in dataset or not dataset["PixelData"].is_undefined_length:
+        dataset.file_meta.TransferSyntaxUID = native
+    elif not declared or declared in (native, DeflatedExplicitVRLittleEndian):
         dataset.file_meta.TransferSyntaxUID = syntax_of(_frame(dataset))
-
-
-def _native_syntax(dataset: Dataset) -> UID:
-    is_implicit, is_little_endian = dataset.original_encoding
-    if is_implicit:
-        return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if is_little_endian else ExplicitVRBigEndian
 
 
 def _frame(dataset: Dataset) -> bytes:
@@ -94,14 +100,11 @@ def decode_pixels(dataset: Dataset) -> NDArray[np.integer]:
         Exception: Whatever a decoder raises at damaged pixel data.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in JPEGTransferSyntaxes:
+    if syntax in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
         return _decode_jpeg(dataset)
     if syntax in JPEG2000TransferSyntaxes:
         _require_size(dataset, *jpeg_2000_size(_frame(dataset)))
         _remove_boxes(dataset)
-    elif syntax in JPEGLSTransferSyntaxes:
-        header = jpeg_header(_frame(dataset))
-        _require_size(dataset, header.rows, header.columns)
     elif not syntax.is_encapsulated:
         return _decode_native(dataset)
     return _decode(dataset)
@@ -150,7 +153,7 @@ def _between(words: NDArray[np.integer], bits_above: int, unused_bits: int) -> N
 
 
 def _as_represented(samples: NDArray[np.unsignedinteger], dataset: Dataset) -> NDArray[np.integer]:
-    # A code stream of JPEG has no sign: signed values stand in it as their two's complement.
+    # JPEG and JPEG-LS have no sign: signed values stand there as their two's complement.
     if not dataset.PixelRepresentation:
         return samples
     signed = samples.view(np.dtype(f"i{samples.itemsize}"))

@@ -288,7 +288,9 @@ def test_libraries_are_asked_by_name(monkeypatch):
 
 
 def test_torchvision_by_name(monkeypatch):
-    monkeypatch.setattr("cxr_gradcam.models.importing.get_model", lambda name, **_: network(name))
+    monkeypatch.setattr(
+        "cxr_gradcam.models.importing.loading.get_model", lambda name, **_: network(name)
+    )
 
     loaded = load_model("torchvision:mobilenet_v3_small", input_size=SIZE)
 

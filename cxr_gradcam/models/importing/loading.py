@@ -11,11 +11,11 @@ from torch import nn
 from torchvision.models import ResNet, get_model
 
 from cxr_gradcam.models.any_classifier import CAM, guess_preprocessing
-from cxr_gradcam.models.architectures import build
 from cxr_gradcam.models.checkpoint import CheckpointError, locate
+from cxr_gradcam.models.importing.architectures import build
+from cxr_gradcam.models.importing.state_dicts import read_state_dict
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.models.state_dicts import read_state_dict
 
 _LIBRARIES = ("torchvision", "timm", "torchxrayvision")
 

@@ -11,7 +11,7 @@ import torchvision
 from torch import Tensor, nn
 
 from cxr_gradcam.models.checkpoint import CheckpointError
-from cxr_gradcam.models.state_dicts import without_prefixes
+from cxr_gradcam.models.importing.state_dicts import without_prefixes
 
 _COMMON = ("resnet50", "densenet121", "resnet18", "resnet34", "resnet101", "efficientnet_b0")
 _UNUSED = ("googlenet", "inception_v3", "squeezenet1_0", "squeezenet1_1")  # other heads

@@ -1,0 +1,5 @@
+"""Anybody's weights: other people's files and libraries' names."""
+
+from cxr_gradcam.models.importing.loading import load_model
+
+__all__ = ["load_model"]
