@@ -29,6 +29,7 @@ class Prediction:
             sum 1 unless several classes can be true at once.
         finding: the class of the model's operating point, or None.
         verdict: "likely", "uncertain" or "unlikely", of the finding; None without one.
+        multi_label: whether each class is true or false on its own.
         ood_score: how far the image is from those of the training, as a share of the bound: above
             1 it is out of distribution, and the probabilities mean little; None where the model
             has no detector.
@@ -38,11 +39,18 @@ class Prediction:
     finding: str | None = None
     verdict: Verdict | None = None
     ood_score: float | None = None
+    multi_label: bool = False
 
     @property
-    def predicted_class(self) -> str:
-        """The most probable class."""
+    def most_probable(self) -> str:
+        """The most probable class, however improbable."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def predicted_class(self) -> str | None:
+        """The most probable class; None where each may be false, and it is below one half."""
+        name = self.most_probable
+        return None if self.multi_label and self.probabilities[name] < 0.5 else name
 
     @property
     def is_familiar(self) -> bool | None:
@@ -71,7 +79,7 @@ class Explanation:
     @property
     def class_name(self) -> str:
         """The explained class."""
-        return self.question.class_name or self.prediction.predicted_class
+        return self.question.class_name or self.prediction.most_probable
 
     @property
     def method(self) -> str:
@@ -99,8 +107,8 @@ class Explanation:
         return self.prediction.probabilities
 
     @property
-    def predicted_class(self) -> str:
-        """The most probable class."""
+    def predicted_class(self) -> str | None:
+        """The most probable class, or None, as in `Prediction`."""
         return self.prediction.predicted_class
 
     @property
@@ -162,10 +170,9 @@ class Examination:
         """What the model says of the radiograph."""
         probabilities = self.probabilities
         point = self.model.calibration.operating_point
-        if point is None:
-            return Prediction(probabilities, ood_score=self.ood_score)
-        verdict = point.verdict(probabilities[point.class_name])
-        return Prediction(probabilities, point.class_name, verdict, self.ood_score)
+        name = None if point is None else point.class_name
+        verdict = None if point is None else point.verdict(probabilities[point.class_name])
+        return Prediction(probabilities, name, verdict, self.ood_score, self.model.multi_label)
 
     @property
     def ood_score(self) -> float | None:

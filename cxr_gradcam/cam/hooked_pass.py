@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import torch
@@ -12,6 +12,7 @@ from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.hooks import Capture, capturing, hooked, score_gradients
 from cxr_gradcam.cam.layers import Grid
+from cxr_gradcam.cam.outputs import as_two_classes, logits_of, require_hooks
 
 
 class HookedForwardPass(ForwardPass):
@@ -24,6 +25,7 @@ class HookedForwardPass(ForwardPass):
         layers: the target layers by name.
         x: images (N, C, H, W).
         logits_layer: the layer that gives the logits; None for the model itself.
+        two_classes: make two logits of the model's one, of its absence and its presence.
 
     Raises:
         ValueError: a layer that is not reached, does not lead to the scores or has no places.
@@ -35,9 +37,13 @@ class HookedForwardPass(ForwardPass):
         layers: Mapping[str, nn.Module],
         x: Tensor,
         logits_layer: nn.Module | None = None,
+        *,
+        two_classes: bool = False,
     ) -> None:
+        require_hooks(model)
         self.x, self.layers = x.detach(), tuple(layers)
         self._model, self._modules, self._logits_layer = model, dict(layers), logits_layer
+        self._two_classes = two_classes
         self._scores, capture = self._capture(x, torch.no_grad())
         if not self._scores.requires_grad:  # a no_grad of the model's own ended behind the layers
             self._scores, capture = self._capture(x, torch.enable_grad())
@@ -45,7 +51,7 @@ class HookedForwardPass(ForwardPass):
             if name not in capture.outputs:
                 raise ValueError(f"layer {name!r} takes no part in the network's forward pass")
         self._outputs, self.features = capture.outputs, capture.features
-        self._grids = {name: self._grid(name) for name in layers}
+        self._grids = {name: self._grid(name, capture.places) for name in layers}
         self.logits = self._scores.detach()
 
     def _capture(self, x: Tensor, mode: AbstractContextManager[object]) -> tuple[Tensor, Capture]:
@@ -76,14 +82,17 @@ class HookedForwardPass(ForwardPass):
             return self._run(x, capture)
 
     def _run(self, x: Tensor, capture: Capture) -> Tensor:
-        layers = [*self._modules.values(), *filter(None, [self._logits_layer])]
+        convolutions = (each for each in self._model.modules() if isinstance(each, nn.Conv2d))
+        watched = [*self._modules.values(), *filter(None, [self._logits_layer])]
+        layers = dict.fromkeys([*watched, *convolutions])
         with evaluating(self._model), hooked(layers):
             output = self._model(x)
-        return output if capture.logits is None else capture.logits
+        logits = logits_of(output if capture.logits is None else capture.logits)
+        return as_two_classes(logits) if self._two_classes else logits
 
-    def _grid(self, name: str) -> Grid:
+    def _grid(self, name: str, places: Collection[tuple[int, int]]) -> Grid:
         output = self._outputs[name]
-        grid = Grid.of(output, (self.x.shape[-2], self.x.shape[-1]))
+        grid = Grid.of(output, (self.x.shape[-2], self.x.shape[-1]), places)
         if grid is None:
             raise ValueError(
                 f"the output {tuple(output.shape)} of layer {name!r} has no places for the image "

@@ -32,6 +32,7 @@ class Capture:
             called more than once.
         logits: the output of `logits_layer`.
         features: its input.
+        places: (h, w) of every convolution's output: what tokens behind them may stand for.
         is_cut: whether the graph begins at a layer, because nobody trains what comes before.
     """
 
@@ -49,6 +50,7 @@ class Capture:
         self.logits: Tensor | None = None
         self.features: Tensor | None = None
         self.is_cut = False
+        self.places = set[tuple[int, int]]()
 
     def take(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """Keep a watched layer's output and give what the network goes on with.
@@ -57,6 +59,8 @@ class Capture:
         there, the trunk would get no gradient. The network gets a copy, so that an operation in
         place behind the layer changes nothing of what was captured.
         """
+        if isinstance(layer, nn.Conv2d):
+            self.places.add((output.shape[-2], output.shape[-1]))
         if layer is self._logits_layer:
             self.features = inputs[0].detach()
             self.logits = output.clone()  # a sigmoid in place may follow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -28,12 +28,20 @@ class Grid:
     prefix: int = 0
 
     @classmethod
-    def of(cls, output: Tensor, image_size: tuple[int, int]) -> Grid | None:
-        """Recognise the grid by the image's aspect ratio.
+    def of(
+        cls,
+        output: Tensor,
+        image_size: tuple[int, int],
+        places: Collection[tuple[int, int]] | None = None,
+    ) -> Grid | None:
+        """Recognise the grid by the image's aspect ratio, and tokens by an earlier layer's places.
 
         Args:
             output: of a layer: (N, K, h, w), (N, h, w, K) or (N, tokens, K).
             image_size: (H, W) of the network's input.
+            places: (h, w) of the convolutions so far. As many tokens as one of them had places
+                stand for these; other tokens, such as pooled channels, for none. None where
+                nothing is known of them: any grid of the image's aspect ratio is then believed.
 
         Returns:
             The grid, or None where the output is none.
@@ -45,7 +53,12 @@ class Grid:
                 for h, w in ((second, third), (first, second))
             )
             return cls(first, second, True) if as_last < as_first else cls(second, third)
-        return _token_grid(output.shape[1], image_size) if output.ndim == 3 else None
+        if output.ndim != 3:
+            return None
+        grid = _token_grid(output.shape[1], image_size)
+        if places is None or grid is None:
+            return grid
+        return grid if (grid.height, grid.width) in places and output.shape[2] > 1 else None
 
     def arrange(self, output: Tensor) -> Tensor:
         """Bring a layer's output, or its gradient, to (N, K, h, w)."""

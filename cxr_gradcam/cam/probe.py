@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.cam.layers import Grid
+from cxr_gradcam.cam.outputs import logits_of, require_hooks
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,13 @@ def probe(model: nn.Module, x: Tensor) -> Probe:
     Raises:
         ValueError: the model gives something else than (N, C).
     """
+    require_hooks(model)
     trace = _Trace((x.shape[-2], x.shape[-1]))
     with evaluating(model), torch.no_grad(), trace.watching(model):
         output = model(x)
-    if not isinstance(output, Tensor) or output.ndim != 2:
-        what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"a classifier gives one row of scores per image, (N, C), not {what}")
-    logits_layer, multi_label = trace.logits_layer(output)
-    return Probe(trace.target_layer(), logits_layer, multi_label, output.shape[1])
+    scores = logits_of(output)
+    logits_layer, multi_label = trace.logits_layer(scores)
+    return Probe(trace.target_layer(), logits_layer, multi_label, scores.shape[1])
 
 
 class _Trace:
@@ -64,6 +64,7 @@ class _Trace:
         self._thread = get_ident()  # the model may be at work in others
         self._norm: nn.Module | None = None
         self._norm_before_attention: nn.Module | None = None
+        self._grids = set[tuple[int, int]]()
         self._places: tuple[nn.Module, bool] | None = None
         self._linear: tuple[nn.Module, Tensor] | None = None
 
@@ -103,6 +104,8 @@ class _Trace:
             self._norm = module
         if isinstance(module, nn.Linear) and output.ndim == 2:
             self._linear = module, output.clone()  # before anything behind it changes it in place
-        grid = Grid.of(output, self._image_size)
+        if isinstance(module, nn.Conv2d):
+            self._grids.add((output.shape[-2], output.shape[-1]))
+        grid = Grid.of(output, self._image_size, self._grids)
         if grid is not None and grid.height * grid.width > 1:
             self._places = module, output.ndim == 3

@@ -106,8 +106,9 @@ def _report(record: dict[str, Any], *, as_json: bool) -> bool:
     if as_json:
         print(json.dumps(record), flush=True)
     elif not failed:
-        share = record["probabilities"][record["predicted_class"]]
-        print(f"{record['file']}: {record['predicted_class']} {share:.1%}{_remark(record)}")
+        name, share = max(record["probabilities"].items(), key=lambda item: item[1])
+        said = name if record["predicted_class"] is not None else f"no finding, {name}"
+        print(f"{record['file']}: {said} {share:.1%}{_remark(record)}")
     return failed
 
 

@@ -31,7 +31,7 @@ class CAM:
             changed; hooks are there during a call alone.
         target_layers: one or several layers, each a module or its dotted name; None for the last
             layer whose output still has places.
-        class_names: the names of the C classes.
+        class_names: the names of the C classes; of one logit also two, the absence's first.
         preprocessing: how the model wants its input.
         logits_layer: the layer that gives the logits, where the model's output is not them: a
             saturated probability has no gradient to show.
@@ -75,7 +75,10 @@ class CAM:
             else multi_label
         )
         self.class_names = tuple(class_names or guess_class_names(model, learnt.num_classes))
-        if len(self.class_names) != learnt.num_classes:
+        self._two_classes = learnt.num_classes == 1 and len(self.class_names) == 2
+        if self._two_classes:
+            self.multi_label = False
+        elif len(self.class_names) != learnt.num_classes:
             raise ValueError(
                 f"{len(self.class_names)} class names for {learnt.num_classes} classes"
             )
@@ -100,7 +103,9 @@ class CAM:
             ValueError: a layer that is none of the model, or whose output has no places.
         """
         found = self.target_layers if layers is None else named_layers(self.model, layers)
-        return HookedForwardPass(self.model, found, x, self._logits_layer)
+        return HookedForwardPass(
+            self.model, found, x, self._logits_layer, two_classes=self._two_classes
+        )
 
     see = record  # the name of the releases up to 0.1
 
