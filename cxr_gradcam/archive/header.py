@@ -33,6 +33,7 @@ _IMAGE = (
     *("SpecificCharacterSet", "TimezoneOffsetFromUTC", "BurnedInAnnotation", "PatientOrientation"),
     *("ContentDate", "ContentTime", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"),
     *("SeriesDate", "SeriesTime", "ImagerPixelSpacing", "PixelSpacing", "Rows", "Columns"),
+    "BodyPartExamined",
     *("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"),
     *("InstitutionName", "StationName", "Modality"),
 )

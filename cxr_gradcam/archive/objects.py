@@ -19,7 +19,7 @@ _NOT_OF_A_RESULT = (
     *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesDate", "SeriesTime"),
     *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "BurnedInAnnotation"),
     *("ImagerPixelSpacing", "PixelSpacing", "PatientOrientation", "Rows", "Columns"),
-    *("InstitutionName", "StationName"),
+    *("InstitutionName", "StationName", "BodyPartExamined"),
 )
 
 
