@@ -25,10 +25,11 @@ from pydicom.uid import (
 from cxr_gradcam.archive.header import read_header
 from cxr_gradcam.archive.identity import Algorithm
 from cxr_gradcam.archive.results import make_results
-from cxr_gradcam.explanation import explain
-from cxr_gradcam.imaging.dicom import RadiographError
-from cxr_gradcam.imaging.reading import Radiograph, read_radiograph
-from cxr_gradcam.models.resnet50 import DETAIL, SHOWN_FIRST, ResNet50FineTuned
+from cxr_gradcam.explanation import examine
+from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.question import Question
 
 Answer = Callable[[bytes], Mapping[str, Dataset]]
 """Makes the results of a DICOM file."""
@@ -84,15 +85,13 @@ def read_chest(data: bytes) -> tuple[Radiograph, Dataset]:
     return radiograph, header
 
 
-def answer_with(
-    model: ResNet50FineTuned, algorithm: Algorithm, *, detail: str = SHOWN_FIRST
-) -> Answer:
-    """Return what explains the predicted class of an image by Grad-CAM.
+def answer_with(model: Classifier, algorithm: Algorithm, question: Question) -> Answer:
+    """Return what answers the same question about every image.
 
     Args:
-        model: with Grad-CAM enabled.
+        model: what is asked.
         algorithm: the model's identity.
-        detail: a name of `DETAIL`.
+        question: what is asked of it.
 
     Returns:
         A function from a DICOM file to its results; it raises `RadiographError` as `read_chest`.
@@ -100,7 +99,7 @@ def answer_with(
 
     def answer(data: bytes) -> Mapping[str, Dataset]:
         radiograph, _ = read_chest(data)
-        explanation = explain(model, radiograph, layers=DETAIL[detail])
+        explanation = examine(model, radiograph, question.layers).answer(question)
         return make_results(data, radiograph, explanation, algorithm)
 
     return answer

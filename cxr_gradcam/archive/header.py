@@ -17,7 +17,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pydicom.valuerep import validate_value
 
-from cxr_gradcam.imaging.dicom import RadiographError
+from cxr_gradcam.imaging.dicom import is_dicom
+from cxr_gradcam.imaging.radiograph import RadiographError
 
 # PS3.3 C.7.1.1, C.7.2.1 and C.7.2.2: what describes the patient and the study
 _PATIENT_AND_STUDY = (
@@ -92,7 +93,9 @@ def read_header(data: bytes) -> Dataset:
     try:
         with quiet():
             dataset = dcmread(
-                BytesIO(data),
+                BytesIO(
+                    data if is_dicom(data) else bytes(128) + b"DICM" + data.removeprefix(b"DICM")
+                ),
                 stop_before_pixels=True,
                 specific_tags=[*_PATIENT_AND_STUDY, *_REFERENCE, *_IMAGE],
             )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from uuid import UUID, uuid5
 
 from pydicom.dataset import Dataset
 
+from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.models.checkpoint import bundled_checkpoint, checksum
+from cxr_gradcam.models.checkpoint import checksum
 
 MANUFACTURER = "cxr_gradcam"
 DISCLAIMER = "research, not for diagnosis"
@@ -86,20 +87,15 @@ class Result:
         Returns:
             The UID.
         """
-        asked = self.explanation
-        question = [asked.class_name, asked.method, asked.contrast_with, asked.against]
-        return derived_uid(
-            *(str(self.header.SOPInstanceUID), self.algorithm.checksum),
-            *(json.dumps([*question, *asked.layers]), *what),
-        )
+        question = json.dumps(asdict(self.explanation.question))
+        image = str(self.header.SOPInstanceUID)
+        return derived_uid(image, self.algorithm.checksum, question, *what)
 
     @property
     def title(self) -> str:
         """What the map shows, in words."""
-        asked = self.explanation
-        direction = "against" if asked.against else "for"
-        other = "" if asked.contrast_with is None else f" rather than {asked.contrast_with}"
-        return f"{METHODS[asked.method].label} {direction} {asked.class_name}{other}"
+        question = self.explanation.question
+        return f"{METHODS[question.method].label} {question}"
 
     @property
     def finding(self) -> str:

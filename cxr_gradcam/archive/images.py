@@ -13,7 +13,7 @@ from pydicom.uid import ParametricMapStorage, SecondaryCaptureImageStorage
 
 from cxr_gradcam.archive.identity import DISCLAIMER, Result
 from cxr_gradcam.archive.objects import add_source, as_text, coded, new_object
-from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.cam.methods import METHODS, Kind
 from cxr_gradcam.imaging.rendering import RGBImage
 
 PICTURE_SERIES, MAP_SERIES = 9001, 9003
@@ -27,6 +27,12 @@ _AXES = {
     **{"A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)},
 }
 _FRONTAL = ("L", "F")
+
+_QUANTITIES: dict[Kind, Code] = {
+    "gradient": codes.DCM.GradientWeightedClassActivation,
+    "perturbation": codes.DCM.ClassActivation,
+    "activation": codes.DCM.Saliency,
+}
 
 
 def secondary_capture(result: Result, picture: RGBImage, name: str, instance: int) -> Dataset:
@@ -140,10 +146,7 @@ def _shared_groups(made: Dataset, result: Result) -> Dataset:
 
 def quantity(method: str) -> Code:
     """Return the code of what a method's map shows (PS3.16 CID 217, Visual Explanation)."""
-    shown: Code = codes.DCM.GradientWeightedClassActivation
-    if METHODS[method].is_slow:
-        shown = codes.DCM.ClassActivation
-    return shown if METHODS[method].needs_class else codes.DCM.Saliency
+    return _QUANTITIES[METHODS[method].kind]
 
 
 def _pixel_measures(header: Dataset) -> Dataset:

@@ -19,7 +19,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from cxr_gradcam.archive.answering import IMAGE_CLASSES, decodable_syntaxes, read_chest
 from cxr_gradcam.archive.counters import Counters
 from cxr_gradcam.archive.spool import Spool
-from cxr_gradcam.imaging.dicom import MAX_BYTES, RadiographError
+from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 
 _log = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ from cxr_gradcam.archive.images import parametric_map, secondary_capture
 from cxr_gradcam.archive.pictures import contour_picture, overlay_picture
 from cxr_gradcam.archive.report import structured_report
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.imaging.dicom import RadiographError
-from cxr_gradcam.imaging.reading import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 
 KINDS = ("overlay", "contours", "map", "report")
 """The objects of a result, in the order in which they are made, stored and sent."""

@@ -38,6 +38,7 @@ from cxr_gradcam.archive.node import Node, Pauses
 from cxr_gradcam.archive.receiver import Caller, Limits
 from cxr_gradcam.archive.results import KINDS, make_results
 from cxr_gradcam.archive.spool import Spool
+from cxr_gradcam.question import Question
 from tests.archive.servers import Orthanc, need, run, wait_until
 from tests.archive.sources import PATIENT, bare_source, file_of, source
 
@@ -120,7 +121,9 @@ def test_an_archive_gets_results_of_what_dcmtk_sends(
     need("storescu", "echoscu")
     destination = StoreDestination(orthanc.title, "127.0.0.1", orthanc.dicom_port)
     (tmp_path / "film.dcm").write_bytes(film := file_of(source()))
-    with running(tmp_path / "spool", answer_with(weights, algorithm), destination) as node:
+    with running(
+        tmp_path / "spool", answer_with(weights, algorithm, Question()), destination
+    ) as node:
         call = ("-aec", "NODE", "127.0.0.1", node.port)
         assert run("echoscu", *call).returncode == 0
         for _ in range(2):
@@ -130,7 +133,7 @@ def test_an_archive_gets_results_of_what_dcmtk_sends(
     assert orthanc.store(film) == "Success"
     (study,) = orthanc.get("/studies")
     assert len(orthanc.get(f"/studies/{study}/instances")) == 1 + len(KINDS)
-    for made in answer_with(weights, algorithm)(film).values():
+    for made in answer_with(weights, algorithm, Question())(film).values():
         (name,) = orthanc.find(made.SOPInstanceUID)
         stored = orthanc.request("GET", f"/instances/{name}/file").content
         assert dcmread(BytesIO(stored)) == dcmread(BytesIO(file_of(made)))

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -25,6 +26,16 @@ from tests.archive.sources import PATIENT, bare_source, chest, file_of, source
 def errors_of(path: Path) -> list[str]:
     said = run("dciodvfy", "-new", path)
     return [line for line in said.stderr.splitlines() if line.startswith("Error")]
+
+
+def changed(explanation: Explanation, **values: Any) -> Explanation:
+    """An explanation with other values, wherever they stand in it."""
+    parts = {}
+    for name in ("question", "prediction"):
+        part = getattr(explanation, name)
+        own = {field.name for field in dataclasses.fields(part)} & values.keys()
+        parts[name] = dataclasses.replace(part, **{key: values[key] for key in own})
+    return dataclasses.replace(explanation, **parts)
 
 
 def written(
@@ -52,7 +63,9 @@ def test_the_same_run_writes_the_same_files(
     assert len(set(tmp_path.rglob("*"))) == 2 + 2 * len(KINDS)
 
 
-@pytest.mark.parametrize("change", ["image", "weights", "class", "method", "contrast", "against"])
+@pytest.mark.parametrize(
+    "change", ["image", "weights", "class", "method", "contrast", "against", "fusion"]
+)
 def test_another_image_model_or_question_has_identifiers_of_its_own(
     results: dict[str, Dataset], explanation: Explanation, algorithm: Algorithm, change: str
 ) -> None:
@@ -64,8 +77,9 @@ def test_another_image_model_or_question_has_identifiers_of_its_own(
         "method": {"method": "layercam"},
         "contrast": {"contrast_with": "Normal"},
         "against": {"against": True},
+        "fusion": {"fusion": "max"},
     }.get(change, {})
-    explanation = dataclasses.replace(explanation, **asked)
+    explanation = changed(explanation, **asked)
     others = make_results(film, read_radiograph(film), explanation, algorithm)
     for level in ("SOPInstanceUID", "SeriesInstanceUID"):
         assert not {made[level].value for made in results.values()} & {
@@ -258,8 +272,8 @@ def test_a_validator_finds_no_error_whatever_was_asked(
 ) -> None:
     if "probabilities" in change:
         change |= {"class_name": "Verschattung der Größe 3", "finding": None, "verdict": None}
-    changed = dataclasses.replace(explanation, **change)
-    for path in written(tmp_path, source(), changed, algorithm).values():
+    other = changed(explanation, **change)
+    for path in written(tmp_path, source(), other, algorithm).values():
         assert errors_of(path) == []
 
 
