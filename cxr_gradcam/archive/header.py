@@ -92,10 +92,10 @@ def read_header(data: bytes) -> Dataset:
     """
     try:
         with quiet():
+            if not is_dicom(data):
+                data = bytes(128) + b"DICM" + data.removeprefix(b"DICM")
             dataset = dcmread(
-                BytesIO(
-                    data if is_dicom(data) else bytes(128) + b"DICM" + data.removeprefix(b"DICM")
-                ),
+                BytesIO(data),
                 stop_before_pixels=True,
                 specific_tags=[*_PATIENT_AND_STUDY, *_REFERENCE, *_IMAGE],
             )

@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
+
+from pynetdicom.transport import ThreadedAssociationServer
 
 from cxr_gradcam.archive.answering import Answer
 from cxr_gradcam.archive.counters import Counters
 from cxr_gradcam.archive.destination import Destination, SendError
 from cxr_gradcam.archive.receiver import Caller, Limits, Receiver
 from cxr_gradcam.archive.spool import Spool
+from cxr_gradcam.imaging.radiograph import RadiographError
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ class Node:
         answer: makes the results of an image.
         destination: takes the results.
         title: AE title.
-        address: host and port to listen at; port 0 for any that is free.
+        address: host and port to listen at, port 0 for any that is free; None not to listen.
         callers: who may call; none for anybody.
         limits: what is taken at most.
         tls: for encrypted connections of callers.
@@ -41,7 +45,7 @@ class Node:
     answer: Answer
     destination: Destination
     title: str
-    address: tuple[str, int]
+    address: tuple[str, int] | None
     callers: tuple[Caller, ...] = ()
     limits: Limits = field(default_factory=Limits)
     tls: ssl.SSLContext | None = None
@@ -50,6 +54,7 @@ class Node:
     def __post_init__(self) -> None:
         self.counters = Counters()
         self._stopping, self._image_came, self._result_came = Event(), Event(), Event()
+        self._server: ThreadedAssociationServer | None = None
         self._threads = [Thread(target=self._explain_all), Thread(target=self._deliver_all)]
 
     def start(self) -> None:
@@ -58,17 +63,19 @@ class Node:
         Raises:
             OSError: the port cannot be had.
         """
-        receiver = Receiver(
-            self.spool, self.counters, self.limits, self.callers, self._image_came.set
-        )
-        self._server = receiver.start(self.title, self.address, self.tls)
-        _log.info("%s listens at %s, port %d", self.title, self.address[0], self.port)
+        if self.address is not None:
+            receiver = Receiver(
+                self.spool, self.counters, self.limits, self.callers, self._image_came.set
+            )
+            self._server = receiver.start(self.title, self.address, self.tls)
+            _log.info("%s listens at %s, port %d", self.title, self.address[0], self.port)
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
         """Listen no more, and finish the image in hand; what waits is there at the next start."""
-        self._server.shutdown()
+        if self._server is not None:
+            self._server.shutdown()
         self._stopping.set()
         self._image_came.set()
         self._result_came.set()
@@ -77,8 +84,26 @@ class Node:
 
     @property
     def port(self) -> int:
-        """The port that it listens at."""
-        return int(self._server.server_address[1])
+        """The port that it listens at; 0 where it does not."""
+        return 0 if self._server is None else int(self._server.server_address[1])
+
+    def take(self, uid: str, fetch: Callable[[], bytes]) -> None:
+        """Take an image that is to be fetched; what was taken before is not answered again.
+
+        Args:
+            uid: its SOP Instance UID.
+            fetch: returns its file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        key = self.spool.key(uid)
+        if self.spool.knows(key):
+            self.counters.add("repeated")
+            return
+        self.spool.put(key, fetch())
+        self.counters.add("received")
+        self._image_came.set()
 
     def is_idle(self) -> bool:
         """Return whether everything that was received has been delivered."""
@@ -101,6 +126,11 @@ class Node:
     def _explain(self, key: str) -> None:
         try:
             self.spool.answer(key, self.answer(self.spool.read(key)))
+        except RadiographError as error:
+            self.counters.add("refused")
+            _log.warning("image %s is none to be explained: %s", key[:8], error)
+            self.spool.drop(key)
+            return
         except Exception as error:
             # Its message could hold a value of the header.
             self.counters.add("failed")

@@ -106,6 +106,11 @@ class Spool:
         _sync(self._outgoing)
         self._image(key).unlink()
 
+    def drop(self, key: str) -> None:
+        """Be done with an image that is none to be explained."""
+        self._set_mark(key)
+        self._image(key).unlink()
+
     def fail(self, key: str) -> None:
         """Set an image aside that could not be explained."""
         self._image(key).replace(self._failed_image(key))
@@ -119,10 +124,7 @@ class Spool:
         """Forget a file that has been sent; with the last one its image is answered."""
         folder = self._outgoing / key
         if [*folder.iterdir()] == [path]:
-            mark = self._mark(key)
-            mark.parent.mkdir(exist_ok=True, mode=0o700)
-            mark.touch()
-            _sync(mark.parent)
+            self._set_mark(key)
         path.unlink()
         if not any(folder.iterdir()):
             folder.rmdir()
@@ -151,6 +153,12 @@ class Spool:
 
     def _failed_image(self, key: str) -> Path:
         return self._failed / f"{key}.dcm"
+
+    def _set_mark(self, key: str) -> None:
+        mark = self._mark(key)
+        mark.parent.mkdir(exist_ok=True, mode=0o700)
+        mark.touch()
+        _sync(mark.parent)
 
     def _mark(self, key: str) -> Path:
         return self._answered / key[:2] / key

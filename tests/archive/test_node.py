@@ -121,9 +121,8 @@ def test_an_archive_gets_results_of_what_dcmtk_sends(
     need("storescu", "echoscu")
     destination = StoreDestination(orthanc.title, "127.0.0.1", orthanc.dicom_port)
     (tmp_path / "film.dcm").write_bytes(film := file_of(source()))
-    with running(
-        tmp_path / "spool", answer_with(weights, algorithm, Question()), destination
-    ) as node:
+    answer = answer_with(weights, algorithm, Question())
+    with running(tmp_path / "spool", answer, destination) as node:
         call = ("-aec", "NODE", "127.0.0.1", node.port)
         assert run("echoscu", *call).returncode == 0
         for _ in range(2):
@@ -133,7 +132,7 @@ def test_an_archive_gets_results_of_what_dcmtk_sends(
     assert orthanc.store(film) == "Success"
     (study,) = orthanc.get("/studies")
     assert len(orthanc.get(f"/studies/{study}/instances")) == 1 + len(KINDS)
-    for made in answer_with(weights, algorithm, Question())(film).values():
+    for made in answer(film).values():
         (name,) = orthanc.find(made.SOPInstanceUID)
         stored = orthanc.request("GET", f"/instances/{name}/file").content
         assert dcmread(BytesIO(stored)) == dcmread(BytesIO(file_of(made)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,15 @@ def test_a_damaged_header_is_refused_without_its_values() -> None:
         read_header(data)
     assert "Doe" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_data_set_without_preamble_has_results_too() -> None:
+    film, stream = source(), BytesIO()
+    del film.file_meta
+    film.save_as(stream, implicit_vr=True, little_endian=True)
+    header = read_header(stream.getvalue())
+    assert header.SOPInstanceUID == film.SOPInstanceUID
+    assert header.PatientName == "Doe^Jane"
 
 
 def test_only_a_dicom_image_has_dicom_results(
