@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,13 +13,16 @@ from PIL import Image
 
 from cxr_gradcam.batch.names import unique_stems
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.explanation import examine
-from cxr_gradcam.imaging.radiograph import RadiographError
+from cxr_gradcam.explanation import Explanation, examine
+from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.question import Question
 from cxr_gradcam.report import record
+
+Export = Callable[[Path, Radiograph, Explanation], Mapping[str, Path]]
+"""Writes outputs of a file, its radiograph and its explanation; returns them by what they are."""
 
 
 def explain_files(
@@ -31,6 +34,7 @@ def explain_files(
     alpha: float = 0.5,
     colormap: str = "jet",
     progress: Progress | None = None,
+    also: Export | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Explain files one by one and save heat map and overlay of each as PNG.
 
@@ -42,6 +46,7 @@ def explain_files(
         alpha: opacity of the map in the overlay, in [0, 1].
         colormap: a name of `rendering.COLORMAPS`.
         progress: called while Score-CAM and Ablation-CAM are at work.
+        also: writes further outputs of a file.
 
     Yields:
         Per file, in order: {"file", the keys of `report.record`, "outputs"}, or {"file", "error"}
@@ -66,8 +71,13 @@ def explain_files(
         outputs = {name: output / f"{stem}-{name}.png" for name in pictures}
         try:
             _save(pictures, outputs)
+            if also is not None:
+                outputs |= also(file, radiograph, explanation)
         except OSError as error:
             yield {"file": str(file), "error": _unsaved(error)}
+            continue
+        except RadiographError as error:
+            yield {"file": str(file), "error": str(error)}
             continue
         saved = {name: str(path) for name, path in outputs.items()}
         yield {"file": str(file), **record(explanation), "outputs": saved}

@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "train a model on folders of radiographs",
     "calibrate": "fit probabilities, verdicts and the out-of-distribution detector",
     "evaluate": "measure a model on folders of radiographs",
+    "node": "explain what an archive sends, and send the results back",
     "model-card": "write the bundled weights' card",
     "demo": "show what the package does, on an example",
 }

@@ -12,10 +12,19 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from cxr_gradcam.batch.files import explain_files
+from cxr_gradcam.batch.files import Export, explain_files
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.cli.options import FAILED, FAILED_SOME, add_json, add_weights, complain
+from cxr_gradcam.cli.options import (
+    FAILED,
+    FAILED_SOME,
+    add_json,
+    add_weights,
+    complain,
+    require_archive,
+)
+from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST
@@ -50,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--alpha", type=float, default=0.5, help="opacity of the map, 0 to 1")
     parser.add_argument("--colormap", choices=tuple(COLORMAPS), default="jet")
+    parser.add_argument(
+        "--dicom",
+        action="store_true",
+        help="for DICOM files: also pictures, map and report as DICOM, in the patient's study",
+    )
     add_weights(parser)
     add_json(parser)
 
@@ -75,8 +89,24 @@ def run(options: argparse.Namespace) -> int:
             alpha=options.alpha,
             colormap=options.colormap,
             progress=progress,
+            also=_dicom_results(options) if options.dicom else None,
         )
         return _report_all(records, options)
+
+
+def _dicom_results(options: argparse.Namespace) -> Export:
+    require_archive()
+    from cxr_gradcam.archive.identity import Algorithm
+    from cxr_gradcam.archive.results import write_results
+
+    algorithm = Algorithm.of_weights(options.weights)
+
+    def write(file: Path, radiograph: Radiograph, explanation: Explanation) -> dict[str, Path]:
+        data = file.read_bytes()
+        made = write_results(options.output, data, radiograph, explanation, algorithm)
+        return {f"dicom-{kind}": path for kind, path in made.items()}
+
+    return write
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
@@ -12,9 +13,17 @@ from cxr_gradcam.data.split import Sources
 FAILED_SOME, FAILED = 1, 2
 """Exit statuses: some of several inputs failed; the command failed."""
 
+_OF_THE_ARCHIVE = ("highdicom", "pynetdicom", "dicomweb_client")
 
 DATA_HELP = "a source's folder, with one per class; [NAME=]A+B: two that are one source"
 READS_HELP = "what radiologists saw: image,age,view,read; beside the class folders it describes"
+
+
+def require_archive() -> None:
+    """Refuse to work with an archive where the libraries for it are missing."""
+    missing = [name for name in _OF_THE_ARCHIVE if find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} missing: pip install 'cxr-gradcam[archive]'")
 
 
 def complain(message: str) -> None:

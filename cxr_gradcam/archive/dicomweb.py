@@ -1,0 +1,144 @@
+"""An archive that speaks DICOMweb (PS3.18): images by QIDO and WADO, results by STOW."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from dicomweb_client import DICOMwebClient
+from pydicom import dcmread
+from requests import PreparedRequest, RequestException, Session
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from cxr_gradcam.archive.answering import IMAGE_CLASSES
+from cxr_gradcam.archive.destination import SendError
+from cxr_gradcam.archive.header import quiet
+
+TOKEN, USER, PASSWORD = "DICOMWEB_TOKEN", "DICOMWEB_USER", "DICOMWEB_PASSWORD"
+"""Environment variables: a bearer token, or name and password for basic authentication."""
+
+# Its messages name studies, which belong to patients.
+logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL)
+
+_CLASS, _STUDY, _SERIES, _INSTANCE = "00080016", "0020000D", "0020000E", "00080018"
+
+
+class DicomwebError(ValueError):
+    """An archive did not answer as it should; the message tells nothing of the patient."""
+
+
+class _BearerToken(AuthBase):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class DicomwebArchive:
+    """A DICOMweb service, which takes results as a `Destination` does.
+
+    Args:
+        url: of the service, to which /studies is added.
+        environment: where `TOKEN`, or `USER` and `PASSWORD`, are looked for.
+
+    Raises:
+        DicomwebError: the URL is no URL of a service.
+    """
+
+    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
+        session = Session()
+        if token := environment.get(TOKEN):
+            session.auth = _BearerToken(token)
+        elif user := environment.get(USER):
+            session.auth = HTTPBasicAuth(user, environment.get(PASSWORD, ""))
+        try:
+            self._client = DICOMwebClient(url.rstrip("/"), session)
+        except ValueError:
+            raise DicomwebError(
+                f"{url!r} is no DICOMweb service: write its URL, as http://HOST:PORT/dicom-web"
+            ) from None
+        # The node tries again itself, and a person is told at once.
+        self._client.set_http_retry_params(retry=False)
+
+    def images(
+        self, study: str | None = None, query: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[str, str, str]]:
+        """Find the images that can be explained.
+
+        Args:
+            study: a Study Instance UID, to search in that study alone.
+            query: {keyword: value} to be matched, as {"StudyDate": "20240101-20240131"}.
+
+        Yields:
+            UIDs of study, series and instance, of CR and DX images.
+
+        Raises:
+            DicomwebError: the archive cannot be reached, refuses, or knows no such attribute.
+        """
+        found: list[dict[str, Any]] = self._ask(
+            self._client.search_for_instances,
+            study,
+            fields=["SOPClassUID"],
+            search_filters=dict(query or {}),
+            get_remaining=True,
+        )
+        for item in found:
+            if item[_CLASS]["Value"][0] in IMAGE_CLASSES:
+                yield tuple(item[tag]["Value"][0] for tag in (_STUDY, _SERIES, _INSTANCE))
+
+    def fetch(self, study: str, series: str, instance: str) -> bytes:
+        """Return the file of an image, compressed as it is stored.
+
+        Args:
+            study: its Study Instance UID.
+            series: its Series Instance UID.
+            instance: its SOP Instance UID.
+
+        Raises:
+            DicomwebError: the archive cannot be reached, or does not give it.
+        """
+        dataset = self._ask(
+            self._client.retrieve_instance,
+            *(study, series, instance),
+            media_types=(("application/dicom", "*"),),
+        )
+        stream = BytesIO()
+        with quiet():
+            dataset.save_as(stream, enforce_file_format=True)
+        return stream.getvalue()
+
+    def send(self, files: Iterable[Path], delivered: Callable[[Path], None]) -> None:
+        """Store DICOM files one by one; see `Destination`."""
+        for path in files:
+            with quiet():
+                dataset = dcmread(path)
+            study = str(dataset.StudyInstanceUID)
+            try:
+                answer = self._ask(self._client.store_instances, [dataset], study)
+            except DicomwebError as error:
+                raise SendError(str(error), concerns_all=True) from None
+            failed = answer.get("FailedSOPSequence")
+            if failed:
+                reason = failed[0].get("FailureReason", 0)
+                raise SendError(f"the DICOMweb archive refused an object: 0x{reason:04X}")
+            delivered(path)
+
+    def _ask(self, method: Callable[..., Any], *what: object, **options: object) -> Any:  # noqa: ANN401
+        try:
+            return method(*what, **options)
+        except RequestException as error:
+            said = "no answer" if error.response is None else f"status {error.response.status_code}"
+            raise DicomwebError(
+                f"the DICOMweb archive did not do it: {said}. Check its URL, and the environment's "
+                f"{TOKEN}, or {USER} and {PASSWORD}."
+            ) from None
+        except (KeyError, ValueError, OSError) as error:
+            raise DicomwebError(
+                f"the DICOMweb archive was not understood ({type(error).__name__}). "
+                "Check its URL, and the keywords of the query."
+            ) from None

@@ -1,0 +1,225 @@
+"""The side of the node that others call: C-ECHO and C-STORE (PS3.4 annexes A and B)."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+from pydicom.dataset import Dataset
+from pynetdicom import AE, _config, evt
+from pynetdicom.events import Event
+from pynetdicom.pdu import P_DATA_TF
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.transport import ThreadedAssociationServer
+
+from cxr_gradcam.archive.answering import IMAGE_CLASSES, decodable_syntaxes, read_chest
+from cxr_gradcam.archive.counters import Counters
+from cxr_gradcam.archive.spool import Spool
+from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
+
+_log = logging.getLogger(__name__)
+
+# Its own log names instances, which belong to patients.
+_config.LOG_HANDLER_LEVEL = "none"
+
+# PS3.4 table B.2-1, and PS3.8 table 9-21 for a rejected association
+SUCCESS, OUT_OF_RESOURCES, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xC000
+_CALLER_NOT_RECOGNIZED = 1, 1, 3
+
+_OVERHEAD = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the node takes at most.
+
+    Args:
+        associations: open at a time.
+        image_bytes: of one image.
+        spool_bytes: of all that waits on the disk.
+        free_bytes: that stay free on the disk.
+    """
+
+    associations: int = 10
+    image_bytes: int = MAX_BYTES // 4
+    spool_bytes: int = 4 * 2**30
+    free_bytes: int = 2**30
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who may send: an AE title, an address, or one at the other; empty stands for any.
+
+    Args:
+        title: AE title.
+        address: of the internet protocol, as a number.
+    """
+
+    title: str = ""
+    address: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Caller:
+        """Read "TITLE", "@ADDRESS" or "TITLE@ADDRESS".
+
+        Example:
+            >>> Caller.parse("CT1@10.0.0.7")
+            Caller(title='CT1', address='10.0.0.7')
+        """
+        title, _, address = text.partition("@")
+        return cls(title, address)
+
+    def matches(self, title: str, address: str) -> bool:
+        """Return whether a caller is the one that is meant."""
+        return self.title in ("", title) and self.address in ("", address)
+
+
+class Receiver:
+    """Takes images into a spool.
+
+    Args:
+        spool: where they are put before they are acknowledged.
+        counters: counts them.
+        limits: what is taken at most.
+        callers: who may call; none for anybody.
+        arrived: called after an image has been put there.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        counters: Counters,
+        limits: Limits,
+        callers: tuple[Caller, ...],
+        arrived: Callable[[], None],
+    ) -> None:
+        self._spool, self._counters, self._limits = spool, counters, limits
+        self._callers, self._arrived = callers, arrived
+        # One image at a time is decoded, so that many associations do not take memory for many.
+        self._one_at_a_time = Lock()
+        self._received, self._too_large = dict[int, int](), set[int]()
+
+    def start(
+        self, title: str, address: tuple[str, int], tls: ssl.SSLContext | None = None
+    ) -> ThreadedAssociationServer:
+        """Begin to listen.
+
+        Args:
+            title: AE title; callers must use it.
+            address: host and port; port 0 for any that is free.
+            tls: for an encrypted connection.
+
+        Returns:
+            The running server.
+
+        Raises:
+            OSError: the port cannot be had.
+        """
+        entity = AE(ae_title=title)
+        entity.require_called_aet = True
+        entity.maximum_associations = self._limits.associations
+        entity.add_supported_context(Verification)
+        for image_class in IMAGE_CLASSES:
+            entity.add_supported_context(image_class, decodable_syntaxes())
+        server = entity.start_server(
+            address,
+            block=False,
+            ssl_context=tls,
+            evt_handlers=[
+                (evt.EVT_REQUESTED, self._admit),
+                (evt.EVT_PDU_RECV, self._bound),
+                (evt.EVT_CONN_CLOSE, self._forget),
+                (evt.EVT_C_STORE, self._store),
+            ],
+        )
+        assert server is not None  # not blocking  # noqa: S101
+        return server
+
+    def _admit(self, event: Event) -> None:
+        requestor = event.assoc.requestor
+        request = requestor.primitive
+        title = "" if request is None else str(request.calling_ae_title).strip()
+        known = any(caller.matches(title, str(requestor.address)) for caller in self._callers)
+        if self._callers and not known:
+            _log.warning("an association was rejected: its caller is not on the list")
+            event.assoc.acse.send_reject(*_CALLER_NOT_RECOGNIZED)
+            event.assoc.kill()
+
+    def _bound(self, event: Event) -> None:
+        """Abort an association whose message grows beyond what is taken."""
+        if not isinstance(event.pdu, P_DATA_TF) or id(event.assoc) in self._too_large:
+            return
+        key, total, is_done = id(event.assoc), 0, False
+        for item in event.pdu.presentation_data_value_items:
+            value = item.presentation_data_value or b""
+            total += len(value)
+            # PS3.8 annex E.2: the first byte says whether this is a command, and the last fragment
+            is_done |= value[:1] == b"\x02"
+        total += self._received.get(key, 0)
+        self._received[key] = 0 if is_done else total
+        if total > self._limits.image_bytes + _OVERHEAD:
+            self._counters.add("refused")
+            _log.warning("an association was aborted: its image is larger than the limit")
+            self._too_large.add(key)
+            event.assoc.abort()
+
+    def _forget(self, event: Event) -> None:
+        self._received.pop(id(event.assoc), None)
+        self._too_large.discard(id(event.assoc))
+
+    def _store(self, event: Event) -> Dataset:
+        """Answer a C-STORE request; nothing may be raised, for it would be logged with its data."""
+        try:
+            uid = str(event.file_meta.MediaStorageSOPInstanceUID)
+            return self._take(uid, event.encoded_dataset())
+        except RadiographError as error:
+            return self._refuse(NOT_UNDERSTOOD, str(error))
+        except OSError as error:
+            return self._refuse(OUT_OF_RESOURCES, f"The image cannot be kept: {error.strerror}.")
+        except Exception as error:
+            return self._refuse(
+                NOT_UNDERSTOOD, f"The image cannot be taken: {type(error).__name__}."
+            )
+
+    def _take(self, uid: str, data: bytes) -> Dataset:
+        key = self._spool.key(uid)
+        if self._spool.knows(key):
+            self._counters.add("repeated")
+            return _status(SUCCESS)
+        self._require_room(len(data))
+        with self._one_at_a_time:
+            _, header = read_chest(data)
+            if header.SOPInstanceUID != uid:
+                raise RadiographError("The image and the request have different identifiers.")
+            if not self._spool.knows(key):
+                self._spool.put(key, data)
+        self._counters.add("received")
+        self._arrived()
+        return _status(SUCCESS)
+
+    def _require_room(self, size: int) -> None:
+        limits = self._limits
+        if size > limits.image_bytes:
+            raise RadiographError(
+                f"The image has {size:,} bytes; {limits.image_bytes:,} are taken."
+            )
+        free = shutil.disk_usage(self._spool.folder).free
+        if self._spool.size() + size > limits.spool_bytes or free - size < limits.free_bytes:
+            raise OSError(None, "too much is waiting, or the disk is full")
+
+    def _refuse(self, code: int, reason: str) -> Dataset:
+        self._counters.add("refused")
+        _log.warning("an image was refused (status 0x%04X): %s", code, reason)
+        return _status(code, reason)
+
+
+def _status(code: int, reason: str = "") -> Dataset:
+    status = Dataset()
+    status.Status = code
+    if reason:
+        status.ErrorComment = reason.encode("ascii", "replace").decode()[:64]
+    return status

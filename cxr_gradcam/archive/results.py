@@ -1,0 +1,110 @@
+"""One explanation as DICOM objects, ready for the archive that the image is in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from cxr_gradcam.archive.header import quiet, read_header
+from cxr_gradcam.archive.identity import Algorithm, Result
+from cxr_gradcam.archive.images import parametric_map, secondary_capture
+from cxr_gradcam.archive.pictures import contour_picture, overlay_picture
+from cxr_gradcam.archive.report import structured_report
+from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
+
+KINDS = ("overlay", "contours", "map", "report")
+"""The objects of a result, in the order in which they are made, stored and sent."""
+
+
+def make_results(
+    data: bytes, radiograph: Radiograph, explanation: Explanation, algorithm: Algorithm
+) -> dict[str, Dataset]:
+    """Make the DICOM objects of a result.
+
+    They belong to the source's study, in series of their own, and are the same, byte for byte,
+    whenever the same question about the same image is put to the same weights.
+
+    Args:
+        data: the DICOM file that the radiograph was read from.
+        radiograph: what was read from it.
+        explanation: of the radiograph.
+        algorithm: what made the explanation.
+
+    Returns:
+        {kind: object} for the four `KINDS`.
+
+    Raises:
+        RadiographError: the file is no DICOM, its header is damaged, or does not name image,
+            series and study.
+    """
+    if radiograph.file_format != "DICOM":
+        raise RadiographError(
+            f"DICOM results belong to a DICOM image; received {radiograph.file_format}. "
+            "Choose the DICOM file, or leave the DICOM results out."
+        )
+    result = Result(read_header(data), explanation, algorithm)
+    pictures = overlay_picture(result, radiograph), contour_picture(result, radiograph)
+    with quiet():
+        evidence_map = parametric_map(result)
+        return {
+            "overlay": secondary_capture(result, pictures[0], "Overlay", 1),
+            "contours": secondary_capture(result, pictures[1], "Contours", 2),
+            "map": evidence_map,
+            "report": structured_report(result, evidence_map),
+        }
+
+
+def write_results(
+    folder: str | os.PathLike[str],
+    data: bytes,
+    radiograph: Radiograph,
+    explanation: Explanation,
+    algorithm: Algorithm,
+) -> dict[str, Path]:
+    """Write the DICOM objects of a result into a folder.
+
+    The files are named after their unique identifiers, which tell nothing of the patient; each
+    appears whole or not at all, and a second run writes the same files again.
+
+    Args:
+        folder: made if it does not exist.
+        data: the DICOM file that the radiograph was read from.
+        radiograph: what was read from it.
+        explanation: of the radiograph.
+        algorithm: what made the explanation.
+
+    Returns:
+        {kind: file} for the four `KINDS`.
+
+    Raises:
+        RadiographError: as `make_results`.
+        OSError: a file cannot be written.
+    """
+    made = make_results(data, radiograph, explanation, algorithm)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for kind, dataset in made.items():
+        paths[kind] = Path(folder) / f"{dataset.SOPInstanceUID}.dcm"
+        write_object(paths[kind], dataset)
+    return paths
+
+
+def write_object(path: Path, dataset: Dataset) -> None:
+    """Write a DICOM object, whole or not at all.
+
+    Args:
+        path: the file.
+        dataset: the object, with its file meta information.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    partial = path.with_suffix(".part")
+    with quiet(), partial.open("wb") as file:
+        dataset.save_as(file, enforce_file_format=True)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,223 @@
+"""`node`: take radiographs from an archive, explain them, and send the results back."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import ssl
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.cli.options import FAILED_SOME, add_weights, require_archive
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST
+from cxr_gradcam.question import Question, find_class
+
+if TYPE_CHECKING:
+    from cxr_gradcam.archive.answering import Answer
+    from cxr_gradcam.archive.destination import Destination
+    from cxr_gradcam.archive.node import Node
+    from cxr_gradcam.archive.receiver import Limits
+
+_MEGABYTE = 2**20
+_log = logging.getLogger("cxr_gradcam.node")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    results = parser.add_mutually_exclusive_group(required=True)
+    results.add_argument("--store-to", metavar="AET@HOST:PORT", help="send results by C-STORE")
+    results.add_argument("--dicomweb", metavar="URL", help="store results by DICOMweb (STOW)")
+    _add_sources(parser)
+    _add_limits(parser)
+    _add_tls(parser)
+    parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: the predicted")
+    parser.add_argument("--method", choices=METHODS, default="gradcam", metavar="NAME")
+    parser.add_argument(
+        "--detail", choices=DETAIL, default=SHOWN_FIRST, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--health", type=float, default=60, metavar="SECONDS", help="between two lines of counters"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="end when something came and all is answered"
+    )
+    add_weights(parser)
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ae-title", default="CXR_GRADCAM", help="our own; default: %(default)s")
+    parser.add_argument("--port", type=int, help="listen here for images by C-STORE")
+    parser.add_argument("--host", default="0.0.0.0", help="listen at this address; default: all")  # noqa: S104
+    parser.add_argument(
+        "--accept",
+        nargs="+",
+        default=[],
+        metavar="CALLER",
+        help="who may send: AET, @ADDRESS or AET@ADDRESS; default: anybody",
+    )
+    parser.add_argument(
+        "--study", nargs="+", default=[], metavar="UID", help="fetch these studies by DICOMweb"
+    )
+    parser.add_argument(
+        "--query",
+        nargs="+",
+        default=[],
+        metavar="KEYWORD=VALUE",
+        help="fetch what matches by DICOMweb, as StudyDate=20240101-20240131",
+    )
+    parser.add_argument(
+        "--spool", type=Path, default=Path("spool"), metavar="DIR", help="where images wait"
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    for name, default, text in (
+        ("--max-associations", 10, "open at a time"),
+        ("--max-image", 100, "MB of one image"),
+        ("--max-spool", 4096, "MB of all that waits"),
+        ("--min-free", 1024, "MB that stay free on the disk"),
+    ):
+        parser.add_argument(
+            name, type=int, default=default, metavar="N", help=f"{text}; default: %(default)s"
+        )
+
+
+def _add_tls(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tls-certificate", metavar="PEM", help="listen encrypted, with this")
+    parser.add_argument("--tls-key", metavar="PEM", help="of the certificate")
+    parser.add_argument(
+        "--tls-ca", metavar="PEM", help="whom to trust: callers then need a certificate, too"
+    )
+    parser.add_argument("--store-tls", action="store_true", help="encrypt what --store-to sends")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    _check(options)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("cxr_gradcam").setLevel(logging.INFO)
+    node = _node(options)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    node.start()
+    try:
+        _fetch(node, options, stop)
+        _watch(node, options, stop)
+    finally:
+        node.stop()
+        _log.info(node.health())
+    return FAILED_SOME if node.counters["refused"] + node.counters["failed"] else 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    require_archive()
+    fetches = bool(options.study or options.query)
+    if options.port is None and not fetches:
+        raise ValueError("nothing to do: name a --port to listen at, or a --study or --query")
+    if fetches and options.dicomweb is None:
+        raise ValueError("--study and --query fetch by DICOMweb: name the archive by --dicomweb")
+    if wrong := [pair for pair in options.query if "=" not in pair]:
+        raise ValueError(f"--query {wrong[0]!r}: write KEYWORD=VALUE")
+    if (options.tls_certificate is None) != (options.tls_key is None):
+        raise ValueError("--tls-certificate and --tls-key belong together")
+
+
+def _node(options: argparse.Namespace) -> Node:
+    from cxr_gradcam.archive.node import Node
+    from cxr_gradcam.archive.receiver import Caller
+    from cxr_gradcam.archive.spool import Spool
+
+    answer, answered_by = _answer(options)
+    return Node(
+        Spool(options.spool, answered_by),
+        answer,
+        _destination(options),
+        options.ae_title,
+        None if options.port is None else (options.host, options.port),
+        callers=tuple(Caller.parse(text) for text in options.accept),
+        limits=_limits(options),
+        tls=_server_tls(options),
+    )
+
+
+def _answer(options: argparse.Namespace) -> tuple[Answer, str]:
+    """Load the weights; return what answers, and what tells it from other answers."""
+    from cxr_gradcam.archive.answering import answer_with
+    from cxr_gradcam.archive.identity import Algorithm
+
+    model = ResNet50FineTuned.from_checkpoint(options.weights)
+    algorithm = Algorithm.of_weights(options.weights)
+    question = Question(options.class_name, options.method, layers=DETAIL[options.detail])
+    if question.class_name is not None:
+        find_class(model.class_names, question.class_name)
+    return answer_with(model, algorithm, question), f"{algorithm.checksum} {question!r}"
+
+
+def _destination(options: argparse.Namespace) -> Destination:
+    from cxr_gradcam.archive.destination import StoreDestination
+    from cxr_gradcam.archive.dicomweb import DicomwebArchive
+
+    if options.dicomweb is not None:
+        return DicomwebArchive(options.dicomweb, os.environ)
+    tls = ssl.create_default_context(cafile=options.tls_ca) if options.store_tls else None
+    if tls is not None and options.tls_certificate is not None:
+        tls.load_cert_chain(options.tls_certificate, options.tls_key)
+    return StoreDestination.parse(options.store_to, options.ae_title, tls)
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    from cxr_gradcam.archive.receiver import Limits
+
+    return Limits(
+        options.max_associations,
+        options.max_image * _MEGABYTE,
+        options.max_spool * _MEGABYTE,
+        options.min_free * _MEGABYTE,
+    )
+
+
+def _server_tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+    if options.tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=options.tls_ca)
+    context.load_cert_chain(options.tls_certificate, options.tls_key)
+    if options.tls_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _fetch(node: Node, options: argparse.Namespace, stop: Event) -> None:
+    """Take what --study and --query name into the spool."""
+    from cxr_gradcam.archive.dicomweb import DicomwebArchive
+
+    if not options.study and not options.query:
+        return
+    archive = DicomwebArchive(options.dicomweb, os.environ)
+    query = dict(pair.split("=", 1) for pair in options.query)
+    for study in options.study or [None]:
+        for names in archive.images(study, query):
+            if stop.is_set():
+                return
+            node.take(names[2], partial(archive.fetch, *names))
+
+
+def _watch(node: Node, options: argparse.Namespace, stop: Event) -> None:
+    """Tell of the node's health until it shall end."""
+    ends = options.once or options.port is None
+    waited, pause = 0.0, 0.1 if ends else options.health
+    came = options.port is None or not node.is_idle()
+    while not stop.wait(pause):
+        came = came or bool(node.counters["received"] + node.counters["repeated"])
+        if ends and came and node.is_idle():
+            return
+        waited += pause
+        if waited >= options.health:
+            _log.info(node.health())
+            waited = 0.0

@@ -1,0 +1,351 @@
+"""The node as others see it: dcmtk and pynetdicom send, a real archive receives."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import ssl
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
+from pynetdicom import AE
+
+from cxr_gradcam import Explanation
+from cxr_gradcam.archive.answering import IMAGE_CLASSES, Answer, answer_with, read_chest
+from cxr_gradcam.archive.destination import Destination, SendError, StoreDestination
+from cxr_gradcam.archive.identity import Algorithm
+from cxr_gradcam.archive.node import Node, Pauses
+from cxr_gradcam.archive.receiver import Caller, Limits
+from cxr_gradcam.archive.results import KINDS, make_results
+from cxr_gradcam.archive.spool import Spool
+from cxr_gradcam.question import Question
+from tests.archive.servers import Orthanc, need, run, wait_until
+from tests.archive.sources import PATIENT, bare_source, file_of, source
+
+
+@pytest.fixture(scope="session")
+def answer(explanation: Explanation, algorithm: Algorithm) -> Answer:
+    """What answers every image with the map of one: quick, and still DICOM of that image."""
+
+    def answer(data: bytes) -> Mapping[str, Dataset]:
+        radiograph, _ = read_chest(data)
+        blank = np.zeros(radiograph.pixels.shape, np.float32)
+        return make_results(
+            data, radiograph, dataclasses.replace(explanation, heatmap=blank), algorithm
+        )
+
+    return answer
+
+
+class Box:
+    """A destination that keeps what it gets, or refuses it."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.refusals: list[SendError] = []
+
+    def send(self, files: Iterable[Path], delivered: Callable[[Path], None]) -> None:
+        for path in files:
+            if self.refusals:
+                raise self.refusals.pop(0)
+            self.taken.append(str(dcmread(path).SOPInstanceUID))
+            delivered(path)
+
+
+@contextmanager
+def running(
+    folder: Path, answer: Answer, destination: Destination, **options: Any
+) -> Iterator[Node]:
+    options = {"first_pause": 0.05, "limits": Limits(free_bytes=0)} | options
+    address = ("127.0.0.1", 0)
+    node = Node(Spool(folder, "test"), answer, destination, "NODE", address, **options)
+    node.start()
+    try:
+        yield node
+    finally:
+        node.stop()
+
+
+def send(node: Node, *films: Dataset, title: str = "SENDER", **options: Any) -> list[Dataset]:
+    """Send images over one association; the status of each."""
+    entity = AE(ae_title=title)
+    for film in films:
+        entity.add_requested_context(film.SOPClassUID, film.file_meta.TransferSyntaxUID)
+    association = entity.associate("127.0.0.1", node.port, ae_title="NODE", **options)
+    assert association.is_established
+    statuses = [association.send_c_store(film) for film in films]
+    association.release()
+    return statuses
+
+
+def in_syntax(syntax: UID) -> Dataset:
+    film = source(syntax.name)
+    if syntax.is_compressed and syntax != DeflatedExplicitVRLittleEndian:
+        film.compress(syntax, generate_instance_uid=False)
+        return film
+    film.file_meta.TransferSyntaxUID = syntax
+    if syntax == ExplicitVRBigEndian:
+        film.PixelData = np.frombuffer(film.PixelData, "<u2").astype(">u2").tobytes()
+    return film
+
+
+SYNTAXES = [
+    *(ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian),
+    *(DeflatedExplicitVRLittleEndian, RLELossless, JPEGLSLossless, JPEG2000Lossless),
+]
+
+
+def test_an_archive_gets_results_of_what_dcmtk_sends(
+    tmp_path: Path, orthanc: Orthanc, weights: Any, algorithm: Algorithm
+) -> None:
+    need("storescu", "echoscu")
+    destination = StoreDestination(orthanc.title, "127.0.0.1", orthanc.dicom_port)
+    (tmp_path / "film.dcm").write_bytes(film := file_of(source()))
+    answer = answer_with(weights, algorithm, Question())
+    with running(tmp_path / "spool", answer, destination) as node:
+        call = ("-aec", "NODE", "127.0.0.1", node.port)
+        assert run("echoscu", *call).returncode == 0
+        for _ in range(2):
+            assert run("storescu", *call, tmp_path / "film.dcm").returncode == 0
+        wait_until(node.is_idle)
+        assert node.health().startswith("waiting=0 outgoing=0 received=1 repeated=1 refused=0")
+    assert orthanc.store(film) == "Success"
+    (study,) = orthanc.get("/studies")
+    assert len(orthanc.get(f"/studies/{study}/instances")) == 1 + len(KINDS)
+    for made in answer(film).values():
+        (name,) = orthanc.find(made.SOPInstanceUID)
+        stored = orthanc.request("GET", f"/instances/{name}/file").content
+        assert dcmread(BytesIO(stored)) == dcmread(BytesIO(file_of(made)))
+
+
+def test_every_transfer_syntax_and_both_classes_are_taken(tmp_path: Path, answer: Answer) -> None:
+    box = Box()
+    films = [*(in_syntax(syntax) for syntax in SYNTAXES), bare_source()]
+    with running(tmp_path, answer, box) as node:
+        assert [status.Status for status in send(node, *films)] == [0] * len(films)
+        wait_until(node.is_idle)
+        assert node.counters["explained"] == len(films)
+    assert len(box.taken) == len(films) * len(KINDS)
+
+
+def test_many_at_once_are_answered_each_once(tmp_path: Path, answer: Answer) -> None:
+    need("storescu")
+    for number in range(12):
+        (tmp_path / f"{number}.dcm").write_bytes(file_of(source(str(number))))
+    box = Box()
+    with running(tmp_path / "spool", answer, box) as node:
+        words = ["storescu", "-aec", "NODE", "127.0.0.1", str(node.port)]
+        senders = [
+            subprocess.Popen([*words, *(str(path) for path in tmp_path.glob("*.dcm"))])
+            for _ in range(4)
+        ]
+        assert [sender.wait(60) for sender in senders] == [0] * 4
+        wait_until(node.is_idle)
+        assert node.counters["explained"] == 12
+    assert len(box.taken) == len(set(box.taken)) == 12 * len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"BodyPartExamined": "HAND"}, "'HAND'"),
+        ({"Modality": "MG"}, "Modality is 'MG'"),
+        ({"PixelData": b"\0\0"}, "cannot be decoded"),
+        ({"StudyInstanceUID": ""}, "no valid StudyInstanceUID"),
+    ],
+)
+def test_what_is_no_chest_film_is_refused(
+    tmp_path: Path,
+    answer: Answer,
+    caplog: pytest.LogCaptureFixture,
+    change: dict[str, Any],
+    message: str,
+) -> None:
+    with running(tmp_path, answer, Box()) as node, caplog.at_level(logging.DEBUG):
+        (status,) = send(node, source(**change))
+        assert status.Status == 0xC000
+        assert status.ErrorComment
+        assert node.counters["refused"] == 1
+        assert node.is_idle()
+    assert message in caplog.text
+    for word in PATIENT:
+        assert word not in caplog.text
+
+
+def test_other_classes_are_not_even_negotiated(tmp_path: Path, answer: Answer) -> None:
+    entity = AE(ae_title="SENDER")
+    entity.add_requested_context(CTImageStorage)
+    entity.add_requested_context(IMAGE_CLASSES[0])
+    with running(tmp_path, answer, Box()) as node:
+        association = entity.associate("127.0.0.1", node.port, ae_title="NODE")
+        accepted = [context.abstract_syntax for context in association.accepted_contexts]
+        association.release()
+    assert accepted == [IMAGE_CLASSES[0]]
+
+
+def test_an_image_larger_than_the_limit_is_cut_off(tmp_path: Path, answer: Answer) -> None:
+    limits = Limits(image_bytes=10_000, free_bytes=0)
+    with running(tmp_path, answer, Box(), limits=limits) as node:
+        assert send(node, source())[0].Status == 0xC000
+        huge = source("huge", np.zeros((2000, 2000), "<u2"))
+        assert send(node, huge)[0].get("Status") is None  # aborted before it was there whole
+        assert node.counters["refused"] == 2
+        assert node.is_idle()
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(spool_bytes=1000, free_bytes=0), Limits(free_bytes=2**62)]
+)
+def test_a_full_disk_is_told_and_nothing_is_acknowledged(
+    tmp_path: Path, answer: Answer, limits: Limits
+) -> None:
+    with running(tmp_path, answer, Box(), limits=limits) as node:
+        assert send(node, source())[0].Status == 0xA700
+        assert node.is_idle()
+
+
+def test_a_write_that_fails_is_told_and_leaves_nothing(
+    tmp_path: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path, answer, Box()) as node:
+        with monkeypatch.context() as patched:
+
+            def full(_: int) -> None:
+                raise OSError(28, "No space left on device")
+
+            patched.setattr(os, "fsync", full)
+            assert send(node, source())[0].Status == 0xA700
+        assert not list((tmp_path / "waiting").iterdir())
+        assert send(node, source())[0].Status == 0
+
+
+def test_callers_by_title_and_address(tmp_path: Path, answer: Answer) -> None:
+    callers = (Caller.parse("CT1"), Caller.parse("@127.0.0.9"), Caller.parse("CR2@10.0.0.7"))
+    with running(tmp_path, answer, Box(), callers=callers) as node:
+        assert send(node, source(), title="CT1")[0].Status == 0
+        assert send(node, source(), bind_address=("127.0.0.9", 0))[0].Status == 0
+        for title in ("CR2", "SENDER"):
+            entity = AE(ae_title=title)
+            entity.add_requested_context(IMAGE_CLASSES[0])
+            association = entity.associate("127.0.0.1", node.port, ae_title="NODE")
+            assert association.is_rejected
+
+
+def test_the_number_of_associations_is_limited(tmp_path: Path, answer: Answer) -> None:
+    entity = AE(ae_title="SENDER")
+    entity.add_requested_context(IMAGE_CLASSES[0])
+    limits = Limits(associations=2, free_bytes=0)
+    with running(tmp_path, answer, Box(), limits=limits) as node:
+        calls = [entity.associate("127.0.0.1", node.port, ae_title="NODE") for _ in range(3)]
+        assert [call.is_established for call in calls] == [True, True, False]
+        for call in calls[:2]:
+            call.release()
+
+
+def test_over_an_encrypted_connection(tmp_path: Path, answer: Answer) -> None:
+    certificate, key = tmp_path / "node.crt", tmp_path / "node.key"
+    run(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+        *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
+        *("-keyout", key, "-out", certificate),
+    ).check_returncode()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(certificate, key)
+    client = ssl.create_default_context(cafile=certificate)
+    box = Box()
+    with running(tmp_path / "spool", answer, box, tls=server) as node:
+        assert send(node, source(), tls_args=(client, "127.0.0.1"))[0].Status == 0
+        wait_until(node.is_idle)
+        with pytest.raises(AssertionError):
+            send(node, source())
+    assert len(box.taken) == len(KINDS)
+
+
+def test_deliveries_are_tried_again(tmp_path: Path, answer: Answer) -> None:
+    box = Box()
+    box.refusals = [SendError("busy"), SendError("away", concerns_all=True), SendError("busy")]
+    with running(tmp_path, answer, box) as node:
+        send(node, source())
+        wait_until(node.is_idle)
+        assert node.counters["retried"] == 3
+        assert node.counters["sent"] == len(KINDS)
+    assert len(box.taken) == len(set(box.taken)) == len(KINDS)
+
+
+def test_what_one_archive_refuses_does_not_hold_up_the_others(
+    tmp_path: Path, answer: Answer
+) -> None:
+    box = Box()
+    box.refusals = [SendError("not this one")]
+    with running(tmp_path, answer, box, first_pause=600) as node:
+        send(node, source("first"))
+        wait_until(lambda: node.counters["retried"])
+        send(node, source("second"))
+        wait_until(lambda: node.counters["sent"] == len(KINDS))
+        assert not node.is_idle()
+
+
+def test_pauses_grow_to_a_bound() -> None:
+    pauses = Pauses(1.0)
+    assert [pauses.begin("a") for _ in range(11)] == [*(2.0**n for n in range(9)), 300, 300]
+    assert pauses.begin("b") == 1
+    assert not pauses.is_over("a")
+    pauses.end("a")
+    assert pauses.is_over("a")
+    assert pauses.begin("a") == 1
+
+
+def test_an_image_that_cannot_be_explained_is_kept_and_tried_at_the_next_start(
+    tmp_path: Path, answer: Answer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(data: bytes) -> Mapping[str, Dataset]:
+        raise RuntimeError(f"no memory for {data!r}")
+
+    with running(tmp_path, fails, Box()) as node:
+        assert send(node, source())[0].Status == 0
+        wait_until(lambda: node.counters["failed"])
+        assert send(node, source("b"))[0].Status == 0
+        wait_until(lambda: node.counters["failed"] == 2)
+    assert "RuntimeError" in caplog.text
+    assert "Doe" not in caplog.text
+    box = Box()
+    with running(tmp_path, answer, box) as node:
+        wait_until(lambda: node.counters["sent"] == 2 * len(KINDS))
+    assert len(box.taken) == 2 * len(KINDS)
+
+
+def test_nothing_of_the_patient_is_in_a_name_or_stays(
+    tmp_path: Path, answer: Answer, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Box()
+    box.refusals = [SendError("busy")]
+    with running(tmp_path, answer, box, first_pause=1) as node, caplog.at_level(logging.DEBUG):
+        send(node, source())
+        wait_until(lambda: node.counters["retried"])
+        names = [str(path) for path in tmp_path.rglob("*")]
+        wait_until(node.is_idle)
+    said = " ".join([*names, caplog.text, node.health()])
+    for word in (*PATIENT, str(source().SOPInstanceUID)):
+        assert word not in said
+    assert tmp_path.joinpath("waiting").stat().st_mode & 0o077 == 0
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) == 0
