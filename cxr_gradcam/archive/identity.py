@@ -100,7 +100,7 @@ class Result:
     @property
     def finding(self) -> str:
         """The class that the report is about: that of the operating point, or the predicted."""
-        return self.explanation.finding or self.explanation.predicted_class
+        return self.explanation.finding or self.explanation.prediction.most_probable
 
 
 def derived_uid(*name: str) -> str:
