@@ -59,7 +59,7 @@ class HookedForwardPass(ForwardPass):
             return self._run(x, capture), capture
 
     def activations(self, layer: str) -> Tensor:
-        """Give a layer's activations (N, K, h, w)."""
+        """Return a layer's activations (N, K, h, w)."""
         return self._grids[layer].arrange(self._outputs[layer].detach())
 
     def gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:

@@ -53,7 +53,7 @@ def target_weights(
 
 
 def explained_classes(logits: Tensor, class_idx: ClassIdx) -> Tensor:
-    """Give one class index per sample, int64 (N,), on the logits' device.
+    """Return one class index per sample, int64 (N,), on the logits' device.
 
     Args:
         logits: (N, C).
@@ -67,7 +67,7 @@ def explained_classes(logits: Tensor, class_idx: ClassIdx) -> Tensor:
 
 
 def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor | None:
-    """Give one class index per sample, or None where each sample's predicted class is meant.
+    """Return one class index per sample, or None where each sample's predicted class is meant.
 
     Args:
         class_idx: None, one index for all samples, or one per sample: sequence, array or tensor.

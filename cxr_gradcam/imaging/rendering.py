@@ -34,7 +34,7 @@ COLORMAPS = {
 
 @cache
 def color_table(colormap: int | str = "jet") -> RGBImage:
-    """Give the 256 colours of a colour map, from the weakest to the strongest.
+    """Return the 256 colours of a colour map, from the weakest to the strongest.
 
     Args:
         colormap: a name of `COLORMAPS` or an OpenCV constant (`cv2.COLORMAP_…`).
@@ -72,7 +72,7 @@ def quantize(heatmap: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def colorize(heatmap: NDArray[np.floating], colormap: int | str = "jet") -> RGBImage:
-    """Give a heat map its colours.
+    """Return a heat map its colours.
 
     Args:
         heatmap: (H, W), in [0, 1].

@@ -135,7 +135,7 @@ class CAM:
         return forward_pass.logits, heatmaps
 
     def _noise(self) -> Tensor:
-        """Give an image that tells a sigmoid from a softmax, which an empty one might not."""
+        """Return an image that tells a sigmoid from a softmax, which an empty one might not."""
         size, channels = self.preprocessing.size, len(self.preprocessing.mean)
         noise = torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(0))
         return noise.to(next(self.model.parameters()))

@@ -38,7 +38,7 @@ class Checkpoint:
         preprocessing: how the input is made.
         training: what the weights were trained on and how, in words and figures.
         calibration: what was learnt about the logits from validation images.
-        gate: tells whether an image looks like those of the training; None where nobody does.
+        ood_detector: tells images unlike those of the training; None where there is none.
     """
 
     state_dict: Mapping[str, Tensor]
@@ -110,7 +110,7 @@ def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
 
 
 def checksum(source: str | os.PathLike[str]) -> str:
-    """Give the SHA-256 of a checkpoint's file: figures say by it which weights they are of.
+    """Return the SHA-256 of a checkpoint's file: figures say by it which weights they are of.
 
     Args:
         source: as of `load_checkpoint`.

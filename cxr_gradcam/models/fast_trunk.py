@@ -44,7 +44,7 @@ class FastTrunk:
         self.__init__()  # type: ignore[misc]
 
     def of(self, network: ResNet) -> RunTrunk | None:
-        """Give what runs the network's trunk as it is now.
+        """Return what runs the network's trunk as it is now.
 
         Args:
             network: in eval mode.
@@ -97,7 +97,7 @@ class _Inventory:
         )
 
     def weights(self) -> list[tuple[Tensor, int, int]]:
-        """Give each weight with where it lies and how often it was changed in place."""
+        """Return each weight with where it lies and how often it was changed in place."""
         return [
             (tensor, tensor.data_ptr(), tensor._version)
             for tensors in self._tensors
@@ -130,7 +130,7 @@ def _build(network: ResNet) -> RunTrunk | None:
 
 
 def fast_dtype(device: torch.device) -> torch.dtype | None:
-    """Give the lower precision that a device has instructions for, or None."""
+    """Return the lower precision that a device has instructions for, or None."""
     if device.type == "cuda":
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if has_bf16 else torch.float16

@@ -60,7 +60,7 @@ class SplitForwardPass(ForwardPass):
         self.features, self.logits = features.detach(), logits.detach()
 
     def activations(self, layer: str) -> Tensor:
-        """Give a stage's output (N, K, h, w)."""
+        """Return a stage's output (N, K, h, w)."""
         return self._outputs[layer].detach()
 
     def gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:

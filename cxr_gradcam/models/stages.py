@@ -41,7 +41,7 @@ class Trunk(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Give the outputs of layer2, layer3 and layer4's last conv3, and the shortcut beside it.
+        """Return the outputs of layer2, layer3 and layer4's last conv3, and the shortcut beside it.
 
         Args:
             x: normalised images (N, 3, H, W).
