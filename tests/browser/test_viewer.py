@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -106,7 +106,12 @@ def answer(model: ResNet50FineTuned, path: Path, **question: Any) -> Explanation
 
 
 def assert_shows(
-    page: Page, model: ResNet50FineTuned, path: Path, alpha: float = 0.5, colormap: str = "jet"
+    page: Page,
+    model: ResNet50FineTuned,
+    path: Path,
+    alpha: float = 0.5,
+    colormap: str = "jet",
+    panels: Sequence[str] = PANELS,
 ) -> None:
     radiograph = read_radiograph(path)
     explanation = answer(model, path)
@@ -116,7 +121,7 @@ def assert_shows(
         "heat-map": colorize(explanation.heatmap, colormap),
         "overlay": overlay(original, explanation.heatmap, alpha, colormap),
     }
-    for panel in PANELS:
+    for panel in panels:
         np.testing.assert_array_equal(pixels_of(page, panel), expected[panel], err_msg=panel)
 
 
@@ -165,7 +170,9 @@ def test_opacity_changes_the_overlay_and_sends_no_request(
     requests = requests_during(page)
     for percent in (0, 7, 29, 58, 100):
         set_opacity(page, percent)
-        assert_shows(page, bundled, xray, alpha=percent / 100)
+        # All panels at the ends alone: Chromium drops the eleventh of downloads in a row.
+        panels = PANELS if percent in (0, 100) else ["overlay"]
+        assert_shows(page, bundled, xray, alpha=percent / 100, panels=panels)
     assert requests == []
 
 
