@@ -144,12 +144,12 @@ class Examination:
     """A radiograph whose forward pass is recorded; every question after that is cheap.
 
     Attributes:
-        radiograph: the picture.
+        size: (H, W) of the radiograph in pixels; its pixels are not kept.
         model: what looked at it.
         forward_pass: what the network made of it.
     """
 
-    radiograph: Radiograph
+    size: tuple[int, int]
     model: Classifier
     forward_pass: ForwardPass
 
@@ -216,7 +216,7 @@ class Examination:
                 contrast_idx=None if contrast is None else self.class_names.index(contrast),
                 against=asked.against,
                 fusion=asked.fusion,
-                size=self.radiograph.pixels.shape,
+                size=self.size,
                 progress=progress,
             )
         return Explanation(asked, self.prediction, heatmaps[0].cpu().numpy(), float(peaks[0]))
@@ -256,7 +256,9 @@ def examine(
         RuntimeError: Grad-CAM is not enabled.
     """
     known = as_classifier(model)
-    return Examination(radiograph, known, known.record(known.prepare(radiograph), layers))
+    height, width = radiograph.pixels.shape
+    forward_pass = known.record(known.prepare(radiograph), layers)
+    return Examination((height, width), known, forward_pass)
 
 
 def explain(

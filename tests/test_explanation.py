@@ -66,7 +66,7 @@ class FakeClassifier:
 
 def test_a_hot_place_stays_in_its_place():
     radiograph = Radiograph(np.zeros((3, 4), dtype=np.float32))
-    explanation = Examination(radiograph, FakeClassifier(), HotCorner()).explain()
+    explanation = Examination(radiograph.pixels.shape, FakeClassifier(), HotCorner()).explain()
     # Rows fit; columns as 2 pixels become 4: 0, 1/4, 3/4, 1.
     assert explanation.heatmap.tolist() == [[0] * 4, [0, 0.25, 0.75, 1], [0] * 4]
     assert explanation.peak == 6

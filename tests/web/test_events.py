@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,16 @@ def click(index: int, when: float) -> gr.SelectData:
 
 def opened(steps: Any) -> Session:
     return list(steps)[-1][0]
+
+
+def test_a_session_keeps_none_of_the_pictures_pixels(handlers: Events, film: Path) -> None:
+    steps = handlers.open_upload(film, None, *ASKED)
+    pixels = weakref.ref(next(steps)[-1].pixels)
+    session = next(steps)[0]
+    steps.close()
+    gc.collect()
+    assert session is not None
+    assert pixels() is None
 
 
 def test_an_upload_shows_the_picture_then_the_prediction_and_is_removed(
