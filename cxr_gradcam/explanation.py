@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Unpack
 
 import numpy as np
@@ -17,45 +17,8 @@ from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.any_classifier import as_classifier
 from cxr_gradcam.models.calibration import Verdict
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import Options, Question, find_class
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of a radiograph.
-
-    Attributes:
-        probabilities: {class name: calibrated probability}, in the order of the model's classes;
-            sum 1 unless several classes can be true at once.
-        finding: the class of the model's operating point, or None.
-        verdict: "likely", "uncertain" or "unlikely", of the finding; None without one.
-        multi_label: whether each class is true or false on its own.
-        ood_score: how far the image is from those of the training, as a share of the bound: above
-            1 it is out of distribution, and the probabilities mean little; None where the model
-            has no detector.
-    """
-
-    probabilities: dict[str, float]
-    finding: str | None = None
-    verdict: Verdict | None = None
-    ood_score: float | None = None
-    multi_label: bool = False
-
-    @property
-    def most_probable(self) -> str:
-        """The most probable class, however improbable."""
-        return max(self.probabilities, key=self.probabilities.__getitem__)
-
-    @property
-    def predicted_class(self) -> str | None:
-        """The most probable class; None where each may be false, and it is below one half."""
-        name = self.most_probable
-        return None if self.multi_label and self.probabilities[name] < 0.5 else name
-
-    @property
-    def is_familiar(self) -> bool | None:
-        """Whether the image looks like those of the training; None where nobody knows."""
-        return None if self.ood_score is None else self.ood_score <= 1
+from cxr_gradcam.prediction import Prediction, predict, resolve
+from cxr_gradcam.question import Options, Question
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,26 +124,17 @@ class Examination:
     @property
     def probabilities(self) -> dict[str, float]:
         """{class name: calibrated probability}."""
-        calibration, logits = self.model.calibration, self.forward_pass.logits[0]
-        shares = calibration.probabilities(logits, self.model.multi_label)
-        return dict(zip(self.class_names, shares.tolist(), strict=True))
+        return self.prediction.probabilities
 
     @property
     def prediction(self) -> Prediction:
         """What the model says of the radiograph."""
-        probabilities = self.probabilities
-        point = self.model.calibration.operating_point
-        name = None if point is None else point.class_name
-        verdict = None if point is None else point.verdict(probabilities[point.class_name])
-        return Prediction(probabilities, name, verdict, self.ood_score, self.model.multi_label)
+        return predict(self.model, self.forward_pass)
 
     @property
     def ood_score(self) -> float | None:
         """How far the image is from those of the training, as in `Prediction`."""
-        detector, features = self.model.ood_detector, self.forward_pass.features
-        if detector is None or features is None:
-            return None
-        return float(detector.score(features)[0]) / detector.threshold
+        return self.prediction.ood_score
 
     def explain(
         self,
@@ -206,7 +160,7 @@ class Examination:
         Raises:
             ValueError: no such class or layer.
         """
-        asked = self._resolved(question)
+        asked = resolve(question, self.model, self.forward_pass)
         contrast = asked.contrast_with
         with torch.no_grad():
             heatmaps, peaks = self.forward_pass.maps(
@@ -220,19 +174,6 @@ class Examination:
                 progress=progress,
             )
         return Explanation(asked, self.prediction, heatmaps[0].cpu().numpy(), float(peaks[0]))
-
-    def _resolved(self, question: Question) -> Question:
-        """Return the question with the class and the layers that it means."""
-        names = self.class_names
-        explained, contrast = question.class_name, question.contrast_with
-        return replace(
-            question,
-            class_name=names[int(self.forward_pass.logits[0].argmax())]
-            if explained is None
-            else names[find_class(names, explained)],
-            contrast_with=None if contrast is None else names[find_class(names, contrast)],
-            layers=self.forward_pass.layers if question.layers is None else question.layers,
-        )
 
 
 def examine(

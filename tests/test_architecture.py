@@ -14,7 +14,7 @@ PACKAGE = Path(cxr_gradcam.__file__).parent
 FLOORS = (
     {"imaging", "synthetic", "cam", "bundled"},
     {"models", "data"},
-    {"question", "explanation"},
+    {"question", "prediction", "explanation"},
     {"report"},
     {"training", "evaluation"},
     {"batch", "archive"},
@@ -34,7 +34,13 @@ FORBIDDEN = {
 }
 """On one floor, or against the floors' order, these never know each other."""
 
-WITHIN = {("synthetic", "imaging"), ("data", "models"), ("explanation", "question")}
+WITHIN = {
+    ("synthetic", "imaging"),
+    ("data", "models"),
+    ("prediction", "question"),
+    ("explanation", "question"),
+    ("explanation", "prediction"),
+}
 """What knows its neighbour on the same floor."""
 
 AT_HOME = {

@@ -77,7 +77,7 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
             short, animated or multi-page, is larger than `MAX_PIXELS` or `MAX_BYTES`, or is no
             projection radiograph according to its DICOM attributes.
     """
-    data = _read_bytes(source)
+    data = read_bytes(source)
     if is_dicom(data):
         return Radiograph(read_dicom(data), "DICOM")
     for name, (signature, image_file) in _IMAGE_FILES.items():
@@ -98,7 +98,15 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
     )
 
 
-def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+    """Return the bytes of a file.
+
+    Args:
+        source: As of `read_radiograph`.
+
+    Raises:
+        RadiographError: If it cannot be opened, is empty, or larger than `MAX_BYTES`.
+    """
     data = source if isinstance(source, bytes) else _read_file(source)
     if not data:
         raise RadiographError("The file is empty (0 bytes). Save or upload it again.")

@@ -69,4 +69,6 @@ def head(network: ResNet, conv3: Tensor, shortcut: Tensor) -> tuple[Tensor, Tens
     block = network.layer4[-1]
     x = block.relu(block.bn3(conv3) + shortcut)
     features = torch.flatten(network.avgpool(x), 1)
-    return features, network.fc(features)
+    # Row by row: a product of matrices rounds otherwise than one of a vector, and an image would
+    # have other logits in a batch than alone.
+    return features, torch.cat([network.fc(row) for row in features.split(1)])

@@ -147,6 +147,15 @@ def assert_follows(model, images, change):
     assert (after.logits - expected).norm() < 0.2 * (before - expected).norm()
 
 
+def test_an_image_has_in_a_batch_the_logits_that_it_has_alone(fast, images):
+    pytest.importorskip("openvino")  # torch's convolutions round by the size of the batch
+    batch = fast.record(images)
+    for number, image in enumerate(images.split(1)):
+        alone = fast.record(image)
+        assert torch.equal(batch.logits[number], alone.logits[0])
+        assert torch.equal(batch.features[number], alone.features[0])
+
+
 def test_an_empty_batch_spoils_nothing(fast, images):
     logits, heatmaps = fast(images[:0], return_gradcam=True)
     assert logits.shape == (0, 3)
