@@ -1,100 +1,167 @@
-"""Many files: each is explained and its pictures saved; one that fails does not stop the others."""
+"""Many files: reading, network and writing at once; what fails does not stop the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+import torch
 
-from cxr_gradcam.batch.names import unique_stems
+from cxr_gradcam.batch.loading import Loaded, Loader, in_batches
+from cxr_gradcam.batch.names import unique_places
+from cxr_gradcam.batch.network import Answer, explain_batch
+from cxr_gradcam.batch.pictures import Pictures
+from cxr_gradcam.batch.sources import Source
+from cxr_gradcam.batch.table import Table
+from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.explanation import Explanation, examine
-from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
-from cxr_gradcam.imaging.reading import read_radiograph
-from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
+from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import Question
+from cxr_gradcam.question import Question, find_class
 from cxr_gradcam.report import record
 
-Export = Callable[[Path, Radiograph, Explanation], Mapping[str, Path]]
-"""Writes outputs of a file, its radiograph and its explanation; returns them by what they are."""
+BATCH = 16
+"""Images that go through the network at once, where nothing is drawn of them."""
+
+_DRAWN = 4  # radiographs at their full size wait for their pictures
+_WRITERS = 2
 
 
 def explain_files(
     model: Classifier,
-    files: Sequence[Path],
-    output: Path,
+    sources: Sequence[Source],
+    pictures: Pictures | None = None,
     question: Question | None = None,
     *,
-    alpha: float = 0.5,
-    colormap: str = "jet",
+    table: Table | None = None,
     progress: Progress | None = None,
-    also: Export | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Explain files one by one and save heat map and overlay of each as PNG.
+    """Explain files, save pictures of each and add a row of each to a table.
 
     Args:
         model: with Grad-CAM enabled.
-        files: radiographs.
-        output: the folder for the pictures; named by `unique_stems`.
+        sources: the files, as `find_sources` returns them.
+        pictures: what is drawn of each; None for nothing.
         question: asked of each file; None for Grad-CAM of its predicted class.
-        alpha: opacity of the map in the overlay, in [0, 1].
-        colormap: a name of `rendering.COLORMAPS`.
+        table: of an analysis with this question; what it has is not done again.
         progress: called while Score-CAM and Ablation-CAM are at work.
-        also: writes further outputs of a file.
 
     Yields:
-        Per file, in order: {"file", the keys of `report.record`, "outputs"}, or {"file", "error"}
-        where it cannot be read, or its pictures cannot be saved.
+        Per file, in order: {"file", "sha256", "width", "height", the keys of `report.record`,
+        "ood_score", "peak", "peak_x", "peak_y", "outputs"}; {"file", "sha256", "error"} where it
+        cannot be read, or its pictures cannot be saved; {"file", "skipped"} where it was done
+        before, or is no picture and nobody named it.
 
     Raises:
-        ValueError: no such class, method or colour map, or `alpha` outside [0, 1].
+        ValueError: no such class; the table cannot be written.
     """
     asked = question or Question()
-    output.mkdir(parents=True, exist_ok=True)
-    for file, stem in zip(files, unique_stems(files), strict=True):
+    for name in (asked.class_name, asked.contrast_with):
+        if name is not None:
+            find_class(model.class_names, name)
+    work = _Work(model, asked, pictures, progress)
+    loader = Loader(
+        model,
+        (lambda _file, _sha256: False) if table is None else table.has,
+        keep=pictures is not None,
+        ahead=2 * work.batch_size,
+    )
+    places = dict(zip(sources, unique_places([each.place for each in sources]), strict=True))
+    batches = in_batches(loader.load_all(sources), work.batch_size)
+    for records in work.records(batches, places):
+        if table is not None:
+            table.append([table.analysis.row(each) for each in records if "skipped" not in each])
+        yield from records
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done with every batch."""
+
+    model: Classifier
+    question: Question
+    pictures: Pictures | None
+    progress: Progress | None
+
+    @property
+    def batch_size(self) -> int:
+        if METHODS[self.question.method].is_slow:
+            return 1
+        return BATCH if self.pictures is None else _DRAWN
+
+    def records(
+        self, batches: Iterable[list[Loaded]], places: Mapping[Source, Path]
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield the records of each batch; the pictures of one are drawn during the next."""
+        if self.pictures is None:
+            for batch in batches:
+                yield [self._record(*each, Path()) for each in self._answered(batch)]
+            return
+        waiting: list[Future[dict[str, Any]]] = []
+        pool = ThreadPoolExecutor(_WRITERS, "draw")
         try:
-            radiograph = read_radiograph(file)
-        except RadiographError as error:
-            yield {"file": str(file), "error": str(error)}
-            continue
-        explanation = examine(model, radiograph, asked.layers).answer(asked, progress)
-        pictures = {
-            "heatmap": colorize(explanation.heatmap, colormap),
-            "overlay": overlay(as_rgb(radiograph.pixels), explanation.heatmap, alpha, colormap),
-        }
-        outputs = {name: output / f"{stem}-{name}.png" for name in pictures}
+            for batch in batches:
+                drawing = [
+                    pool.submit(self._record, file, answer, places[file.source])
+                    for file, answer in self._answered(batch)
+                ]
+                yield [each.result() for each in waiting]
+                waiting = drawing
+            yield [each.result() for each in waiting]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _answered(self, batch: Sequence[Loaded]) -> list[tuple[Loaded, Answer | None]]:
+        """Run the network on a batch; None for files that it has nothing to say of."""
+        asked = [(file.x, file.size) for file in batch if file.x is not None]
+        if not asked:
+            return [(file, None) for file in batch]
+        made = explain_batch(
+            self.model,
+            torch.cat([x for x, _ in asked]),
+            [size for _, size in asked],
+            self.question,
+            draw=self.pictures is not None,
+            progress=self.progress,
+        )
+        answers = iter(made)
+        return [(file, None if file.x is None else next(answers)) for file in batch]
+
+    def _record(self, file: Loaded, answer: Answer | None, place: Path) -> dict[str, Any]:
+        start = {"file": file.source.name, "sha256": file.sha256}
+        if answer is None:
+            return start | (
+                {"error": file.error} if file.skipped is None else {"skipped": file.skipped}
+            )
         try:
-            _save(pictures, outputs)
-            if also is not None:
-                outputs |= also(file, radiograph, explanation)
+            outputs = self._draw(file, answer.explanation, place)
         except OSError as error:
-            yield {"file": str(file), "error": _unsaved(error)}
-            continue
+            return start | {"error": _unsaved(error)}
         except RadiographError as error:
-            yield {"file": str(file), "error": str(error)}
-            continue
-        saved = {name: str(path) for name, path in outputs.items()}
-        yield {"file": str(file), **record(explanation), "outputs": saved}
+            return start | {"error": str(error)}
+        height, width = file.size
+        return {
+            **start,
+            "width": width,
+            "height": height,
+            **record(answer.explanation),
+            "ood_score": answer.explanation.ood_score,
+            "peak": answer.peak,
+            "peak_x": answer.peak_x,
+            "peak_y": answer.peak_y,
+            **outputs,
+        }
 
-
-def _save(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[str, Path]) -> None:
-    """Write all pictures of a file under other names first: a full disk leaves no part of them."""
-    # A random name, since other processes may save here too
-    parts = {name: path.with_name(f".{uuid4().hex}.part") for name, path in outputs.items()}
-    try:
-        for name, part in parts.items():
-            Image.fromarray(pictures[name]).save(part, "PNG", compress_level=1)
-        for name, part in parts.items():
-            part.replace(outputs[name])
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+    def _draw(
+        self, file: Loaded, explanation: Explanation, place: Path
+    ) -> dict[str, dict[str, str]]:
+        if self.pictures is None or file.radiograph is None or file.data is None:
+            return {}
+        return {"outputs": self.pictures.save(place, file.data, file.radiograph, explanation)}
 
 
 def _unsaved(error: OSError) -> str:

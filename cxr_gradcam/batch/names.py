@@ -40,11 +40,40 @@ def unique_stems(files: Sequence[Path]) -> list[str]:
     return [_claimed(stem, taken, reserved) for stem in own]
 
 
+def unique_places(places: Sequence[Path]) -> list[Path]:
+    """Return for each file where its pictures lie below the output folder, and how they start.
+
+    Args:
+        places: relative paths of the files.
+
+    Returns:
+        A path for each: its folder, and a name that `unique_stems` makes among those of one
+        folder.
+
+    Example:
+        >>> [place.as_posix() for place in unique_places([Path("a/x.png"), Path("b/x.png")])]
+        ['a/x', 'b/x']
+    """
+    folders = [Path(*map(_cleaned, place.parent.parts)) for place in places]
+    inside: dict[str, list[int]] = {}
+    for number, folder in enumerate(folders):
+        inside.setdefault(_key(folder.as_posix()), []).append(number)
+    made = list(places)
+    for numbers in inside.values():
+        stems = unique_stems([places[number] for number in numbers])
+        for number, stem in zip(numbers, stems, strict=True):
+            made[number] = folders[number] / stem
+    return made
+
+
 def _stem(name: str) -> str:
     path = Path(name)
-    stem = path.stem if path.suffix.lower() in EXTENSIONS else name
-    stem = _FORBIDDEN.sub("_", stem) or "_"
-    return f"_{stem}" if _DEVICE.match(stem) else stem
+    return _cleaned(path.stem if path.suffix.lower() in EXTENSIONS else name)
+
+
+def _cleaned(name: str) -> str:
+    name = _FORBIDDEN.sub("_", name) or "_"
+    return f"_{name}" if _DEVICE.match(name) else name
 
 
 def _shortened(stem: str, size: int) -> str:

@@ -1,61 +1,62 @@
-"""`explain`: classify radiographs and save their maps."""
+"""`explain`: classify radiographs, save their maps, fill a table."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress as ProgressBar
-
-from cxr_gradcam.batch.files import Export, explain_files
-from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.cam.perturbation_methods import Progress
+from cxr_gradcam.batch.files import explain_files
+from cxr_gradcam.batch.pictures import Export, Pictures
+from cxr_gradcam.batch.rows import Analysis
+from cxr_gradcam.batch.sources import Source
+from cxr_gradcam.batch.table import Table
+from cxr_gradcam.bundled import bundled_checkpoint
+from cxr_gradcam.cli.explain_inputs import add_inputs, sources_of
+from cxr_gradcam.cli.explain_question import add_question, question_of
+from cxr_gradcam.cli.explain_reports import Counts, report
 from cxr_gradcam.cli.options import (
     FAILED,
     FAILED_SOME,
+    INTERRUPTED,
     add_json,
     add_weights,
     complain,
     require_archive,
 )
+from cxr_gradcam.cli.progress import files_progress, step_progress
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS
+from cxr_gradcam.models.checkpoint import checksum
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST
 from cxr_gradcam.question import Question
-
-_METHOD_HELP = "; ".join(f"{name}: {method.summary}" for name, method in METHODS.items())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: the predicted")
-    parser.add_argument("--rather-than", metavar="NAME", help="why the class and not this one")
-    parser.add_argument(
-        "--against", action="store_true", help="what speaks against the class, not for it"
-    )
-    parser.add_argument(
-        "--method", choices=METHODS, default="gradcam", metavar="NAME", help=_METHOD_HELP
-    )
-    parser.add_argument(
-        "--detail", choices=DETAIL, default=SHOWN_FIRST, help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--fusion", choices=("mean", "max"), default="mean", help="of the layers of a finer detail"
-    )
+    add_inputs(parser)
+    _add_outputs(parser)
+    add_question(parser)
     parser.add_argument(
         "--fast",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="OpenVINO or lower precision where that is faster",
+    )
+    add_weights(parser)
+    add_json(parser)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, metavar="DIR", help="save pictures here")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="one row per file, .csv, .jsonl or .parquet; what it has already is not done again",
     )
     parser.add_argument("--alpha", type=float, default=0.5, help="opacity of the map, 0 to 1")
     parser.add_argument("--colormap", choices=tuple(COLORMAPS), default="jet")
@@ -64,34 +65,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for DICOM files: also pictures, map and report as DICOM, in the patient's study",
     )
-    add_weights(parser)
-    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    if options.rather_than is not None and options.class_name is None:
-        raise ValueError("--rather-than compares two classes: name the first by --class")
-    question = Question(
-        options.class_name,
-        options.method,
-        options.rather_than,
-        options.against,
-        DETAIL[options.detail],
-        options.fusion,
-    )
-    with _step_progress(options.method) as progress:
+    if options.output is None and options.table is None:
+        raise ValueError("name a folder for pictures by --output, a --table, or both")
+    if options.dicom and options.output is None:
+        raise ValueError("--dicom saves results as files: name a folder by --output")
+    question = question_of(options)
+    sources = sources_of(options)
+    model = ResNet50FineTuned.from_checkpoint(options.weights, fast=options.fast)
+    with ExitStack() as stack:
+        table = None
+        if options.table is not None:
+            table = stack.enter_context(_table(options, model, question))
         records = explain_files(
-            ResNet50FineTuned.from_checkpoint(options.weights, fast=options.fast),
-            options.files,
-            options.output,
+            model,
+            sources,
+            _pictures(options),
             question,
-            alpha=options.alpha,
-            colormap=options.colormap,
-            progress=progress,
-            also=_dicom_results(options) if options.dicom else None,
+            table=table,
+            progress=stack.enter_context(step_progress(question.method)),
         )
-        return _report_all(records, options)
+        return _report_all(records, sources, options)
+
+
+def _table(options: argparse.Namespace, model: ResNet50FineTuned, question: Question) -> Table:
+    weights = bundled_checkpoint() if options.weights is None else options.weights
+    analysis = Analysis(checksum(weights), model.class_names, question, options.fast)
+    return Table(options.table, analysis, with_outputs=options.output is not None)
+
+
+def _pictures(options: argparse.Namespace) -> Pictures | None:
+    if options.output is None:
+        return None
+    also = _dicom_results(options) if options.dicom else None
+    return Pictures(options.output, options.alpha, options.colormap, also)
 
 
 def _dicom_results(options: argparse.Namespace) -> Export:
@@ -101,48 +111,29 @@ def _dicom_results(options: argparse.Namespace) -> Export:
 
     algorithm = Algorithm.of_weights(options.weights)
 
-    def write(file: Path, radiograph: Radiograph, explanation: Explanation) -> dict[str, Path]:
-        data = file.read_bytes()
+    def write(data: bytes, radiograph: Radiograph, explanation: Explanation) -> dict[str, Path]:
         made = write_results(options.output, data, radiograph, explanation, algorithm)
         return {f"dicom-{kind}": path for kind, path in made.items()}
 
     return write
 
 
-@contextmanager
-def _step_progress(method: str) -> Iterator[Progress]:
-    """Show on a terminal how far a slow method is."""
-    console = Console(stderr=True)
-    shown = METHODS[method].is_slow and console.is_terminal
-    with ProgressBar(console=console, transient=True, disable=not shown) as bar:
-        task = bar.add_task(METHODS[method].label)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _report_all(records: Iterable[dict[str, Any]], options: argparse.Namespace) -> int:
-    failures = 0
-    for record in records:
-        failures += _report(record, as_json=options.json)
-    if failures and len(options.files) == 1:
+def _report_all(
+    records: Iterable[dict[str, Any]], sources: list[Source], options: argparse.Namespace
+) -> int:
+    counts = Counts()
+    one_by_one = options.json or options.table is None
+    try:
+        with files_progress(len(sources), shown=options.table is not None) as progress:
+            for record in records:
+                counts.add(record)
+                report(record, as_json=options.json, one_by_one=one_by_one)
+                progress.advance()
+    except KeyboardInterrupt:
+        complain(f"stopped: {counts}. The same command does what is missing")
+        return INTERRUPTED
+    if options.table is not None:
+        print(f"{options.table}: {counts}")
+    if counts.failed and len(sources) == 1:
         return FAILED
-    return FAILED_SOME if failures else 0
-
-
-def _report(record: dict[str, Any], *, as_json: bool) -> bool:
-    """Print what became of one file; say whether it failed."""
-    failed = "error" in record
-    if failed:
-        complain(f"{record['file']}: {record['error']}")
-    if as_json:
-        print(json.dumps(record), flush=True)
-    elif not failed:
-        name, share = max(record["probabilities"].items(), key=lambda item: item[1])
-        said = name if record["predicted_class"] is not None else f"no finding, {name}"
-        print(f"{record['file']}: {said} {share:.1%}{_remark(record)}")
-    return failed
-
-
-def _remark(record: dict[str, Any]) -> str:
-    if record["is_familiar"] is False:
-        return " (unlike the X-rays that the model was trained on: do not rely on it)"
-    return "" if record["verdict"] is None else f" ({record['finding']} {record['verdict']})"
+    return FAILED_SOME if counts.failed else 0

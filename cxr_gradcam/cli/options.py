@@ -10,8 +10,8 @@ from pathlib import Path
 from cxr_gradcam.data.image_folder import PATIENT_PATTERN
 from cxr_gradcam.data.split import Sources
 
-FAILED_SOME, FAILED = 1, 2
-"""Exit statuses: some of several inputs failed; the command failed."""
+FAILED_SOME, FAILED, INTERRUPTED = 1, 2, 130
+"""Exit statuses: some of several inputs failed; the command failed; Ctrl-C, as shells have it."""
 
 _OF_THE_ARCHIVE = ("highdicom", "pynetdicom", "dicomweb_client")
 

@@ -98,6 +98,20 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
     )
 
 
+def is_picture(data: bytes) -> bool:
+    """Return whether a file looks like one of a kind that `read_radiograph` reads.
+
+    Args:
+        data: Its bytes; the first 132 tell.
+    """
+    signatures = (signature for signature, _ in _IMAGE_FILES.values())
+    return (
+        is_dicom(data)
+        or is_bare_dicom(data)
+        or any(signature.match(data) for signature in signatures)
+    )
+
+
 def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
     """Return the bytes of a file.
 

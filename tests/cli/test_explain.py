@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -72,6 +77,8 @@ def test_one_bad_file_alone_is_a_failed_command(
         (("--rather-than", "Normal"), "name the first by --class"),
         (("--class", "Normal", "--rather-than", "normal"), "contrasted with itself"),
         (("--weights", "none.safetensors"), "no weights at none.safetensors"),
+        (("--table", "table.xls"), "let it end in .csv, .jsonl, .parquet"),
+        (("--files-from", "no.txt"), "No such file"),
     ],
 )
 def test_a_wrong_word_is_told_in_one_line(
@@ -85,3 +92,99 @@ def test_a_wrong_word_is_told_in_one_line(
     assert (status, lines) == (2, [])
     assert message in errors
     assert errors.count("\n") == 1
+
+
+def test_neither_pictures_nor_table_is_told(
+    capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path
+) -> None:
+    status, _, errors = run(capsys, "explain", xray)
+    assert (status, "name a folder for pictures by --output, a --table, or both" in errors) == (
+        2,
+        True,
+    )
+    status, _, errors = run(capsys, "explain", xray, "--table", tmp_path / "t.csv", "--dicom")
+    assert (status, "name a folder by --output" in errors) == (2, True)
+    status, _, errors = run(capsys, "explain", "--table", tmp_path / "t.csv")
+    assert (status, "name radiographs" in errors) == (2, True)
+    (tmp_path / "empty").mkdir()
+    status, _, errors = run(capsys, "explain", tmp_path / "empty", "--table", tmp_path / "t.csv")
+    assert (status, "no files in" in errors) == (2, True)
+
+
+def films(folder: Path, xray: Path, count: int) -> None:
+    """So many different pictures."""
+    folder.mkdir()
+    with Image.open(xray) as opened:
+        picture = opened.convert("L")
+    for number in range(count):
+        picture.crop((0, 0, picture.width - number, picture.height)).save(folder / f"{number}.png")
+
+
+def test_a_second_run_does_what_is_missing_or_changed(
+    capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path
+) -> None:
+    folder, table = tmp_path / "films", tmp_path / "table.csv"
+    films(folder, xray, 3)
+    (folder / "bad.png").write_text("no image")
+    (folder / "labels.txt").write_text("no image either")
+    words = ("explain", folder, "--table", table)
+    status, lines, errors = run(capsys, *words)
+    assert (status, lines) == (1, [f"{table}: 3 explained, 1 failed, 1 no pictures"])
+    assert "bad.png" in errors
+    (folder / "0.png").replace(folder / "1.png")  # one is gone, one has changed
+    (folder / "bad.png").unlink()
+    status, lines, errors = run(capsys, *words)
+    assert (status, errors) == (0, "")
+    assert lines == [f"{table}: 1 explained, 1 done before, 1 no pictures"]
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [Path(row["file"]).name for row in rows] == ["0.png", "2.png", "bad.png", "1.png"]
+
+
+def test_a_list_names_files_and_the_table_is_the_same_in_every_format(
+    capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path
+) -> None:
+    from pyarrow import parquet
+
+    films(tmp_path / "films", xray, 2)
+    (tmp_path / "list.txt").write_text(f"{tmp_path / 'films'}\n{xray}\n", encoding="utf-8")
+    for ending in ("csv", "jsonl", "parquet"):
+        table = tmp_path / f"table.{ending}"
+        words = ("--files-from", tmp_path / "list.txt", "--table", table, "--class", "pneumonia")
+        assert run(capsys, "explain", *words)[:2] == (0, [f"{table}: 3 explained"])
+    rows = parquet.read_table(tmp_path / "table.parquet").to_pylist()
+    lines = (tmp_path / "table.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == rows
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
+        texts = list(csv.DictReader(file))
+    for row, text in zip(rows, texts, strict=True):
+        assert row["class_name"] == "Pneumonia"
+        assert float(text["probability_Pneumonia"]) == row["probability_Pneumonia"]
+        assert float(text["peak_x"]) == row["peak_x"]
+        assert text["layers"] == row["layers"] == "resnet50.layer4.2.conv3"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_run_loses_at_most_the_batch_in_hand(
+    capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    folder, table, count = tmp_path / "films", tmp_path / "table.csv", 64
+    films(folder, xray, count)
+    words = ["explain", str(folder), "--table", str(table), "--no-fast"]
+    with subprocess.Popen([sys.executable, "-m", "cxr_gradcam", *words]) as process:
+        while lines_of(table) < 17:
+            assert process.poll() is None
+            sleep(0.01)
+        process.send_signal(number)
+        assert process.wait(60) == (130 if number == signal.SIGINT else -number)
+    rows = lines_of(table) - 1
+    assert rows % 16 == 0
+    assert 0 < rows < count
+    status, lines, _ = run(capsys, *words)
+    assert (status, lines) == (0, [f"{table}: {count - rows} explained, {rows} done before"])
+    with table.open(newline="") as file:
+        assert len({row["file"] for row in csv.DictReader(file)}) == count
+
+
+def lines_of(table: Path) -> int:
+    return table.read_bytes().count(b"\n") if table.exists() else 0

@@ -1,0 +1,131 @@
+"""Rows as lines of CSV or JSON: a line is there whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any, Protocol
+
+from cxr_gradcam.batch.errors import TableError
+
+
+class LineFormat(Protocol):
+    """How a row becomes a line, and a line a row.
+
+    Attributes:
+        start: what every line begins with.
+    """
+
+    start: str
+
+    def header(self, columns: Sequence[str]) -> str:
+        """Return what stands above the rows, with its end of line; "" where nothing does."""
+        ...
+
+    def encode(self, row: Mapping[str, Any]) -> str:
+        """Return a row as a line, with its end."""
+        ...
+
+    def decode(self, line: str, columns: Sequence[str]) -> dict[str, Any]:
+        """Return the row of a line; values may have become text.
+
+        Raises:
+            ValueError: it is no row of these columns.
+        """
+        ...
+
+
+class CSV:
+    """Comma-separated values (RFC 4180, with a bare line feed); an empty field is no value."""
+
+    start = ""
+
+    def header(self, columns: Sequence[str]) -> str:
+        """Return the names of the columns."""
+        return _csv_line(columns)
+
+    def encode(self, row: Mapping[str, Any]) -> str:
+        """Return the values, true and false in small letters as in JSON."""
+        return _csv_line(
+            str(value).lower() if isinstance(value, bool) else value for value in row.values()
+        )
+
+    def decode(self, line: str, columns: Sequence[str]) -> dict[str, Any]:
+        """Return the values as text."""
+        (values,) = csv.reader([line], strict=True)
+        return dict(zip(columns, (value or None for value in values), strict=True))
+
+
+class JSONLines:
+    """One JSON object a line."""
+
+    start = '{"file": '
+
+    def header(self, columns: Sequence[str]) -> str:  # noqa: ARG002 - every line names them
+        """Return nothing."""
+        return ""
+
+    def encode(self, row: Mapping[str, Any]) -> str:
+        """Return the row as an object."""
+        return json.dumps(row, ensure_ascii=False) + "\n"
+
+    def decode(self, line: str, columns: Sequence[str]) -> dict[str, Any]:
+        """Return the object."""
+        row = json.loads(line)
+        if not isinstance(row, dict) or tuple(row) != tuple(columns):
+            raise ValueError("other columns")
+        return row
+
+
+def read_rows(path: Path, lines: LineFormat, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table.
+
+    Args:
+        path: of the file; what follows its last end of line is not read.
+        lines: its format.
+        columns: that it must have.
+
+    Raises:
+        TableError: it has others, or is no such table.
+    """
+    with path.open(encoding="utf-8", newline="\n") as file:
+        try:
+            yield from _decoded(file, lines, columns)
+        except (ValueError, csv.Error):
+            raise TableError(
+                f"{path} is no table of this model's classes, or was changed: nothing was written "
+                "to it. Name another --table, or move it away."
+            ) from None
+
+
+def _decoded(
+    file: Iterable[str], lines: LineFormat, columns: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    texts, header = iter(file), lines.header(columns)
+    if header and not _begins_like(next(texts, ""), header):
+        raise ValueError("other columns")
+    for text in texts:
+        if text.endswith("\n"):
+            yield lines.decode(text.rstrip("\r\n"), columns)
+        elif not _begins_like(text, lines.start):
+            raise ValueError("no row of ours")
+
+
+def encode_all(lines: LineFormat, rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return rows as the bytes of their lines."""
+    return "".join(map(lines.encode, rows)).encode()
+
+
+def _begins_like(line: str, start: str) -> bool:
+    """Return whether a line, which may be unfinished, begins as it must."""
+    line = line.replace("\r", "")
+    return line.startswith(start) or start.startswith(line)
+
+
+def _csv_line(values: Iterable[object]) -> str:
+    buffer = StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(values)
+    return buffer.getvalue()

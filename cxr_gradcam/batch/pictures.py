@@ -1,0 +1,81 @@
+"""The pictures of a file: heat map and overlay, each there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.imaging.radiograph import Radiograph
+from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
+
+Export = Callable[[bytes, Radiograph, Explanation], Mapping[str, Path]]
+"""Writes outputs of a file's bytes, radiograph and explanation; returns them by what they are."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is drawn of each file, and where it is saved.
+
+    Args:
+        output: the folder.
+        alpha: opacity of the map in the overlay, in [0, 1].
+        colormap: a name of `rendering.COLORMAPS`.
+        also: writes further outputs.
+    """
+
+    output: Path
+    alpha: float = 0.5
+    colormap: str = "jet"
+    also: Export | None = None
+
+    def save(
+        self, place: Path, data: bytes, radiograph: Radiograph, explanation: Explanation
+    ) -> dict[str, str]:
+        """Draw and save the pictures of one file.
+
+        Args:
+            place: where they lie below the output folder, and what their names start with.
+            data: the file's bytes.
+            radiograph: it.
+            explanation: of it, its map on the radiograph's grid.
+
+        Returns:
+            {"heatmap", "overlay", and what `also` writes: path}.
+
+        Raises:
+            OSError: they cannot be saved; nothing of them is left.
+            RadiographError: `also` refuses the file.
+        """
+        heatmap = explanation.heatmap
+        pictures = {
+            "heatmap": colorize(heatmap, self.colormap),
+            "overlay": overlay(as_rgb(radiograph.pixels), heatmap, self.alpha, self.colormap),
+        }
+        start = self.output / place
+        start.parent.mkdir(parents=True, exist_ok=True)
+        outputs = {name: start.with_name(f"{start.name}-{name}.png") for name in pictures}
+        _save(pictures, outputs)
+        if self.also is not None:
+            outputs |= self.also(data, radiograph, explanation)
+        return {name: str(path) for name, path in outputs.items()}
+
+
+def _save(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[str, Path]) -> None:
+    """Write all pictures of a file under other names first: a full disk leaves no part of them."""
+    # A random name, since other processes may save here too
+    parts = {name: path.with_name(f".{uuid4().hex}.part") for name, path in outputs.items()}
+    try:
+        for name, part in parts.items():
+            Image.fromarray(pictures[name]).save(part, "PNG", compress_level=1)
+        for name, part in parts.items():
+            part.replace(outputs[name])
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""The radiographs that files, folders, patterns, ZIP archives and lists name."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxr_gradcam.batch.archives import is_archive, members, read_member
+from cxr_gradcam.batch.names import EXTENSIONS
+from cxr_gradcam.imaging.radiograph import RadiographError
+from cxr_gradcam.imaging.reading import read_bytes
+
+# What systems and media leave beside pictures; names that begin with a dot are hidden anyway.
+_SYSTEM = {"thumbs.db", "desktop.ini", "dicomdir", "__macosx", "$recycle.bin"}
+_SYSTEM_FOLDERS = {"system volume information", "lost+found", "@eadir"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that may hold a radiograph.
+
+    Args:
+        path: of the file, or of the ZIP archive that it lies in.
+        place: where its pictures belong below the output folder: its path in the folder or archive
+            that was named, or its name alone.
+        member: its name in the archive.
+        named: whether somebody meant this very file, so that it must be a radiograph.
+        unreadable: why the archive cannot be opened, where that is so.
+    """
+
+    path: Path
+    place: Path
+    member: str | None = None
+    named: bool = True
+    unreadable: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the file is called in results: one line of valid Unicode."""
+        whole = str(self.path) if self.member is None else f"{self.path}/{self.member}"
+        return "".join(map(_printed, whole))
+
+    def read(self) -> bytes:
+        """Return the file's bytes.
+
+        Raises:
+            RadiographError: it cannot be read, or is empty or too large.
+        """
+        if self.unreadable is not None:
+            raise RadiographError(self.unreadable)
+        if self.member is None:
+            return read_bytes(self.path)
+        return read_bytes(read_member(self.path, self.member))
+
+
+def find_sources(names: Iterable[str | os.PathLike[str]]) -> list[Source]:
+    """Return the files that names stand for.
+
+    Args:
+        names: files; folders, with all that they hold; ZIP archives; patterns with `*`, `?`, `[…]`
+            and `**`, where no file has that very name. Hidden files and those of the system are
+            left out unless they are named.
+
+    Returns:
+        The files, each once: those of a folder or pattern in the order of their names.
+    """
+    found = (source for name in names for path in _matches(Path(name)) for source in _inside(path))
+    unique: dict[tuple[Path, str | None], Source] = {}
+    for source in found:
+        unique.setdefault((source.path, source.member), source)
+    return list(unique.values())
+
+
+def listed(lines: Iterable[str]) -> list[str]:
+    """Return the names that the lines of a list hold; empty lines are none."""
+    return [name for line in lines if (name := line.rstrip("\r\n"))]
+
+
+def _printed(character: str) -> str:
+    if character.isprintable() or character == "\u3000":
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _matches(path: Path) -> Sequence[Path]:
+    text = str(path)
+    # Path.exists and is_dir raise where a name is too long
+    if glob.has_magic(text) and not os.path.exists(path):  # noqa: PTH110
+        found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - absolute ones, too
+        return [Path(match) for match in found] or [path]
+    return [path]
+
+
+def _inside(path: Path) -> Iterator[Source]:
+    if os.path.isdir(path):  # noqa: PTH112
+        yield from _in_folder(path)
+    elif is_archive(path):
+        yield from _in_archive(path)
+    else:
+        yield Source(path, Path(path.name))
+
+
+def _in_folder(folder: Path) -> Iterator[Source]:
+    for at, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        for name in sorted(files):
+            path = Path(at, name)
+            if not _is_hidden(name) and path.is_file():
+                yield Source(path, path.relative_to(folder), named=_is_picture(name))
+
+
+def _in_archive(path: Path) -> Iterator[Source]:
+    try:
+        names = members(path)
+    except RadiographError as error:
+        yield Source(path, Path(path.name), unreadable=str(error))
+        return
+    for name in sorted(names):
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        if parts and not any(map(_is_hidden, parts)):
+            yield Source(path, Path(*parts), name, _is_picture(name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "~$")) or name.lower() in _SYSTEM | _SYSTEM_FOLDERS
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in EXTENSIONS

@@ -1,0 +1,241 @@
+"""The table of a run: it grows batch by batch, and a later run finds what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from cxr_gradcam.batch import parquet
+from cxr_gradcam.batch.errors import TableError
+from cxr_gradcam.batch.lines import CSV, JSONLines, LineFormat, encode_all, read_rows
+from cxr_gradcam.batch.rows import Analysis
+
+FORMATS: dict[str, type[LineFormat]] = {".csv": CSV, ".jsonl": JSONLines, ".parquet": JSONLines}
+"""What a table's rows are written as, by its extension; Parquet's while they are collected."""
+
+COLLECTING = ".part"
+"""What the name of a Parquet table ends with while its rows are collected."""
+
+
+class Table:
+    """The rows of an analysis, of a file each; those of other analyses stay beside them.
+
+    CSV and JSON lines grow in place. Parquet cannot grow: its rows are collected as JSON lines in a
+    file beside it, which is there until the table is closed.
+
+    Args:
+        path: ending in .csv, .jsonl or .parquet; what it holds already is kept.
+        analysis: what this run asks.
+        with_outputs: whether a row without pictures, or whose pictures are gone, is missing.
+
+    Raises:
+        TableError: another ending, or a file that is no table of these columns; nothing is changed.
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path, analysis: Analysis, *, with_outputs: bool = False) -> None:
+        self.path, self.analysis = path, analysis
+        self._lines = _format_of(path)
+        self._columns = tuple(analysis.columns)
+        self._is_parquet = path.suffix.lower() == ".parquet"
+        self._at = Path(f"{path}{COLLECTING}") if self._is_parquet else path
+        self._done: dict[str, str] = {}
+        self._rows = self._replaced = 0
+        self._known: set[str] = set()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            raise TableError(f"{path} is no file: name another --table")
+        if self._is_parquet:
+            self._collect()
+        self._file: FileIO = self._at.open("a+b", buffering=0)
+        try:
+            _lock(self._file, path)
+            self._look_through(with_outputs=with_outputs)  # first: what is not ours is not touched
+            _cut_unfinished(self._file)
+            if self._file.tell() == 0:
+                _write(self._file, self._lines.header(self._columns).encode())
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Table:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return self._rows - self._replaced
+
+    def has(self, file: str, sha256: str) -> bool:
+        """Return whether a file is done: it has a row of this analysis that is no failure.
+
+        Args:
+            file: its name.
+            sha256: of its bytes as they are now.
+        """
+        return self._done.get(file) == sha256
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows, all or none.
+
+        Args:
+            rows: as `Analysis.row` makes them.
+
+        Raises:
+            TableError: they cannot be written: the disk may be full.
+        """
+        size = self._file.seek(0, os.SEEK_END)
+        try:
+            _write(self._file, encode_all(self._lines, rows))
+        except OSError as error:
+            with suppress(OSError):  # a device cannot be cut
+                self._file.truncate(size)
+            raise TableError(_unwritten(self.path, error)) from error
+        for row in rows:
+            self._count(row)
+
+    def close(self) -> None:
+        """Leave one row for each file and analysis, the last, and write Parquet.
+
+        Raises:
+            TableError: there is no room; what was collected is kept.
+        """
+        if self._file.closed:
+            return
+        with self._file:
+            try:
+                os.fsync(self._file.fileno())
+                if self._is_parquet:
+                    self._write_parquet()
+                elif self._replaced:
+                    self._rewrite()
+            except OSError as error:
+                raise TableError(_unwritten(self.path, error)) from error
+
+    def _collect(self) -> None:
+        """Begin with the rows of an earlier run, where that ended."""
+        parquet.require()
+        if self.path.exists() and not self._at.exists():
+            with _replacing(self._at) as file:
+                for rows in parquet.read(self.path, self.analysis.columns):
+                    file.write(encode_all(self._lines, rows))
+
+    def _read(self) -> Iterator[dict[str, Any]]:
+        return read_rows(self._at, self._lines, self._columns)
+
+    def _look_through(self, *, with_outputs: bool) -> None:
+        for row in self._read():
+            self._count(row)
+            if row["analysis"] == self.analysis.identity:
+                self._done.pop(row["file"], None)
+                if not row["error"] and (not with_outputs or _outputs_exist(row["outputs"])):
+                    self._done[row["file"]] = row["sha256"]
+
+    def _count(self, row: Mapping[str, Any]) -> None:
+        key = f"{row['analysis']} {row['file']}"
+        self._rows += 1
+        self._replaced += key in self._known
+        self._known.add(key)
+
+    def _latest(self) -> Iterator[dict[str, Any]]:
+        """Yield the last row of each file and analysis."""
+        last = {(row["analysis"], row["file"]): number for number, row in enumerate(self._read())}
+        for number, row in enumerate(self._read()):
+            if last[row["analysis"], row["file"]] == number:
+                yield row
+
+    def _rewrite(self) -> None:
+        with _replacing(self.path) as file:
+            file.write(self._lines.header(self._columns).encode())
+            for row in self._latest():
+                file.write(self._lines.encode(row).encode())
+
+    def _write_parquet(self) -> None:
+        with _replacing(self.path) as file:
+            parquet.write(file, self._latest(), self.analysis.columns)
+        self._at.unlink()
+
+
+def _format_of(path: Path) -> LineFormat:
+    try:
+        return FORMATS[path.suffix.lower()]()
+    except KeyError:
+        raise TableError(
+            f"{path} is no name of a table: let it end in {', '.join(FORMATS)}"
+        ) from None
+
+
+def _outputs_exist(outputs: str | None) -> bool:
+    return bool(outputs) and all(Path(path).exists() for path in json.loads(str(outputs)).values())
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    """Write all bytes; a disk that is nearly full takes a part of them without a word."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _cut_unfinished(file: FileIO) -> None:
+    """Cut a file behind its last end of line."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 65536)
+        file.seek(start)
+        if (found := file.read(end - start).rfind(b"\n")) >= 0:
+            start += found + 1
+            break
+        end = start
+    else:
+        start = 0
+    file.truncate(start)
+    file.seek(0, os.SEEK_END)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """Write a file under another name first: it appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _lock(file: FileIO, path: Path) -> None:
+    """Keep a second process away until the file is closed."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise TableError(f"{path} is being written by another process") from None
+    except OSError:  # a file system without locks
+        return
+
+
+def _unwritten(path: Path, error: OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    return (
+        f"{path} cannot be written: {reason}. What it holds is whole. Make room and give the same "
+        "command again: it does what is missing."
+    )

@@ -1,0 +1,65 @@
+"""What `explain` says of each file, and of all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cxr_gradcam.cli.options import complain
+
+
+@dataclass
+class Counts:
+    """What became of the files so far."""
+
+    explained: int = 0
+    failed: int = 0
+    done_before: int = 0
+    no_picture: int = 0
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count a record of `explain_files`."""
+        self.failed += "error" in record
+        self.explained += "probabilities" in record
+        self.done_before += record.get("skipped") == "done before"
+        self.no_picture += record.get("skipped") == "no picture"
+
+    def __str__(self) -> str:
+        """Name all that is not zero."""
+        parts = {
+            "explained": self.explained,
+            "failed": self.failed,
+            "done before": self.done_before,
+            "no pictures": self.no_picture,
+        }
+        said = [f"{count:,} {name}" for name, count in parts.items() if count]
+        return ", ".join(said) or "nothing to do"
+
+
+def report(record: Mapping[str, Any], *, as_json: bool, one_by_one: bool) -> None:
+    """Print what became of one file.
+
+    Args:
+        record: of `explain_files`.
+        as_json: print it as one JSON object.
+        one_by_one: print a line also where nothing went wrong.
+    """
+    if "skipped" in record:
+        return
+    failed = "error" in record
+    if failed:
+        complain(f"{record['file']}: {record['error']}")
+    if as_json:
+        print(json.dumps(record), flush=True)
+    elif one_by_one and not failed:
+        name, share = max(record["probabilities"].items(), key=lambda item: item[1])
+        said = name if record["predicted_class"] is not None else f"no finding, {name}"
+        print(f"{record['file']}: {said} {share:.1%}{_remark(record)}")
+
+
+def _remark(record: Mapping[str, Any]) -> str:
+    if record["is_familiar"] is False:
+        return " (unlike the X-rays that the model was trained on: do not rely on it)"
+    return "" if record["verdict"] is None else f" ({record['finding']} {record['verdict']})"
