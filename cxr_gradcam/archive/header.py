@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pydicom.valuerep import validate_value
 
-from cxr_gradcam.imaging.dicom import is_dicom
+from cxr_gradcam.imaging.dicom.file import is_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
 
 # PS3.3 C.7.1.1, C.7.2.1 and C.7.2.2: what describes the patient and the study

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from cxr_gradcam.imaging.dicom import is_bare_dicom, is_dicom, read_dicom
+from cxr_gradcam.imaging.dicom.file import is_bare_dicom, is_dicom, read_dicom
 from cxr_gradcam.imaging.radiograph import (
     MAX_BYTES,
     Radiograph,
@@ -64,7 +64,7 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
       since detectors of 12 bits are commonly saved in 16 and would be nearly black.
     - Other whole numbers, and floats beyond [0, 1]: from the least to the greatest value.
     - EXIF orientation is applied. Thumbnails beside a TIFF's picture are left out.
-    - DICOM: see `cxr_gradcam.imaging.dicom.read_dicom`.
+    - DICOM: see `cxr_gradcam.imaging.dicom.file.read_dicom`.
 
     Args:
         source: Path of a file, its bytes, or an open binary file that is read from where it stands.

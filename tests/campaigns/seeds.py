@@ -16,8 +16,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.imaging.dicom_files import NOISE, baseline, compressed, dataset, file_of, lut
-from tests.imaging.jpeg_files import encapsulated, lossless, ramp
+from tests.imaging.dicom.dicom_files import NOISE, baseline, compressed, dataset, file_of, lut
+from tests.imaging.dicom.jpeg_files import encapsulated, lossless, ramp
 
 PATIENT = "Doe"
 _FOLDER = Path(pydicom.__file__).parent / "data" / "test_files"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from cxr_gradcam.imaging.attributes import first_number, numbers
-from cxr_gradcam.imaging.lookup_table import LookupTable, first_usable
+from cxr_gradcam.imaging.dicom.attributes import first_number, numbers
+from cxr_gradcam.imaging.dicom.lookup_table import LookupTable, first_usable
 from cxr_gradcam.imaging.radiograph import RadiographError, row_blocks
 
 Values = NDArray[np.float64]

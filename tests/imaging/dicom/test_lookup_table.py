@@ -9,8 +9,8 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from cxr_gradcam.imaging.dicom import read_dicom
-from tests.imaging.dicom_files import dataset, file_of, lut, shown
+from cxr_gradcam.imaging.dicom.file import read_dicom
+from tests.imaging.dicom.dicom_files import dataset, file_of, lut, shown
 
 
 def test_modality_lut_comes_before_the_window() -> None:

@@ -18,11 +18,11 @@ from pydicom.uid import (
     JPEGLosslessSV1,
 )
 
-from cxr_gradcam.imaging.dicom import read_dicom
-from cxr_gradcam.imaging.jpeg import decode_with_gdcm
+from cxr_gradcam.imaging.dicom.file import read_dicom
+from cxr_gradcam.imaging.dicom.jpeg import decode_with_gdcm
 from cxr_gradcam.imaging.radiograph import RadiographError
-from tests.imaging.dicom_files import NOISE, baseline, file_of, shown
-from tests.imaging.jpeg_files import encapsulated, lossless, ramp
+from tests.imaging.dicom.dicom_files import NOISE, baseline, file_of, shown
+from tests.imaging.dicom.jpeg_files import encapsulated, lossless, ramp
 
 FRAME = lossless(NOISE, 12)
 MESSAGE = r"cannot be decoded; .* \(JPEG Lossless, Non-Hierarchical"

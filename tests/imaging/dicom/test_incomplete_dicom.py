@@ -23,10 +23,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from cxr_gradcam.imaging.dicom import read_dicom
+from cxr_gradcam.imaging.dicom.file import read_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
-from tests.imaging.dicom_files import NOISE, baseline, compressed, dataset, file_of, shown
+from tests.imaging.dicom.dicom_files import NOISE, baseline, compressed, dataset, file_of, shown
 
 STEPS = [[0, 0.25], [0.5, 1]]
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [51, 51, 51]]], dtype=np.uint8)

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEGExtended12Bit, JPEGLosslessSV1
 
-from tests.imaging.dicom_files import dataset
+from tests.imaging.dicom.dicom_files import dataset
 
 CATEGORIES = bytes(range(17))
 

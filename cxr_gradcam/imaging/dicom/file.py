@@ -16,11 +16,11 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from cxr_gradcam.imaging.attributes import complete_bits, complete_kind
 from cxr_gradcam.imaging.colour import luma, to_unit_range
-from cxr_gradcam.imaging.elements import INVALID, hide_texts, refuse_element
-from cxr_gradcam.imaging.grey_scale import display
-from cxr_gradcam.imaging.pixel_data import (
+from cxr_gradcam.imaging.dicom.attributes import complete_bits, complete_kind
+from cxr_gradcam.imaging.dicom.elements import INVALID, hide_texts, refuse_element
+from cxr_gradcam.imaging.dicom.grey_scale import display
+from cxr_gradcam.imaging.dicom.pixel_data import (
     decode_pixels,
     native_syntax,
     set_transfer_syntax,

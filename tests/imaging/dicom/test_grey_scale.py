@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from cxr_gradcam.imaging.dicom import read_dicom
+from cxr_gradcam.imaging.dicom.file import read_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
-from tests.imaging.dicom_files import dataset, file_of, shown
+from tests.imaging.dicom.dicom_files import dataset, file_of, shown
 
 
 def test_without_a_window_the_least_and_greatest_values_are_black_and_white() -> None:

@@ -19,14 +19,14 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from cxr_gradcam.imaging.code_stream import (
+from cxr_gradcam.imaging.dicom.code_stream import (
     START_OF_JPEG_2000,
     jpeg_2000_size,
     jpeg_header,
     syntax_of,
 )
-from cxr_gradcam.imaging.elements import describe_element
-from cxr_gradcam.imaging.jpeg import decode_with_gdcm, needs_gdcm
+from cxr_gradcam.imaging.dicom.elements import describe_element
+from cxr_gradcam.imaging.dicom.jpeg import decode_with_gdcm, needs_gdcm
 from cxr_gradcam.imaging.radiograph import RadiographError
 
 # GDCM, where it is installed, would come first and bring the page down with it. The other RLE

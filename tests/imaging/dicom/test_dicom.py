@@ -13,9 +13,9 @@ from pydicom.uid import (
 )
 
 from cxr_gradcam.imaging import dicom
-from cxr_gradcam.imaging.dicom import read_dicom
+from cxr_gradcam.imaging.dicom.file import read_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
-from tests.imaging.dicom_files import dataset, file_of, shown
+from tests.imaging.dicom.dicom_files import dataset, file_of, shown
 
 
 @pytest.mark.parametrize("modality", ["CR", "DX", "DR", "RG", "XC"])

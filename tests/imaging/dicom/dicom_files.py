@@ -17,7 +17,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from cxr_gradcam.imaging.dicom import read_dicom
+from cxr_gradcam.imaging.dicom.file import read_dicom
 
 NOISE = np.random.default_rng(0).integers(0, 2**12, (40, 33), dtype=np.uint16)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import JPEGExtended12Bit, JPEGLossless, JPEGLSNearLossless
 
-from cxr_gradcam.imaging.code_stream import FrameHeader, jpeg_header
+from cxr_gradcam.imaging.dicom.code_stream import FrameHeader, jpeg_header
 
 _SCRIPT = Path(__file__).with_name("gdcm_decoder.py")
 _EXTENDED, _LOSSLESS, _LS = 0xC1, 0xC3, 0xF7

@@ -19,9 +19,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from cxr_gradcam.imaging.dicom import read_dicom
+from cxr_gradcam.imaging.dicom.file import read_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
-from tests.imaging.dicom_files import NOISE, baseline, compressed, dataset, file_of, shown
+from tests.imaging.dicom.dicom_files import NOISE, baseline, compressed, dataset, file_of, shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""DICOM: from a file to grey values, and no further into what it says of the patient."""
