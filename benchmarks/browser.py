@@ -23,8 +23,9 @@ from rich.table import Table
 
 from benchmarks.timing import WARM_UP, interleave, median_ratio, processor
 from cxr_gradcam.explanation import explain
+from cxr_gradcam.imaging.quantization import quantize
 from cxr_gradcam.imaging.reading import read_radiograph
-from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay, quantize
+from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
 from cxr_gradcam.web.page import LAUNCH

@@ -18,11 +18,14 @@ from cxr_gradcam.imaging.radiograph import RadiographError, check_size, full_sca
 
 _NEW_SUBFILE_TYPE, _ORIENTATION = 254, 274
 _MAX_PAGES = 16
+_FINEST = 2**16 - 1  # stands for 1 where the stored values are no numbers of 16 bits
 # TIFF 6.0, NewSubfileType: bit 0 marks a reduced version, bit 2 a transparency mask
 _NOT_THE_PICTURE = 0b101
 
+Grey = tuple[NDArray[np.float32], int]
 
-def read_raster(image: ImageFile, data: bytes) -> NDArray[np.float32]:
+
+def read_raster(image: ImageFile, data: bytes) -> Grey:
     """Return the grey values of an opened picture, as `read_radiograph` describes them.
 
     Args:
@@ -30,7 +33,7 @@ def read_raster(image: ImageFile, data: bytes) -> NDArray[np.float32]:
         data: The file that it was opened from.
 
     Returns:
-        Grey values (H, W) in [0, 1].
+        Grey values (H, W) in [0, 1], and the stored value that became 1.
 
     Raises:
         RadiographError: If it is animated or multi-page, too large, or not finite.
@@ -42,9 +45,9 @@ def read_raster(image: ImageFile, data: bytes) -> NDArray[np.float32]:
         return _grey_of_deep_colour(image, data)
     upright = ImageOps.exif_transpose(image)
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
-        return _grey_of_8_bits(upright)
-    grey = _grey_of_many_bits(np.asarray(upright))
-    return 1 - grey if _is_white_zero(image) else grey
+        return _grey_of_8_bits(upright), 255
+    grey, white = _grey_of_many_bits(np.asarray(upright))
+    return (1 - grey if _is_white_zero(image) else grey), white
 
 
 def _select_picture(image: ImageFile) -> None:
@@ -94,7 +97,7 @@ def _raw_mode(image: ImageFile) -> str:
     return arguments[0] if isinstance(arguments, tuple) else str(arguments)
 
 
-def _grey_of_deep_colour(image: ImageFile, data: bytes) -> NDArray[np.float32]:
+def _grey_of_deep_colour(image: ImageFile, data: bytes) -> Grey:
     is_planar = isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
     if image.tell() or is_planar:
         raise RadiographError(
@@ -112,11 +115,12 @@ def _grey_of_deep_colour(image: ImageFile, data: bytes) -> NDArray[np.float32]:
     colours: NDArray[np.uint16] = read.view(np.uint16)
     # OpenCV turns the order of the colours round.
     brightest = int(colours[..., :3].max())
-    grey = to_unit_range(luma(colours[..., 2::-1]), full_scale(brightest))
+    white = full_scale(brightest)
+    grey = to_unit_range(luma(colours[..., 2::-1]), white)
     alpha = colours[..., 3:]
     if has_alpha and alpha.any():
         grey *= to_unit_range(alpha[..., 0], full_scale(int(alpha.max())))
-    return _upright(grey, orientation)
+    return _upright(grey, orientation), white
 
 
 def _upright(grey: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
@@ -140,17 +144,19 @@ def _on_black(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
 
 
-def _grey_of_many_bits(values: NDArray[np.generic]) -> NDArray[np.float32]:
+def _grey_of_many_bits(values: NDArray[np.generic]) -> Grey:
     grey = values.astype(np.float64)
     low, high = float(grey.min()), float(grey.max())
     if not np.isfinite([low, high]).all():
         raise RadiographError("The image holds values that are not finite. Save it again.")
+    white = _FINEST
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         low, high = 0, 1
     elif values.dtype.kind != "f" and low >= 0 and high < 2**16:
         low, high = 0, full_scale(high)
+        white = int(high)
     # A constant image beyond these ranges has no contrast to show, and becomes 0.
-    return ((grey - low) / (high - low or 1)).astype(np.float32)
+    return ((grey - low) / (high - low or 1)).astype(np.float32), white
 
 
 def _is_white_zero(image: ImageFile) -> bool:

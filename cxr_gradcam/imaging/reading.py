@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +15,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from cxr_gradcam.imaging.dicom.file import is_bare_dicom, is_dicom, read_dicom
+from cxr_gradcam.imaging.dicom.file import is_bare_dicom, is_dicom, read_dicom_values
 from cxr_gradcam.imaging.radiograph import (
     MAX_BYTES,
     Radiograph,
@@ -21,6 +23,7 @@ from cxr_gradcam.imaging.radiograph import (
     refusing,
 )
 from cxr_gradcam.imaging.raster import read_raster
+from cxr_gradcam.imaging.stored_image import StoredImage, from_grey
 
 # The classes are opened themselves, not through PIL.Image.open: it warns of large images before
 # their size can be checked, and takes a telephone's JPEG with a second picture for an animation.
@@ -77,18 +80,42 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
             short, animated or multi-page, is larger than `MAX_PIXELS` or `MAX_BYTES`, or is no
             projection radiograph according to its DICOM attributes.
     """
-    data = read_bytes(source)
+    radiograph, _ = _read(read_bytes(source))
+    return radiograph
+
+
+def read_for_viewing(
+    source: str | os.PathLike[str] | bytes | BinaryIO,
+) -> tuple[Radiograph, StoredImage]:
+    """Read a radiograph as `read_radiograph` does, and its stored values for a viewer.
+
+    Args:
+        source: As of `read_radiograph`.
+
+    Returns:
+        The radiograph, and its values with windows, pixel spacing and orientation. Other files
+        than DICOM have neither spacing nor orientation.
+
+    Raises:
+        RadiographError: As of `read_radiograph`.
+    """
+    radiograph, stored = _read(read_bytes(source))
+    return radiograph, stored()
+
+
+def _read(data: bytes) -> tuple[Radiograph, Callable[[], StoredImage]]:
     if is_dicom(data):
-        return Radiograph(read_dicom(data), "DICOM")
+        return _read_dicom(data)
     for name, (signature, image_file) in _IMAGE_FILES.items():
         if signature.match(data):
             with refusing(
                 f"The {name} image cannot be decoded: it is damaged, cut short or of a rare kind. "
                 "Save it again, as PNG."
             ):
-                return Radiograph(read_raster(image_file(BytesIO(data)), data), name)
+                grey, white = read_raster(image_file(BytesIO(data)), data)
+                return Radiograph(grey, name), partial(from_grey, grey, white)
     if is_bare_dicom(data):
-        return Radiograph(read_dicom(data), "DICOM")
+        return _read_dicom(data)
     for signature, remedy in _OTHER_FILES:
         if signature.match(data):
             raise RadiographError(remedy)
@@ -110,6 +137,11 @@ def is_picture(data: bytes) -> bool:
         or is_bare_dicom(data)
         or any(signature.match(data) for signature in signatures)
     )
+
+
+def _read_dicom(data: bytes) -> tuple[Radiograph, Callable[[], StoredImage]]:
+    grey, stored = read_dicom_values(data)
+    return Radiograph(grey, "DICOM"), stored
 
 
 def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cxr_gradcam.imaging.quantization import quantize
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -56,19 +58,6 @@ def color_table(colormap: int | str = "jet") -> RGBImage:
     table = np.ascontiguousarray(bgr.reshape(256, 3)[:, ::-1], dtype=np.uint8)
     table.setflags(write=False)
     return table
-
-
-def quantize(heatmap: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Round a heat map (H, W) in [0, 1] to the 256 steps of a colour table.
-
-    Raises:
-        ValueError: values outside [0, 1], or no finite numbers.
-    """
-    if not (heatmap.min() >= 0 and heatmap.max() <= 1):
-        raise ValueError(
-            f"a heat map lies in [0, 1], this one in [{heatmap.min()}, {heatmap.max()}]"
-        )
-    return (heatmap.astype(np.float64) * 255 + 0.5).astype(np.uint8)
 
 
 def colorize(heatmap: NDArray[np.floating], colormap: int | str = "jet") -> RGBImage:

@@ -15,7 +15,8 @@ from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation, examine
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
-from cxr_gradcam.imaging.reading import read_radiograph
+from cxr_gradcam.imaging.reading import read_for_viewing
+from cxr_gradcam.imaging.stored_image import StoredImage
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.models.stages import DETAIL
 from cxr_gradcam.web.controls import Asked, Controls, quick
@@ -58,7 +59,7 @@ class Events:
         if path is None:
             return
         try:
-            yield from self._open(lambda: read_radiograph(path), 0, previous, values)
+            yield from self._open(lambda: read_for_viewing(path), 0, previous, values)
         finally:
             path.unlink(missing_ok=True)
 
@@ -69,7 +70,7 @@ class Events:
         if previous is not None and chosen.value < previous.clicked:
             return
         path = example_files()[chosen.index]
-        yield from self._open(lambda: read_radiograph(path), chosen.value, previous, values)
+        yield from self._open(lambda: read_for_viewing(path), chosen.value, previous, values)
 
     def change_class(self, session: Session | None, *values: *Values) -> list[Any]:
         """Show the map of another class, and offer its questions."""
@@ -96,7 +97,7 @@ class Events:
 
     def _open(
         self,
-        read: Callable[[], Radiograph],
+        read: Callable[[], tuple[Radiograph, StoredImage]],
         clicked: float,
         previous: Session | None,
         values: Values,
@@ -106,8 +107,8 @@ class Events:
             previous.cancel()
         image_id = uuid4().hex
         try:
-            radiograph = read()
-            yield [None, WAITING, *self._locked(), View(image_id, radiograph.pixels)]
+            radiograph, stored = read()
+            yield [None, WAITING, *self._locked(), View(image_id, stored)]
             examination = examine(self._model, radiograph, DETAIL["finest"])
             session = Session(examination, image_id, clicked)
             yield self._predicted(session, values)

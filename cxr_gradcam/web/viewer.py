@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from numpy.typing import NDArray
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.imaging.rendering import COLORMAPS, color_table, quantize
+from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.rendering import COLORMAPS, color_table
+from cxr_gradcam.imaging.stored_image import StoredImage, Window
 from cxr_gradcam.web.component import OwnComponent
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import percentage
@@ -36,13 +37,13 @@ class View:
 
     Attributes:
         image_id: names the picture, so that no map is ever drawn over another one; "" for nothing.
-        pixels: the picture's grey values (H, W) in [0, 1]; None where the viewer has them already.
+        stored: the picture; None where the viewer has it already.
         explanation: its map; None while there is none.
         note: the words beside the panels; None for what the explanation says.
     """
 
     image_id: str = ""
-    pixels: NDArray[np.float32] | None = None
+    stored: StoredImage | None = None
     explanation: Explanation | None = None
     note: str | None = None
 
@@ -76,14 +77,25 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
         """Return the message that makes the browser show a view."""
         if value is None:
             return None
-        pixels, explanation = value.pixels, value.explanation
+        stored, explanation = value.stored, value.explanation
         message = {
             "image_id": value.image_id,
-            "original": None if pixels is None else self._store.put(quantize(pixels)),
+            "original": None if stored is None else self._announced(stored),
             "heatmap": None,
             "note": value.note,
         }
         return message if explanation is None else message | self._described(explanation)
+
+    def _announced(self, stored: StoredImage) -> dict[str, Any]:
+        return self._store.put(stored.values) | {
+            "slope": stored.slope,
+            "offset": stored.offset,
+            "inverted": stored.is_inverted,
+            "padding": stored.padding,
+            "windows": [_window(window) for window in stored.windows],
+            "spacing": None if stored.spacing is None else asdict(stored.spacing),
+            "orientation": stored.orientation,
+        }
 
     def _described(self, explanation: Explanation) -> dict[str, Any]:
         return {
@@ -139,6 +151,11 @@ def _share(explanation: Explanation) -> str:
     name = explanation.class_name
     share = percentage(explanation.probabilities[name])
     return f" ({share})" if str(explanation.question) == f"for {name}" else f" ({name}: {share})"
+
+
+def _window(window: Window) -> dict[str, Any]:
+    ends = {"label": window.label, "low": window.low, "high": window.high}
+    return ends if window.greys is None else ends | {"greys": _base64(window.greys.tobytes())}
 
 
 def _base64(data: bytes) -> str:

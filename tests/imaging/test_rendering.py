@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
+from cxr_gradcam.imaging.quantization import quantize
 from cxr_gradcam.imaging.rendering import (
     COLORMAPS,
     as_rgb,
     color_table,
     colorize,
     overlay,
-    quantize,
     three_panels,
 )
 

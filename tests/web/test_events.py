@@ -47,7 +47,7 @@ def opened(steps: Any) -> Session:
 
 def test_a_session_keeps_none_of_the_pictures_pixels(handlers: Events, film: Path) -> None:
     steps = handlers.open_upload(film, None, *ASKED)
-    pixels = weakref.ref(next(steps)[-1].pixels)
+    pixels = weakref.ref(next(steps)[-1].stored.values)
     session = next(steps)[0]
     steps.close()
     gc.collect()
@@ -60,7 +60,7 @@ def test_an_upload_shows_the_picture_then_the_prediction_and_is_removed(
 ) -> None:
     first, last = handlers.open_upload(film, None, *ASKED)
     assert first[1] == WAITING
-    assert first[-1].pixels is not None
+    assert first[-1].stored is not None
     assert first[-1].explanation is None
     session, prediction, *_, view = last
     assert "prediction</h2>" in prediction
@@ -82,7 +82,7 @@ def assert_cleared(step: list[Any], words: str) -> None:
     assert 'role="alert"' in prediction
     assert words in prediction
     assert view.image_id == ""
-    assert view.pixels is view.explanation is None
+    assert view.stored is view.explanation is None
 
 
 def test_a_bad_file_says_why_and_clears_the_view(handlers: Events, film: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_bad_file_says_why_and_clears_the_view(handlers: Events, film: Path) -
     assert not film.exists()
 
 
-@pytest.mark.parametrize("fault", ["read_radiograph", "examine"])
+@pytest.mark.parametrize("fault", ["read_for_viewing", "examine"])
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError("Jane Doe"), KeyError("Jane Doe")])
 def test_any_error_gives_one_message_and_no_name_in_the_log(
     handlers: Events, film: Path, monkeypatch, caplog, fault: str, error: Exception

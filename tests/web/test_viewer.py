@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from cxr_gradcam.explanation import Explanation, Prediction
+from cxr_gradcam.imaging.stored_image import from_grey
 from cxr_gradcam.question import Question
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.viewer import View, Viewer, hottest_region, note
@@ -46,10 +47,10 @@ def fetched(viewer: Viewer, announced: dict[str, Any]) -> np.ndarray:
 
 
 def test_picture_and_map_arrive_without_loss(viewer: Viewer) -> None:
-    message = viewer.postprocess(View("a", PIXELS, hot_at(3, 0)))
+    message = viewer.postprocess(View("a", from_grey(PIXELS, 4095), hot_at(3, 0)))
     assert message is not None
     np.testing.assert_array_equal(
-        fetched(viewer, message["original"]), np.floor(PIXELS * 255 + 0.5)
+        fetched(viewer, message["original"]), np.rint(PIXELS * np.float32(4095))
     )
     assert fetched(viewer, message["heatmap"])[3, 0] == 255
 

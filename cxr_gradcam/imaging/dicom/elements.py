@@ -17,6 +17,9 @@ _TEXTS = {
     "IS": re.compile(rb"[0-9+ \\\0-]{0,64}"),
     "UI": re.compile(rb"[0-9. \0]{0,66}"),
 }
+# What a window is called, and no more of any text than a button holds
+_EXPLANATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+()/-]{0,31}")
+_EXPLAINED = Tag("WindowCenterWidthExplanation")
 _NUMBERS = frozenset({"US", "SS", "UL", "SL", "OB", "OW", "OV", "UV", "SQ", "UN", "FL", "FD", None})
 INVALID = "INVALID?"
 
@@ -38,8 +41,26 @@ def hide_texts(dataset: Dataset) -> None:
             is_plain = _TEXTS[meant].fullmatch(element.value)
             value = element.value if is_plain else INVALID.encode()
             dataset[tag] = element._replace(VR=meant, value=value, length=len(value))
+        elif tag == _EXPLAINED:
+            dataset[tag] = element._replace(VR="OB")  # bytes, which `explanations` reads
         elif meant != "DS" and element.VR not in _NUMBERS:
             del dataset[tag]
+
+
+def explanations(dataset: Dataset, keyword: str) -> list[str]:
+    """Return what a file calls its windows or tables: short and plain, or "" for anything else.
+
+    Args:
+        dataset: Where the element stands, or is missing.
+        keyword: WindowCenterWidthExplanation or LUTExplanation.
+    """
+    # As it stands in the file: pydicom would decode it, and warn with what it cannot decode.
+    element = dataset.get_item(keyword)
+    value = b"" if element is None else element.value
+    if not isinstance(value, bytes):
+        value = "\\".join([value] if isinstance(value, str) else map(str, value)).encode()
+    texts = (text.strip("\0 ") for text in value.decode("latin-1").split("\\"))
+    return [text if _EXPLANATION.fullmatch(text) else "" for text in texts]
 
 
 def refuse_element(dataset: Dataset, keyword: str, reason: str) -> NoReturn:

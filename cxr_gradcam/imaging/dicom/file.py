@@ -7,6 +7,9 @@ parsed, so that nothing of the patient can reach a message, a warning or a log.
 import os
 import re
 import zlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -26,6 +29,7 @@ from cxr_gradcam.imaging.dicom.pixel_data import (
     set_transfer_syntax,
     undecodable_message,
 )
+from cxr_gradcam.imaging.dicom.stored import stored_image
 from cxr_gradcam.imaging.radiograph import (
     MAX_BYTES,
     RadiographError,
@@ -33,6 +37,7 @@ from cxr_gradcam.imaging.radiograph import (
     full_scale,
     refusing,
 )
+from cxr_gradcam.imaging.stored_image import StoredImage, from_grey
 
 # PS3.3 C.7.3.1.1.1. DR is not defined there but met in practice; XC is the photograph of a film.
 MODALITIES: frozenset[str] = frozenset({"CR", "DX", "DR", "RG", "XC"})
@@ -44,6 +49,9 @@ _KEYWORDS = (
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
+    *("WindowCenterWidthExplanation", "PatientOrientation", "PixelSpacing"),
+    *("PixelSpacingCalibrationType", "ImagerPixelSpacing"),
+    "EstimatedRadiographicMagnificationFactor",
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData"),
 )
 _TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in _KEYWORDS]
@@ -51,6 +59,7 @@ _TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in _KEYWORDS]
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_GREYS_OF_COLOUR = 2**12 - 1  # luma of 8 bits has finer steps than 256
 _PREAMBLE = bytes(128) + b"DICM"
 # The first element of a data set without preamble: group 2 or 8, then its type or a short length
 _BARE = re.compile(
@@ -91,15 +100,47 @@ def read_dicom(data: bytes) -> NDArray[np.float32]:
         RadiographError: If the modality is not in `MODALITIES`; if the image has no or several
             frames, is too large, damaged, or compressed in a way that cannot be decoded.
     """
+    grey, _ = read_dicom_values(data)
+    return grey
+
+
+def read_dicom_values(data: bytes) -> tuple[NDArray[np.float32], Callable[[], StoredImage]]:
+    """Read a single-frame projection radiograph as `read_dicom` does, and its stored values.
+
+    Args:
+        data: As of `read_dicom`.
+
+    Returns:
+        Grey values (H, W) in [0, 1], and what makes the stored values for a viewer.
+
+    Raises:
+        RadiographError: As of `read_dicom`.
+    """
+    stored, dataset = _decoded(data)
+    with _refusing_grey_scale():
+        if stored.ndim == 3:
+            grey = _colour_as_grey(stored, dataset)
+            return grey, partial(from_grey, grey, _GREYS_OF_COLOUR)
+        return display(stored, dataset), partial(_stored_image, stored, dataset)
+
+
+def _stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredImage:
+    with _refusing_grey_scale():
+        return stored_image(stored, dataset)
+
+
+def _refusing_grey_scale() -> AbstractContextManager[None]:
+    return refusing("The grey scale attributes of the DICOM file are damaged. Export it again.")
+
+
+def _decoded(data: bytes) -> tuple[NDArray[np.integer], Dataset]:
     with refusing("The DICOM file is damaged or cut short. Export it again."):
         dataset = _parse(data)
         _require_radiograph(dataset)
         complete_bits(dataset)
         undecodable = undecodable_message(dataset)
     with refusing(undecodable):
-        stored = decode_pixels(dataset)
-    with refusing("The grey scale attributes of the DICOM file are damaged. Export it again."):
-        return _colour_as_grey(stored, dataset) if stored.ndim == 3 else display(stored, dataset)
+        return decode_pixels(dataset), dataset
 
 
 def _colour_as_grey(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32]:

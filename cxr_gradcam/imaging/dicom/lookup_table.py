@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from cxr_gradcam.imaging.dicom.elements import explanations
 from cxr_gradcam.imaging.radiograph import full_scale
 
 
@@ -20,11 +21,13 @@ class LookupTable:
         first: The value that the first entry stands for.
         entries: What the values from `first` on become, uint16.
         white: The greatest value that the entries can have.
+        explanation: What the file says of it; "" where it says nothing.
     """
 
     first: int
     entries: NDArray[np.uint16]
     white: int
+    explanation: str = ""
 
     def apply(self, values: NDArray[np.integer] | NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the nearest entry of each value; values beyond the ends get the ends."""
@@ -33,18 +36,15 @@ class LookupTable:
         return np.asarray(self.entries[index.astype(np.intp)], dtype=np.float64)
 
 
-def first_usable(
+def usable_tables(
     sequence: Iterable[Dataset] | None, possible: tuple[float, float], *, is_little_endian: bool
-) -> LookupTable | None:
-    """Return the first table of a sequence that tells values apart.
+) -> Iterator[LookupTable]:
+    """Yield the tables of a sequence that tell values apart: those with two different entries.
 
     Args:
         sequence: Of items with LUTDescriptor and LUTData; None where it is missing.
         possible: The least and the greatest value that the table can be asked for.
         is_little_endian: How the words of a table stand that the file holds as bytes.
-
-    Returns:
-        The table; None if there is none that has two different entries.
     """
     for item in sequence or ():
         descriptor = _words(item, "LUTDescriptor", is_little_endian)
@@ -57,8 +57,8 @@ def first_usable(
             first = _signed_as_possible(int(descriptor[1]), len(entries), possible)
             # The descriptor may name more bits than the table has (Agfa CR: 16 for 12), or fewer.
             white = full_scale(int(entries.max()), bits)
-            return LookupTable(first, entries, white)
-    return None
+            explanation = next(iter(explanations(item, "LUTExplanation")), "")
+            yield LookupTable(first, entries, white, explanation)
 
 
 def _words(item: Dataset, keyword: str, is_little_endian: bool) -> NDArray[np.uint16]:

@@ -12,7 +12,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
 )
 
-from cxr_gradcam.imaging import dicom
+from cxr_gradcam.imaging.dicom import file
 from cxr_gradcam.imaging.dicom.file import read_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
 from tests.imaging.dicom.dicom_files import dataset, file_of, shown
@@ -63,7 +63,7 @@ def test_a_deflated_bomb_is_not_inflated(monkeypatch: pytest.MonkeyPatch) -> Non
     made = dataset(np.zeros((100, 100), dtype=np.uint8))
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     data = file_of(made)
-    monkeypatch.setattr(dicom, "MAX_BYTES", 9_000)
+    monkeypatch.setattr(file, "MAX_BYTES", 9_000)
     with pytest.raises(RadiographError, match="more than 9,000 bytes"):
         read_dicom(data)
 

@@ -3,6 +3,7 @@
 import { bytesOf, fetchPixels } from "./pixels.js";
 import { Panels } from "./panels.js";
 import { Renderer } from "./renderer.js";
+import { greysOf } from "./tables.js";
 
 // element, props and watch are Gradio's: the component, its value and tables, and news of them.
 export function start(element, props, watch) {
@@ -52,6 +53,7 @@ class Viewer {
 
   async showPicture({ image_id: id, original }) {
     this.renderer.setPicture(await fetchPixels(original));
+    this.greyScale = original;
     this.shown = id;
     this.root.style.setProperty("--aspect", `${original.width} / ${original.height}`);
     this.root.classList.add("filled");
@@ -112,7 +114,7 @@ class Viewer {
   prepare() {
     const alpha = this.slider.valueAsNumber / 100;
     this.renderer.prepare({
-      window: { low: 0, high: this.renderer.picture.max, invert: false },
+      greys: greysOf(this.greyScale, this.greyScale.windows[0]),
       colormap: this.chooser.value,
       opacityOf: () => alpha,
     });

@@ -2,7 +2,7 @@
 
 import { Pyramid } from "./pixels.js";
 import { sample } from "./sampling.js";
-import { blendTable, colorsOf, GREYS, windowTable } from "./tables.js";
+import { blendTable, colorsOf, GREYS } from "./tables.js";
 
 const BACKGROUND = 0xff000000;
 
@@ -24,9 +24,9 @@ export class Renderer {
   }
 
   // What a look-up needs, from the settings.
-  prepare({ window, colormap, opacityOf }) {
+  prepare({ greys, colormap, opacityOf }) {
     const bytes = this.tables[colormap];
-    this.greys = windowTable(this.picture.max, window);
+    this.greys = greys;
     this.colors = colorsOf(bytes);
     this.blended = blendTable(bytes, opacityOf);
   }

@@ -1,6 +1,8 @@
 // Look-up tables: from a stored value to grey, from grey and map to a colour. The arithmetic is that
 // of rendering.py (doubles, rounded half up), so that both give the same pixels.
 
+import { bytesOf } from "./pixels.js";
+
 // Canvases are little-endian on every platform that browsers run on: 0xAABBGGRR.
 export function pack(red, green, blue) {
   return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
@@ -8,13 +10,17 @@ export function pack(red, green, blue) {
 
 export const GREYS = Uint32Array.from({ length: 256 }, (_, grey) => pack(grey, grey, grey));
 
-// A window's greys 0 to 255 for the values 0 to max.
-export function windowTable(max, { low, high, invert }) {
-  const table = new Uint8ClampedArray(max + 1);
-  for (let value = 0; value <= max; value++) {
-    const grey = Math.floor(((value - low) / (high - low)) * 255 + 0.5);
-    table[value] = invert ? 255 - Math.min(Math.max(grey, 0), 255) : grey;
+// The grey of every stored value. greyScale is what the server says of the picture; window is one
+// of its windows, or any other ends. "greys" stands where no straight line gives them.
+export function greysOf({ bits, padding, inverted }, { low, high, greys }) {
+  if (greys) return bytesOf(greys);
+  const table = new Uint8ClampedArray(2 ** bits);
+  const width = high - low || 1e-9;
+  for (let value = 0; value < table.length; value++) {
+    table[value] = Math.floor(((value - low) / width) * 255 + 0.5);
   }
+  if (inverted) table.forEach((grey, value) => (table[value] = 255 - grey));
+  if (padding) table.fill(0, padding[0], padding[1] + 1);
   return table;
 }
 

@@ -1,0 +1,167 @@
+"""The stored values of a DICOM image with its windows, pixel spacing and orientation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from cxr_gradcam.imaging.dicom.attributes import first_number, numbers
+from cxr_gradcam.imaging.dicom.grey_scale import (
+    MAX_LEVELS,
+    display,
+    is_padding,
+    modality_values,
+    rescale,
+    shown,
+)
+from cxr_gradcam.imaging.dicom.values_of_interest import (
+    ValuesOfInterest,
+    ramp,
+    values_of_interest,
+)
+from cxr_gradcam.imaging.quantization import WHITE, quantize
+from cxr_gradcam.imaging.stored_image import (
+    AS_SEEN,
+    PixelSpacing,
+    StoredImage,
+    Window,
+    as_unsigned,
+    from_grey,
+    further_windows,
+)
+
+# PS3.3 C.7.6.1.1.1: up to three letters, such as L, F or HL
+_DIRECTION = re.compile(r"[LRAPHF]{1,3}")
+_DETECTOR = "on the detector; in the patient it is less"
+_MAGNIFIED = "in the patient, by the magnification that the file estimates"
+_UNKNOWN = "calibrated, the file does not say how"
+_CALIBRATED = {
+    "GEOMETRY": "in the patient, calibrated by the geometry of the exposure",
+    "FIDUCIAL": "in the plane of an object of known size",
+}
+_MOST_MAGNIFIED = 5  # more is no chest radiograph but a wrong number
+
+
+def stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredImage:
+    """Return stored values for a viewer.
+
+    Args:
+        stored: Stored values (H, W).
+        dataset: As of `grey_scale.display`.
+
+    Raises:
+        RadiographError: If every pixel is padding.
+    """
+    low, high = int(stored.min()), int(stored.max())
+    if high - low >= MAX_LEVELS:
+        return from_grey(display(stored, dataset), 2**16 - 1)
+    levels = np.arange(low, high + 1).astype(stored.dtype)
+    values = as_unsigned(stored.astype(np.int64) - low, high - low)
+    slope, intercept = _straight_line(dataset) or (1.0, 0.0)
+    return StoredImage(
+        values=values,
+        windows=_all_windows(levels, np.bincount(values.ravel()), dataset),
+        slope=slope,
+        offset=slope * low + intercept,
+        is_inverted=dataset.PhotometricInterpretation == "MONOCHROME1",
+        padding=_padded(levels, dataset),
+        spacing=pixel_spacing(dataset),
+        orientation=_orientation(dataset),
+    )
+
+
+def _all_windows(
+    levels: NDArray[np.integer], counts: NDArray[np.intp], dataset: Dataset
+) -> tuple[Window, ...]:
+    modality, possible = modality_values(levels, dataset)
+    valid = (counts > 0) & ~is_padding(levels, dataset)
+    of_file = list(values_of_interest(dataset, possible)) or [_whole_range(modality[valid])]
+    windows = [_window(interest, levels, valid, dataset) for interest in of_file]
+    is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    further = further_windows(np.where(valid, counts, 0), is_inverted=is_inverted)
+    return (*_labelled(windows), *further)
+
+
+def _whole_range(modality: NDArray[np.float64]) -> ValuesOfInterest:
+    low, high = float(modality.min()), float(modality.max())
+    return ValuesOfInterest("", lambda values: ramp(values, low, high), (low, high))
+
+
+def _window(
+    interest: ValuesOfInterest,
+    levels: NDArray[np.integer],
+    valid: NDArray[np.bool_],
+    dataset: Dataset,
+) -> Window:
+    line = _straight_line(dataset)
+    if interest.ends is not None and line is not None:
+        slope, intercept = line
+        low, high = ((end - intercept) / slope - int(levels[0]) for end in interest.ends)
+        return Window(interest.explanation, low, high)
+    greys = quantize(shown(levels, valid, dataset, interest))
+    # The values between which something can be told apart
+    between = np.flatnonzero((greys > 0) & (greys < WHITE))
+    low, high = (between[0], between[-1]) if len(between) > 1 else (0, len(levels) - 1)
+    return Window(interest.explanation, float(low), float(high), greys)
+
+
+def _straight_line(dataset: Dataset) -> tuple[float, float] | None:
+    """Return slope and intercept of the modality values; None where they come from a table."""
+    return None if "ModalityLUTSequence" in dataset else rescale(dataset)
+
+
+def _labelled(windows: list[Window]) -> list[Window]:
+    first, *others = windows
+    named = [replace(first, label=_label(AS_SEEN, first.label))]
+    numbered = enumerate(others, start=2)
+    return named + [replace(each, label=_label(f"Stored {n}", each.label)) for n, each in numbered]
+
+
+def _label(name: str, explanation: str) -> str:
+    return f"{name} ({explanation})" if explanation else name
+
+
+def _padded(levels: NDArray[np.integer], dataset: Dataset) -> tuple[int, int] | None:
+    places = np.flatnonzero(is_padding(levels, dataset))
+    return (int(places[0]), int(places[-1])) if len(places) else None
+
+
+def pixel_spacing(dataset: Dataset) -> PixelSpacing | None:
+    """Return the distance of pixels and where it holds, after PS3.3 10.7.1.3.
+
+    Args:
+        dataset: With PixelSpacing, PixelSpacingCalibrationType, ImagerPixelSpacing and
+            EstimatedRadiographicMagnificationFactor, as far as the file has them.
+    """
+    calibrated, imager = (
+        _spacing(dataset, keyword) for keyword in ("PixelSpacing", "ImagerPixelSpacing")
+    )
+    if calibrated is not None and calibrated != imager:
+        kind = str(dataset.get("PixelSpacingCalibrationType") or "")
+        return PixelSpacing(*calibrated, _CALIBRATED.get(kind, _UNKNOWN))
+    if imager is None:
+        return None
+    factor = first_number(dataset, "EstimatedRadiographicMagnificationFactor")
+    if factor is None or not 1 < factor < _MOST_MAGNIFIED:
+        return PixelSpacing(*imager, _DETECTOR)
+    return PixelSpacing(imager[0] / factor, imager[1] / factor, _MAGNIFIED)
+
+
+def _spacing(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
+    values = numbers(dataset, keyword)
+    # Detectors and films are scanned at 0.02 to 5 mm; anything else is a wrong unit.
+    if len(values) != 2 or not all(0.01 <= value <= 10 for value in values):
+        return None
+    return values[0], values[1]
+
+
+def _orientation(dataset: Dataset) -> tuple[str, str] | None:
+    directions = dataset.get("PatientOrientation") or ()
+    if isinstance(directions, str) or len(directions) != 2:
+        return None
+    row, column = map(str, directions)
+    return (row, column) if _DIRECTION.fullmatch(row) and _DIRECTION.fullmatch(column) else None
