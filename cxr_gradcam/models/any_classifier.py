@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import torch
@@ -63,6 +63,9 @@ class CAM:
         if target is None:
             raise ValueError("no layer of this model keeps places of the image: name target_layers")
         self.target_layers = named_layers(model, target)
+        self.detail: Mapping[str, tuple[str, ...]] = {"coarse": tuple(self.target_layers)}
+        self.trained_on = ""
+        self.assumptions: tuple[str, ...] = ()
         scaled = _last_linear(model) if _is_scaled_xrv(model) else learnt.logits_layer
         self._logits_layer = (
             scaled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -24,6 +24,10 @@ class Classifier(Protocol):
         multi_label: whether several classes can be true at once.
         calibration: what validation images taught about the logits.
         ood_detector: tells images unlike those of the training; None where there is none.
+        detail: the layers of a map by the detail that it shows: "coarse", and where the model has
+            them "fine" and "finest".
+        trained_on: the pictures that the weights were trained on, in words; "" where unknown.
+        assumptions: what neither the weights nor who loaded them said, in words.
     """
 
     class_names: tuple[str, ...]
@@ -31,6 +35,9 @@ class Classifier(Protocol):
     multi_label: bool
     calibration: Calibration
     ood_detector: OODDetector | None
+    detail: Mapping[str, tuple[str, ...]]
+    trained_on: str
+    assumptions: tuple[str, ...]
 
     def prepare(self, radiograph: Radiograph) -> Tensor:
         """Return the network's input (1, channels, size, size), on its device."""

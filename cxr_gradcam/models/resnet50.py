@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, overload
 
 import cv2
@@ -57,9 +57,9 @@ class ResNet50FineTuned(GradCAMMode):
         preprocessing: how the weights want their input.
         trained_on: the pictures that the weights were trained on, in words; "" where unknown.
         calibration: what validation images taught about the logits, where the head is theirs.
-        ood_detector: tells whether an image is unlike those of the training; None where there is
-            none. `gate` is its old name.
+        ood_detector: tells images unlike those of the training, or None. `gate` is its old name.
         multi_label: whether each logit is a probability of its own, as a single one is.
+        detail, assumptions: as in `Classifier`.
         fast: run the trunk by OpenVINO, or in lower precision, where a map is made without
             gradients for the caller and that is faster. The environment variable
             CXR_GRADCAM_FAST=0 switches it off everywhere.
@@ -87,6 +87,8 @@ class ResNet50FineTuned(GradCAMMode):
         self.class_names = tuple(f"class {index}" for index in range(num_classes))
         self.preprocessing = Preprocessing()
         self.trained_on = ""
+        self.detail: Mapping[str, tuple[str, ...]] = DETAIL
+        self.assumptions: tuple[str, ...] = ()
         self.calibration = Calibration()
         self.ood_detector: OODDetector | None = None
         self.fast = False

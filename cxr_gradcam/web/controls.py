@@ -1,120 +1,125 @@
-"""What a reader can ask of the map: for which class, which question, by which method, how fine."""
+"""The components by which a reader asks, and what their values mean."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST
-from cxr_gradcam.question import Question
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.web.asked import Asked, Evidence, evidence_of, first_detail, questions
+from cxr_gradcam.web.prediction import FEW
 
 _DETAIL_LABELS = {"coarse": "Coarse", "fine": "Fine", "finest": "Finest"}
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """Which evidence a map shows, of whatever class is chosen.
-
-    Attributes:
-        against: what speaks against the class, not for it.
-        contrast_with: what speaks for the class rather than for this one.
-    """
-
-    against: bool = False
-    contrast_with: str | None = None
-
-    def question(self, class_name: str) -> str:
-        """Ask for the evidence in words."""
-        if self.contrast_with is not None:
-            return f"Why {class_name} rather than {self.contrast_with}?"
-        return f"What speaks {'against' if self.against else 'for'} {class_name}?"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the controls say.
-
-    Attributes:
-        class_name: the class to explain.
-        evidence: which evidence of it.
-        method: a name of `METHODS`.
-        detail: a name of `DETAIL`.
-    """
-
-    class_name: str
-    evidence: Evidence
-    method: str
-    detail: str
-
-    @property
-    def question(self) -> Question:
-        """What `Examination` is asked."""
-        return Question(
-            class_name=self.class_name,
-            method=self.method,
-            contrast_with=self.evidence.contrast_with,
-            against=self.evidence.against,
-            layers=DETAIL[self.detail],
-        )
+Values = tuple[str, str | None, int | None, str, str]
+"""The values of `Controls.all`."""
 
 
 class Controls:
     """The components, and what their values mean.
 
-    The browser sends the evidence as its number in `evidence`.
-
     Args:
-        class_names: the model's classes.
+        models: what can be asked, by name.
+        model: the field that names the one asked, as of `model_field`.
     """
 
-    def __init__(self, class_names: Sequence[str]) -> None:
-        contrasts = [Evidence(contrast_with=name) for name in class_names]
-        self.evidence = [Evidence(), Evidence(against=True), *contrasts]
-        self.class_name = gr.Radio(
-            list(class_names), label="Show the evidence for", interactive=False
-        )
+    def __init__(self, models: Mapping[str, Classifier], model: gr.Dropdown) -> None:
+        self._models, self.model = models, model
+        first = next(iter(models.values()))
+        self.class_name = _class_field(models)
         self.question = gr.Dropdown(
-            self.questions(class_names[0]), value=0, label="Question", interactive=False
+            questions(first.class_names, first.class_names[0]),
+            value=0,
+            label="Question",
+            interactive=False,
         )
         with gr.Accordion("How the map is made", open=False):
             self.method = _method_field()
-            self.detail = _detail_field()
+            self.detail = gr.Radio(
+                label="Detail",
+                info="Fine and finest maps add earlier layers: sharper, but less sure of the "
+                "class. A grid of dots comes from the network, not from the image.",
+                interactive=True,
+                **_details(first),
+            )
 
     @property
     def all(self) -> list[gr.Radio | gr.Dropdown]:
         """The components, in the order in which `asked` takes their values."""
-        return [self.class_name, self.question, self.method, self.detail]
+        return [self.model, self.class_name, self.question, self.method, self.detail]
 
-    def asked(self, class_name: str, number: int, method: str, detail: str) -> Asked:
+    def asked(
+        self, model: str, class_name: str | None, number: int | None, method: str, detail: str
+    ) -> Asked:
         """Say what the components' values mean.
 
-        A class is not set against itself: what speaks for it is shown instead.
+        What the model does not know, as the class of the model before, is left open. A class is
+        not set against itself: what speaks for it is shown instead.
         """
-        evidence = self.evidence[number]
-        if evidence.contrast_with == class_name:
-            evidence = Evidence()
-        return Asked(class_name, evidence, method, detail)
+        known = self._models[model]
+        offered = evidence_of(known.class_names)
+        evidence = offered[number] if number is not None and number < len(offered) else Evidence()
+        return Asked(
+            model,
+            class_name if class_name in known.class_names else None,
+            Evidence() if evidence.contrast_with == class_name else evidence,
+            method,
+            detail if detail in known.detail else first_detail(known),
+        )
 
-    def questions(self, class_name: str) -> list[tuple[str, int]]:
-        """Word the questions that a map of a class can answer, each with its number."""
+    def classes(self, asked: Asked, names: Sequence[str]) -> gr.Radio | gr.Dropdown:
+        """Return the update that offers classes in an order and shows the one asked for."""
+        return type(self.class_name)(list(names), value=asked.class_name, interactive=True)
+
+    def questions(self, asked: Asked) -> gr.Dropdown:
+        """Return the update that offers a class's questions and shows the one asked."""
+        names = self._models[asked.model].class_names
+        return gr.Dropdown(
+            questions(names, str(asked.class_name)),
+            value=evidence_of(names).index(asked.evidence),
+            interactive=True,
+        )
+
+    def details(self, asked: Asked) -> gr.Radio:
+        """Return the update that offers the details of a model's maps."""
+        return gr.Radio(**_details(self._models[asked.model]) | {"value": asked.detail})
+
+    def locked(self) -> list[gr.Radio | gr.Dropdown]:
+        """Return the updates of class and question while there is nothing to ask."""
         return [
-            (evidence.question(class_name), number)
-            for number, evidence in enumerate(self.evidence)
-            if evidence.contrast_with != class_name
+            type(self.class_name)(value=None, interactive=False),
+            gr.Dropdown(interactive=False),
         ]
 
-    def question_for(self, asked: Asked) -> gr.Dropdown:
-        """Return the update that offers a class's questions and shows the one asked."""
-        choices = self.questions(asked.class_name)
-        return gr.Dropdown(choices, value=self.evidence.index(asked.evidence), interactive=True)
+
+def model_field(models: Mapping[str, Classifier]) -> gr.Dropdown:
+    """Make the field that names the model asked, the first one at first; hidden for one model."""
+    return gr.Dropdown(
+        list(models),
+        value=next(iter(models)),
+        label="Model",
+        visible=len(models) > 1,
+        interactive=True,
+    )
 
 
-def quick(method: str) -> str:
-    """Return the method itself, or Grad-CAM where it is slow."""
-    return "gradcam" if METHODS[method].is_slow else method
+def about_class(asked: Asked, class_name: str) -> Asked:
+    """Ask of a class what was asked, or for it where that would set it against itself."""
+    same = asked.evidence.contrast_with == class_name
+    return replace(asked, class_name=class_name, evidence=Evidence() if same else asked.evidence)
+
+
+def _class_field(models: Mapping[str, Classifier]) -> gr.Radio | gr.Dropdown:
+    most = max(models.values(), key=lambda model: len(model.class_names))
+    kind = gr.Radio if len(most.class_names) <= FEW else gr.Dropdown
+    first = next(iter(models.values()))
+    return kind(
+        list(first.class_names), value=None, label="Show the evidence for", interactive=False
+    )
 
 
 def _method_field() -> gr.Dropdown:
@@ -135,15 +140,13 @@ def _method_field() -> gr.Dropdown:
     return method
 
 
-def _detail_field() -> gr.Radio:
-    return gr.Radio(
-        [(label, name) for name, label in _DETAIL_LABELS.items()],
-        value=SHOWN_FIRST,
-        label="Detail",
-        info="Fine and finest maps add earlier layers: sharper, but less sure of the class. "
-        "A grid of dots comes from the network, not from the image.",
-        interactive=True,
-    )
+def _details(model: Classifier) -> dict[str, Any]:
+    """Return the choices of a model, nothing to choose among hidden."""
+    return {
+        "choices": [(_DETAIL_LABELS[name], name) for name in model.detail],
+        "value": first_detail(model),
+        "visible": len(model.detail) > 1,
+    }
 
 
 def _method_label(name: str) -> str:

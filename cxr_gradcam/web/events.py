@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,14 +14,16 @@ import gradio as gr
 
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.explanation import Explanation, examine
+from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.imaging.reading import read_for_viewing
 from cxr_gradcam.imaging.stored_image import StoredImage
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.models.stages import DETAIL
-from cxr_gradcam.web.controls import Asked, Controls, quick
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.web.about import scope
+from cxr_gradcam.web.asked import Asked, Evidence, quick
+from cxr_gradcam.web.controls import Controls, Values, about_class
 from cxr_gradcam.web.prediction import (
+    EMPTY,
     WAITING,
     by_probability,
     failure_html,
@@ -37,20 +40,23 @@ _UNEXPECTED = (
 )
 _GONE = "The X-ray is no longer on the server: please open it again."
 
-Values = tuple[str, int, str, str]
-"""The controls' values."""
-
 
 class Events:
     """The handlers of a page; nothing of a visitor is kept here.
 
     Args:
-        model: with Grad-CAM enabled; it is shared by all visitors and never changed.
+        models: by name, with Grad-CAM enabled; they are shared by all visitors and never changed.
         controls: what can be asked.
+        cards: the models' cards in Markdown, by the models' names.
     """
 
-    def __init__(self, model: ResNet50FineTuned, controls: Controls) -> None:
-        self._model, self._controls = model, controls
+    def __init__(
+        self,
+        models: Mapping[str, Classifier],
+        controls: Controls,
+        cards: Mapping[str, str] | None = None,
+    ) -> None:
+        self._models, self._controls, self._cards = models, controls, cards or {}
 
     def open_upload(
         self, path: Path | None, previous: Session | None, *values: *Values
@@ -72,27 +78,43 @@ class Events:
         path = example_files()[chosen.index]
         yield from self._open(lambda: read_for_viewing(path), chosen.value, previous, values)
 
+    def change_model(self, session: Session | None, *values: *Values) -> Iterator[list[Any]]:
+        """Say what another model knows, and what it makes of the open radiograph."""
+        asked = self._controls.asked(*values)
+        if asked.evidence.contrast_with is not None:  # its number was of the model before
+            asked = replace(asked, evidence=Evidence())
+        about = [self._controls.details(asked), *self._about(asked.model)]
+        if session is None:
+            yield [EMPTY, self._unasked(asked), gr.skip(), gr.skip(), gr.skip(), *about]
+            return
+        session.cancel()
+        yield [WAITING, *self._locked(), View(session.image_id), *about]
+        try:
+            yield [*self._answered(session, asked), *about]
+        except Exception as error:
+            failed = View(session.image_id, note="")
+            yield [failure_html(_reason(error)), *self._locked(), failed, *about]
+
     def change_class(self, session: Session | None, *values: *Values) -> list[Any]:
         """Show the map of another class, and offer its questions."""
-        class_name, number, method, detail = values
-        asked = self._controls.asked(class_name, number, quick(method), detail)
-        return [
-            self._controls.question_for(asked),
-            self._answer(session, asked, _no_progress),
-            asked.method,
-        ]
+        asked = self._controls.asked(*values)
+        asked = replace(asked, method=quick(asked.method))
+        view = self._answer(session, asked, _no_progress)
+        offered = gr.skip() if asked.class_name is None else self._controls.questions(asked)
+        return [offered, view, asked.method]
 
     def change_map(
         self,
         session: Session | None,
-        class_name: str,
-        number: int,
+        model: str,
+        class_name: str | None,
+        number: int | None,
         method: str,
         detail: str,
         progress: gr.Progress = _PROGRESS,
     ) -> Any:  # noqa: ANN401 - a view, or Gradio's sign that there is none
         """Answer another question, by another method or in another detail."""
-        asked = self._controls.asked(class_name, number, method, detail)
+        asked = self._controls.asked(model, class_name, number, method, detail)
         return self._answer(session, asked, progress)
 
     def _open(
@@ -109,30 +131,41 @@ class Events:
         try:
             radiograph, stored = read()
             yield [None, WAITING, *self._locked(), View(image_id, stored)]
-            examination = examine(self._model, radiograph, DETAIL["finest"])
-            session = Session(examination, image_id, clicked)
-            yield self._predicted(session, values)
-        except Exception as error:  # whatever it is, the last picture must go
+            session = Session.of(self._models, radiograph, image_id, clicked)
+            asked = replace(self._controls.asked(*values), class_name=None)
+            yield [session, *self._answered(session, asked)]
+        except Exception as error:
             yield [None, failure_html(_reason(error)), *self._locked(), View(note="")]
 
-    def _predicted(self, session: Session, values: Values) -> list[Any]:
-        _, number, method, detail = values
-        names = by_probability(session.examination.probabilities)
+    def _answered(self, session: Session, asked: Asked) -> list[Any]:
+        """Return the prediction, class, question, method and map of a radiograph just opened."""
+        examination = session.examination(asked.model)
+        names = by_probability(examination.probabilities)
         # The prediction must not wait for a slow map.
-        asked = self._controls.asked(names[0], number, quick(method), detail)
-        explanation = session.examination.answer(asked.question)
+        asked = about_class(
+            replace(asked, method=quick(asked.method)), asked.class_name or names[0]
+        )
+        explanation = examination.answer(asked.question(examination.model))
         return [
-            session,
             prediction_html(explanation),
-            gr.Radio(names, value=names[0], interactive=True),
-            self._controls.question_for(asked),
+            self._controls.classes(asked, names),
+            self._controls.questions(asked),
             asked.method,
             View(session.image_id, explanation=explanation),
         ]
 
+    def _about(self, model: str) -> list[Any]:
+        """Return what is said of a model: its scope, and its card where there is one."""
+        card = self._cards.get(model, "")
+        return [scope(self._models[model]), gr.Accordion(visible=bool(card)), card]
+
+    def _unasked(self, asked: Asked) -> gr.Radio | gr.Dropdown:
+        names = self._models[asked.model].class_names
+        return type(self._controls.class_name)(list(names), value=None, interactive=False)
+
     def _locked(self) -> list[Any]:
         """Return the updates of class, question and method while there is nothing to ask."""
-        return [gr.Radio(value=None, interactive=False), gr.Dropdown(interactive=False), gr.skip()]
+        return [*self._controls.locked(), gr.skip()]
 
     def _answer(self, session: Session | None, asked: Asked, progress: Callable[..., Any]) -> Any:  # noqa: ANN401 - as in `change_map`
         if session is None:
@@ -141,7 +174,7 @@ class Events:
             explanation = self._explain(session, asked, progress)
         except Superseded:
             return gr.skip()
-        except Exception as error:  # the map of the last question must go
+        except Exception as error:
             return View(session.image_id, note=_reason(error))
         return View(session.image_id, explanation=explanation)
 
@@ -152,7 +185,8 @@ class Events:
             check()
             progress(done / total, desc=METHODS[asked.method].label)
 
-        explanation = session.examination.answer(asked.question, report)
+        examination = session.examination(asked.model)
+        explanation = examination.answer(asked.question(examination.model), report)
         check()
         return explanation
 

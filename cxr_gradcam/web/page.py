@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.web.controls import Controls
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.web.about import scope
+from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.events import Events
 from cxr_gradcam.web.gallery import examples
 from cxr_gradcam.web.pixel_store import PixelStore
-from cxr_gradcam.web.prediction import EMPTY
+from cxr_gradcam.web.prediction import EMPTY, SEARCHING
 from cxr_gradcam.web.uploads import UploadField, Uploads
 from cxr_gradcam.web.viewer import Viewer
 
@@ -40,7 +43,7 @@ LAUNCH: dict[str, Any] = {
 }
 """How the page is launched."""
 
-_OPEN: dict[str, Any] = {
+_ANALYSE: dict[str, Any] = {
     # One after the other: of two images that are opened quickly, the last one stays.
     "trigger_mode": "multiple",
     "concurrency_id": "analyse",
@@ -48,24 +51,30 @@ _OPEN: dict[str, Any] = {
     "api_visibility": "private",
 }
 # Each question starts at once and ends the one before, which may still be at a slow map.
-_QUESTION: dict[str, Any] = _OPEN | {"concurrency_id": "question", "concurrency_limit": 4}
+_QUESTION: dict[str, Any] = _ANALYSE | {"concurrency_id": "question", "concurrency_limit": 4}
 
 
 class Page(gr.Blocks):
-    """The page around a model.
+    """The page around one or several models.
 
     Args:
-        model: with Grad-CAM enabled; it is shared by all visitors and never changed.
-        card: the model card in Markdown; left out where empty.
+        models: what can be asked, by the names that the page shows, the first one at first; or one
+            model. They have Grad-CAM enabled, are shared by all visitors and never changed.
+        card: the model card in Markdown, of the first model; or the cards of several by name.
     """
 
-    def __init__(self, model: ResNet50FineTuned, card: str = "") -> None:
+    def __init__(
+        self, models: Mapping[str, Classifier] | Classifier, card: str | Mapping[str, str] = ""
+    ) -> None:
         super().__init__(
             title="Chest X-ray viewer",
             analytics_enabled=False,
             delete_cache=(_HOUR, _HOUR),
             fill_width=True,
         )
+        named = models if isinstance(models, Mapping) else {"model": models}
+        first = next(iter(named))
+        cards = defaultdict(str, {first: card} if isinstance(card, str) else card)
         with self:
             gr.Markdown(INTRODUCTION)
             with gr.Row():
@@ -74,17 +83,19 @@ class Page(gr.Blocks):
                         label="Drop or paste a chest X-ray", height=150, elem_id="upload"
                     )
                     self._gallery = examples()
+                    model = model_field(named)
                     self._prediction = gr.HTML(
-                        EMPTY, elem_id="answer", container=True, padding=True
+                        EMPTY, elem_id="answer", container=True, padding=True, js_on_load=SEARCHING
                     )
-                    self._controls = Controls(model.class_names)
-                    gr.Markdown(scope(model), elem_id="scope")
+                    self._controls = Controls(named, model)
+                    self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
                 with gr.Column(scale=4, min_width=320, elem_id="view"):
                     self._viewer = Viewer(PixelStore())
-                    if card:
-                        with gr.Accordion("About this model", open=False, elem_id="card"):
-                            gr.Markdown(card)
-            self._connect(Events(model, self._controls))
+                    with gr.Accordion(
+                        "About this model", open=False, visible=bool(cards[first]), elem_id="card"
+                    ) as self._card:
+                        self._card_text = gr.Markdown(cards[first])
+            self._connect(Events(named, self._controls, cards))
 
     def launch(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own
         """Start the page's server.
@@ -105,45 +116,31 @@ class Page(gr.Blocks):
     def _connect(self, events: Events) -> None:
         session = gr.State(None, time_to_live=_HOUR)
         asked, controls = [session, *self._controls.all], self._controls
-        opened = [
-            session,
+        answered = [
             self._prediction,
             controls.class_name,
             controls.question,
             controls.method,
             self._viewer,
         ]
+        opened: dict[str, Any] = {
+            "outputs": [session, *answered],
+            "show_progress_on": self._prediction,
+        }
         upload = self._upload.upload(
-            events.open_upload,
-            [self._upload, *asked],
-            opened,
-            show_progress_on=self._prediction,
-            **_OPEN,
+            events.open_upload, [self._upload, *asked], **opened, **_ANALYSE
         )
         upload.then(None, None, self._upload, js="() => null")  # ready for the next file
-        self._gallery.select(
-            events.open_example, asked, opened, show_progress_on=self._prediction, **_OPEN
+        self._gallery.select(events.open_example, asked, **opened, **_ANALYSE)
+        about = [controls.detail, self._scope, self._card, self._card_text]
+        controls.model.input(
+            events.change_model,
+            asked,
+            [*answered, *about],
+            show_progress_on=self._prediction,
+            **_ANALYSE,
         )
         changed = [controls.question, self._viewer, controls.method]
         controls.class_name.input(events.change_class, asked, changed, **_QUESTION)
         for control in (controls.question, controls.method, controls.detail):
             control.input(events.change_map, asked, self._viewer, **_QUESTION)
-
-
-def scope(model: ResNet50FineTuned) -> str:
-    """Say what the model knows, and so what it does not."""
-    trained = f" It was trained on {model.trained_on}." if model.trained_on else ""
-    return (
-        f"The model knows {' and '.join(model.class_names)} on a frontal chest X-ray: other "
-        f"findings go unseen.{trained} {_meaning(model)}"
-    )
-
-
-def _meaning(model: ResNet50FineTuned) -> str:
-    """Say what the percentages and the verdict rest on."""
-    if model.calibration.operating_point is None:
-        return "Its percentages are not calibrated."
-    return (
-        "Percentages and *likely*, *uncertain*, *unlikely* were set on X-rays of the same origin; "
-        "elsewhere they may mislead."
-    )

@@ -14,6 +14,24 @@ _OUT_OF_DISTRIBUTION = (
     "X-ray, upright, with bones white on black?</p>"
 )
 
+_SEARCH = (
+    '<input type="search" placeholder="Search findings" aria-label="Search findings" '
+    'autocomplete="off" />'
+)
+
+FEW = 6
+"""As many classes stand side by side; among more, one searches."""
+
+SEARCHING = """
+element.addEventListener("input", (event) => {
+  const wanted = event.target.value.trim().toLowerCase();
+  for (const row of element.querySelectorAll("dl > div")) {
+    row.hidden = !row.firstChild.textContent.toLowerCase().includes(wanted);
+  }
+});
+"""
+"""What the page runs where the prediction stands."""
+
 EMPTY = '<p class="hint">The prediction will appear here.</p>'
 WAITING = '<p class="hint" role="status">Analysing the X-ray …</p>'
 
@@ -21,16 +39,17 @@ WAITING = '<p class="hint" role="status">Analysing the X-ray …</p>'
 def prediction_html(explanation: Explanation) -> str:
     """Write the verdict, and the probabilities as a list with bars, the most probable first.
 
-    Where the image is out of distribution, a warning takes the verdict's place.
+    Where the image is out of distribution, a warning takes the verdict's place. A long list can be
+    searched.
     """
-    rows = (
-        _row(name, explanation.probabilities[name])
-        for name in by_probability(explanation.probabilities)
-    )
+    names = by_probability(explanation.probabilities)
+    rows = (_row(name, explanation.probabilities[name]) for name in names)
+    kind = " many" if len(names) > FEW else ""
     dimmed = " dimmed" if explanation.is_familiar is False else ""
     return (
-        f"<h2>The model's prediction</h2>{_summary(explanation)}"
-        f'<dl class="answer{dimmed}">{"".join(rows)}</dl>'
+        f"<h2>The model's prediction</h2>{_summary(explanation)}{_several(explanation)}"
+        f"{_SEARCH if kind else ''}"
+        f'<dl class="answer{kind}{dimmed}">{"".join(rows)}</dl>'
     )
 
 
@@ -60,6 +79,12 @@ def _summary(explanation: Explanation) -> str:
         return ""
     sign = f'<span aria-hidden="true">{_SIGNS[explanation.verdict]}</span>'
     return f'<p class="verdict">{sign} {escape(explanation.finding)}: {explanation.verdict}</p>'
+
+
+def _several(explanation: Explanation) -> str:
+    if not explanation.prediction.multi_label or len(explanation.probabilities) < 2:
+        return ""
+    return '<p class="hint">Several findings can be present at once.</p>'
 
 
 def _row(name: str, probability: float) -> str:

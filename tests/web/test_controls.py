@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 import gradio as gr
 import pytest
 
 from cxr_gradcam.models.stages import DETAIL
-from cxr_gradcam.web.controls import Controls, Evidence, quick
+from cxr_gradcam.web.asked import Evidence, evidence_of, first_detail, questions, quick
+from cxr_gradcam.web.controls import Controls, model_field
 
 # A class named like a question, or like another class and a word, is a class all the same.
 NAMES = ("for", "rather than Normal", "Normal")
 
 
+@dataclass
+class Names:
+    """What the controls look at of a model."""
+
+    class_names: tuple[str, ...]
+    detail: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DETAIL)
+
+
+MODELS = {
+    "three": Names(NAMES),
+    "many": Names(tuple(f"finding {n}" for n in range(18)), {"coarse": ("features",)}),
+}
+
+
+def controls_of(models: Mapping[str, Any]) -> Controls:
+    with gr.Blocks():
+        return Controls(models, model_field(models))
+
+
 @pytest.fixture(scope="module")
 def controls() -> Controls:
-    with gr.Blocks():
-        return Controls(NAMES)
+    return controls_of(MODELS)
 
 
 def test_every_question_comes_back_as_it_was_offered(controls: Controls) -> None:
     for name in NAMES:
-        for words, number in controls.questions(name):
-            assert controls.asked(name, number, "gradcam", "fine").evidence.question(name) == words
+        for words, number in questions(NAMES, name):
+            asked = controls.asked("three", name, number, "gradcam", "fine")
+            assert asked.evidence.question(name) == words
 
 
-def test_the_questions_of_a_class_in_words(controls: Controls) -> None:
-    assert [words for words, _ in controls.questions("Normal")] == [
+def test_the_questions_of_a_class_in_words() -> None:
+    assert [words for words, _ in questions(NAMES, "Normal")] == [
         "What speaks for Normal?",
         "What speaks against Normal?",
         "Why Normal rather than for?",
@@ -34,20 +58,47 @@ def test_the_questions_of_a_class_in_words(controls: Controls) -> None:
 
 
 def test_what_is_asked_of_the_model(controls: Controls) -> None:
-    asked = controls.asked("Normal", 3, "layercam", "finest")
+    asked = controls.asked("three", "Normal", 3, "layercam", "finest")
     assert asked.evidence == Evidence(contrast_with="rather than Normal")
-    question = asked.question
+    question = asked.question(MODELS["three"])
     assert question.class_name == "Normal"
     assert question.contrast_with == "rather than Normal"
     assert question.method == "layercam"
     assert question.layers == DETAIL["finest"]
     assert question.against is False
-    assert controls.asked("Normal", 1, "gradcam", "fine").question.against is True
+    assert controls.asked("three", "Normal", 1, "gradcam", "fine").evidence.against
 
 
 def test_a_class_is_not_set_against_itself(controls: Controls) -> None:
-    assert controls.asked("Normal", 4, "gradcam", "fine").evidence == Evidence()
+    assert controls.asked("three", "Normal", 4, "gradcam", "fine").evidence == Evidence()
 
 
 def test_a_slow_method_gives_way() -> None:
     assert (quick("scorecam"), quick("layercam")) == ("gradcam", "layercam")
+
+
+def test_what_another_model_does_not_know_is_left_open(controls: Controls) -> None:
+    asked = controls.asked("many", "Normal", 40, "gradcam", "finest")
+    assert asked.class_name is None
+    assert asked.evidence == Evidence()
+    assert asked.detail == "coarse"
+    assert asked.question(MODELS["many"]).layers == ("features",)
+
+
+def test_few_classes_stand_side_by_side_and_many_are_searched(controls: Controls) -> None:
+    assert isinstance(controls_of({"three": MODELS["three"]}).class_name, gr.Radio)
+    assert isinstance(controls.class_name, gr.Dropdown)
+
+
+def test_one_model_needs_no_choice_of_models(controls: Controls) -> None:
+    assert controls_of({"three": MODELS["three"]}).model.visible is False
+    assert controls.model.visible is True
+
+
+def test_maps_begin_with_the_fine_detail_where_the_model_has_it() -> None:
+    assert [first_detail(model) for model in MODELS.values()] == ["fine", "coarse"]
+
+
+def test_every_class_but_itself_can_be_set_against_a_class() -> None:
+    assert len(evidence_of(NAMES)) == 5
+    assert len(questions(NAMES, "Normal")) == 4

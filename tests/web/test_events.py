@@ -9,25 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.bundled import example_files
+from cxr_gradcam.explanation import Examination, examine
+from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.web import events
-from cxr_gradcam.web.controls import Controls
+from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.events import Events
 from cxr_gradcam.web.prediction import WAITING
 from cxr_gradcam.web.session import Session
 from cxr_gradcam.web.viewer import View
+from tests.helpers.findings import eighteen_findings
 
-ASKED = "class 0", 0, "gradcam", "fine"
+ASKED = "three", "class 0", 0, "gradcam", "fine"
 
 
 @pytest.fixture(scope="module")
 def handlers(shared_model: ResNet50FineTuned) -> Events:
+    models = {"three": shared_model, "many": eighteen_findings()}
     with gr.Blocks():
-        controls = Controls(shared_model.class_names)
-    return Events(shared_model, controls)
+        controls = Controls(models, model_field(models))
+    return Events(models, controls, {"three": "# The card"})
 
 
 @pytest.fixture
@@ -92,7 +97,7 @@ def test_a_bad_file_says_why_and_clears_the_view(handlers: Events, film: Path) -
     assert not film.exists()
 
 
-@pytest.mark.parametrize("fault", ["read_for_viewing", "examine"])
+@pytest.mark.parametrize("fault", ["read_for_viewing", "by_probability"])
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError("Jane Doe"), KeyError("Jane Doe")])
 def test_any_error_gives_one_message_and_no_name_in_the_log(
     handlers: Events, film: Path, monkeypatch, caplog, fault: str, error: Exception
@@ -117,7 +122,7 @@ def test_a_question_that_fails_leaves_the_picture_without_a_map(
     def fail(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(type(session.examination), "answer", fail)
+    monkeypatch.setattr(Examination, "answer", fail)
     view = handlers.change_map(session, *ASKED)
     assert isinstance(view, View)
     assert view.image_id == session.image_id
@@ -145,7 +150,7 @@ def test_a_new_picture_ends_the_questions_about_the_last(handlers: Events) -> No
 
 
 def test_a_new_picture_is_not_kept_waiting_by_a_slow_method(handlers: Events) -> None:
-    asked = "class 0", 0, "scorecam", "fine"
+    asked = "three", "class 0", 0, "scorecam", "fine"
     step = list(handlers.open_example(click(0, 1.0), None, *asked))[-1]
     assert step[-2] == "gradcam"
     assert step[-1].explanation.method == "gradcam"
@@ -154,7 +159,75 @@ def test_a_new_picture_is_not_kept_waiting_by_a_slow_method(handlers: Events) ->
 def test_another_class_offers_its_own_questions(handlers: Events) -> None:
     session = opened(handlers.open_example(click(0, 1.0), None, *ASKED))
     contrast = 2 + 1  # rather than class 1
-    question, view, _ = handlers.change_class(session, "class 1", contrast, "gradcam", "fine")
+    question, view, _ = handlers.change_class(
+        session, "three", "class 1", contrast, "gradcam", "fine"
+    )
     assert question.value == 0
     assert ("Why class 1 rather than class 2?", 4) in question.choices
     assert str(view.explanation.question) == "for class 1"
+
+
+OTHER = "many", "class 0", 3, "gradcam", "finest"
+
+
+def test_another_model_answers_the_open_radiograph_without_the_file(
+    handlers: Events, film: Path
+) -> None:
+    radiograph = read_radiograph(film)
+    session = opened(handlers.open_upload(film, None, *ASKED))
+    prediction, classes, *_, view, detail, scope, card, _ = list(
+        handlers.change_model(session, *OTHER)
+    )[-1]
+    model = session.models["many"]
+    expected = examine(model, radiograph).explain()
+    np.testing.assert_array_equal(view.explanation.heatmap, expected.heatmap)
+    assert view.image_id == session.image_id
+    assert prediction.count("<dt>") == len(classes.choices) == 18
+    assert classes.value == view.explanation.class_name == expected.prediction.most_probable
+    assert (detail.visible, detail.value) == (False, "coarse")
+    assert "18 findings" in scope
+    assert card.visible is False
+
+
+def test_another_model_without_a_radiograph_says_what_it_knows(handlers: Events) -> None:
+    [[_, classes, *_, scope, card, text]] = handlers.change_model(None, *ASKED)
+    assert [name for name, _ in classes.choices] == ["class 0", "class 1", "class 2"]
+    assert "class 0 and class 1" in scope
+    assert card.visible
+    assert text == "# The card"
+
+
+def test_a_model_that_fails_takes_the_last_models_map_along(
+    handlers: Events, film: Path, monkeypatch
+) -> None:
+    session = opened(handlers.open_upload(film, None, *ASKED))
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(session.models["many"], "record", fail)
+    prediction, *_, view, _, _, _, _ = list(handlers.change_model(session, *OTHER))[-1]
+    assert "went wrong on the server" in prediction
+    assert view.image_id == session.image_id
+    assert view.explanation is None
+
+
+def test_every_finding_of_a_seen_radiograph_costs_no_second_pass(
+    handlers: Events, film: Path, monkeypatch
+) -> None:
+    session = opened(handlers.open_upload(film, None, *OTHER))
+    model = session.models["many"]
+    monkeypatch.setattr(model, "record", lambda *_: pytest.fail("a second pass"))
+    names = {
+        handlers.change_map(session, "many", name, 0, "gradcam", "coarse").explanation.class_name
+        for name in model.class_names
+    }
+    assert len(names) == 18
+
+
+def test_a_session_keeps_the_passes_of_two_models(handlers: Events, film: Path) -> None:
+    session = opened(handlers.open_upload(film, None, *ASKED))
+    three = session.examination("three")
+    many = session.examination("many")
+    assert session.examination("three") is three
+    assert session.examination("many") is many

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
-from cxr_gradcam.web.page import LAUNCH, scope
+from cxr_gradcam.web.about import scope
+from cxr_gradcam.web.page import LAUNCH
+from tests.helpers.findings import eighteen_findings
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +21,18 @@ def test_the_page_says_what_the_model_knows(shared_model: ResNet50FineTuned) -> 
     model.trained_on = "films of children"
     assert "class 0 and class 1 and class 2" in scope(model)
     assert "It was trained on films of children." in scope(model)
-    assert "trained on" not in scope(shared_model)
+    assert "It was trained on" not in scope(shared_model)
+
+
+def test_a_model_that_nobody_calibrated_says_so_once(shared_model: ResNet50FineTuned) -> None:
+    model = eighteen_findings()
+    model.assumptions = ("ImageNet statistics assumed", "input of 64 pixels assumed")
+    words = scope(model)
+    assert "18 findings" in words
+    assert words.count("calibrated") == 1
+    assert "likely" not in words
+    assert "ImageNet statistics assumed; input of 64 pixels assumed." in words
+    assert "Assumed" not in scope(shared_model)
 
 
 def test_an_upload_may_be_as_large_as_what_can_be_read() -> None:

@@ -23,13 +23,9 @@ _LIBRARIES = ("torchvision", "timm", "torchxrayvision")
 class ImportedCAM(CAM):
     """Any network from somebody's weights; nothing about it is calibrated."""
 
-    assumptions: tuple[str, ...] = ()
-
 
 class ImportedResNet50(ResNet50FineTuned):
     """A ResNet50 from somebody's weights."""
-
-    assumptions: tuple[str, ...] = ()
 
 
 def load_model(
