@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from cxr_gradcam.batch.loading import Loaded, Loader, in_batches
+from cxr_gradcam.batch.loading import IsDone, Loaded, Loader, in_batches
 from cxr_gradcam.batch.names import unique_places
 from cxr_gradcam.batch.network import Answer, explain_batch
 from cxr_gradcam.batch.pictures import Pictures
@@ -59,23 +59,50 @@ def explain_files(
     Raises:
         ValueError: no such class; the table cannot be written.
     """
-    asked = question or Question()
-    for name in (asked.class_name, asked.contrast_with):
-        if name is not None:
-            find_class(model.class_names, name)
-    work = _Work(model, asked, pictures, progress)
-    loader = Loader(
-        model,
-        (lambda _file, _sha256: False) if table is None else table.has,
-        keep=pictures is not None,
-        ahead=2 * work.batch_size,
-    )
-    places = dict(zip(sources, unique_places([each.place for each in sources]), strict=True))
-    batches = in_batches(loader.load_all(sources), work.batch_size)
-    for records in work.records(batches, places):
+    asked, is_done = question or Question(), _never if table is None else table.has
+    for records in explain_in_batches(
+        model, sources, asked, pictures=pictures, is_done=is_done, progress=progress
+    ):
         if table is not None:
             table.append([table.analysis.row(each) for each in records if "skipped" not in each])
         yield from records
+
+
+def _never(_file: str, _sha256: str) -> bool:
+    return False
+
+
+def explain_in_batches(
+    model: Classifier,
+    sources: Sequence[Source],
+    question: Question,
+    *,
+    pictures: Pictures | None = None,
+    is_done: IsDone = _never,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the records of `explain_files` batch by batch.
+
+    Args:
+        model: as there.
+        sources: as there.
+        question: as there.
+        pictures: as there.
+        progress: as there.
+        is_done: which files are skipped.
+        threads: that read and decode; None for one per core, and eight at most.
+
+    Raises:
+        ValueError: no such class.
+    """
+    for name in (question.class_name, question.contrast_with):
+        if name is not None:
+            find_class(model.class_names, name)
+    work = _Work(model, question, pictures, progress)
+    loader = Loader(model, is_done, pictures is not None, 2 * work.batch_size, threads)
+    places = dict(zip(sources, unique_places([each.place for each in sources]), strict=True))
+    yield from work.records(in_batches(loader.load_all(sources), work.batch_size), places)
 
 
 @dataclass(frozen=True)

@@ -56,16 +56,18 @@ class Loader:
         is_done: which files are not decoded.
         keep: keep radiographs and bytes, for pictures.
         ahead: how many files may wait for the network.
+        threads: that read and decode; None for one per core, and eight at most.
     """
 
     model: Classifier
     is_done: IsDone
     keep: bool
     ahead: int
+    threads: int | None = None
 
     def load_all(self, sources: Iterable[Source]) -> Iterator[Loaded]:
         """Yield the files in their order, while the next ones are being read."""
-        threads = min(_MAX_THREADS, os.cpu_count() or 1)
+        threads = self.threads or min(_MAX_THREADS, os.cpu_count() or 1)
         pool = ThreadPoolExecutor(threads, "decode")
         waiting: deque[Future[Loaded]] = deque()
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cxr_gradcam.batch.archives import is_archive, members, read_member
 from cxr_gradcam.batch.names import EXTENSIONS
+from cxr_gradcam.batch.remote import files_at, is_uri, read_file
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_bytes
 
@@ -23,15 +24,15 @@ class Source:
     """A file that may hold a radiograph.
 
     Args:
-        path: of the file, or of the ZIP archive that it lies in.
+        path: of the file, or of the ZIP archive or the URI's folder that it lies in.
         place: where its pictures belong below the output folder: its path in the folder or archive
             that was named, or its name alone.
-        member: its name in the archive.
+        member: its name in the archive or folder.
         named: whether somebody meant this very file, so that it must be a radiograph.
         unreadable: why the archive cannot be opened, where that is so.
     """
 
-    path: Path
+    path: str
     place: Path
     member: str | None = None
     named: bool = True
@@ -40,7 +41,7 @@ class Source:
     @property
     def name(self) -> str:
         """What the file is called in results: one line of valid Unicode."""
-        whole = str(self.path) if self.member is None else f"{self.path}/{self.member}"
+        whole = f"{self.path.rstrip('/')}/{self.member}" if self.member else self.path
         return "".join(map(_printed, whole))
 
     def read(self) -> bytes:
@@ -51,9 +52,11 @@ class Source:
         """
         if self.unreadable is not None:
             raise RadiographError(self.unreadable)
+        if is_uri(self.path):
+            return read_bytes(read_file(self.path, self.member or ""))
         if self.member is None:
             return read_bytes(self.path)
-        return read_bytes(read_member(self.path, self.member))
+        return read_bytes(read_member(Path(self.path), self.member))
 
 
 def find_sources(names: Iterable[str | os.PathLike[str]]) -> list[Source]:
@@ -61,14 +64,19 @@ def find_sources(names: Iterable[str | os.PathLike[str]]) -> list[Source]:
 
     Args:
         names: files; folders, with all that they hold; ZIP archives; patterns with `*`, `?`, `[…]`
-            and `**`, where no file has that very name. Hidden files and those of the system are
-            left out unless they are named.
+            and `**`, where no file has that very name; URIs of files and folders. Hidden files and
+            those of the system are left out unless they are named.
 
     Returns:
         The files, each once: those of a folder or pattern in the order of their names.
+
+    Raises:
+        ValueError: a URI's place cannot be reached.
     """
-    found = (source for name in names for path in _matches(Path(name)) for source in _inside(path))
-    unique: dict[tuple[Path, str | None], Source] = {}
+    found = (
+        source for name in names for path in _matches(os.fspath(name)) for source in _inside(path)
+    )
+    unique: dict[tuple[str, str | None], Source] = {}
     for source in found:
         unique.setdefault((source.path, source.member), source)
     return list(unique.values())
@@ -85,22 +93,32 @@ def _printed(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def _matches(path: Path) -> Sequence[Path]:
-    text = str(path)
+def _matches(name: str) -> Sequence[str]:
     # Path.exists and is_dir raise where a name is too long
-    if glob.has_magic(text) and not os.path.exists(path):  # noqa: PTH110
-        found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - absolute ones, too
-        return [Path(match) for match in found] or [path]
-    return [path]
+    if is_uri(name) or not glob.has_magic(name) or os.path.exists(name):  # noqa: PTH110
+        return [name]
+    found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - absolute ones, too
+    return found or [name]
 
 
-def _inside(path: Path) -> Iterator[Source]:
-    if os.path.isdir(path):  # noqa: PTH112
+def _inside(name: str) -> Iterator[Source]:
+    path = Path(name)
+    if is_uri(name):
+        yield from _at_uri(name)
+    elif os.path.isdir(path):  # noqa: PTH112
         yield from _in_folder(path)
     elif is_archive(path):
         yield from _in_archive(path)
     else:
-        yield Source(path, Path(path.name))
+        yield Source(str(path), Path(path.name))
+
+
+def _at_uri(uri: str) -> Iterator[Source]:
+    for name in files_at(uri):
+        if not name:
+            yield Source(uri, Path(_parts(uri)[-1]))
+        elif not any(map(_is_hidden, parts := _parts(name))):
+            yield Source(uri, Path(*parts), name, _is_picture(name))
 
 
 def _in_folder(folder: Path) -> Iterator[Source]:
@@ -109,19 +127,23 @@ def _in_folder(folder: Path) -> Iterator[Source]:
         for name in sorted(files):
             path = Path(at, name)
             if not _is_hidden(name) and path.is_file():
-                yield Source(path, path.relative_to(folder), named=_is_picture(name))
+                yield Source(str(path), path.relative_to(folder), named=_is_picture(name))
 
 
 def _in_archive(path: Path) -> Iterator[Source]:
     try:
         names = members(path)
     except RadiographError as error:
-        yield Source(path, Path(path.name), unreadable=str(error))
+        yield Source(str(path), Path(path.name), unreadable=str(error))
         return
     for name in sorted(names):
-        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        parts = _parts(name)
         if parts and not any(map(_is_hidden, parts)):
-            yield Source(path, Path(*parts), name, _is_picture(name))
+            yield Source(str(path), Path(*parts), name, _is_picture(name))
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
 
 
 def _is_hidden(name: str) -> bool:

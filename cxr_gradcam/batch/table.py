@@ -79,6 +79,10 @@ class Table:
         """Return how many rows there are."""
         return self._rows - self._replaced
 
+    def known(self, file: str) -> str | None:
+        """Return the SHA-256 that a file had when it was done, or None."""
+        return self._done.get(file)
+
     def has(self, file: str, sha256: str) -> bool:
         """Return whether a file is done: it has a row of this analysis that is no failure.
 
@@ -86,7 +90,7 @@ class Table:
             file: its name.
             sha256: of its bytes as they are now.
         """
-        return self._done.get(file) == sha256
+        return self.known(file) == sha256
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows, all or none.

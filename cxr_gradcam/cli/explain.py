@@ -14,6 +14,7 @@ from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.batch.table import Table
 from cxr_gradcam.bundled import bundled_checkpoint
+from cxr_gradcam.cli.explain_cluster import add_cluster, check_cluster, on_cluster
 from cxr_gradcam.cli.explain_inputs import add_inputs, sources_of
 from cxr_gradcam.cli.explain_question import add_question, question_of
 from cxr_gradcam.cli.explain_reports import Counts, report
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser)
     _add_outputs(parser)
     add_question(parser)
+    add_cluster(parser)
     parser.add_argument(
         "--fast",
         action=argparse.BooleanOptionalAction,
@@ -73,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("name a folder for pictures by --output, a --table, or both")
     if options.dicom and options.output is None:
         raise ValueError("--dicom saves results as files: name a folder by --output")
+    check_cluster(options)
     question = question_of(options)
     sources = sources_of(options)
     model = ResNet50FineTuned.from_checkpoint(options.weights, fast=options.fast)
@@ -80,14 +83,17 @@ def run(options: argparse.Namespace) -> int:
         table = None
         if options.table is not None:
             table = stack.enter_context(_table(options, model, question))
-        records = explain_files(
-            model,
-            sources,
-            _pictures(options),
-            question,
-            table=table,
-            progress=stack.enter_context(step_progress(question.method)),
-        )
+        if options.ray is not None and table is not None:
+            records = on_cluster(options, stack)(model, sources, table)
+        else:
+            records = explain_files(
+                model,
+                sources,
+                _pictures(options),
+                question,
+                table=table,
+                progress=stack.enter_context(step_progress(question.method)),
+            )
         return _report_all(records, sources, options)
 
 

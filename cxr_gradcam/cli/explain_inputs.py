@@ -14,9 +14,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files",
         nargs="*",
-        type=Path,
         metavar="FILE",
-        help="a radiograph, a folder, a ZIP archive, or a pattern such as 'films/**/*.dcm'",
+        help="a radiograph, a folder, a ZIP archive, a pattern such as 'films/**/*.dcm', or a URI",
     )
     parser.add_argument(
         "--files-from",

@@ -20,9 +20,10 @@ class Counts:
     no_picture: int = 0
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Count a record of `explain_files`."""
-        self.failed += "error" in record
-        self.explained += "probabilities" in record
+        """Count a record of `explain_files` or `explain_on_cluster`."""
+        failed, skipped = record.get("error") is not None, "skipped" in record
+        self.failed += failed
+        self.explained += not (failed or skipped)
         self.done_before += record.get("skipped") == "done before"
         self.no_picture += record.get("skipped") == "no picture"
 
@@ -42,13 +43,13 @@ def report(record: Mapping[str, Any], *, as_json: bool, one_by_one: bool) -> Non
     """Print what became of one file.
 
     Args:
-        record: of `explain_files`.
+        record: of `explain_files` or `explain_on_cluster`.
         as_json: print it as one JSON object.
         one_by_one: print a line also where nothing went wrong.
     """
     if "skipped" in record:
         return
-    failed = "error" in record
+    failed = record.get("error") is not None
     if failed:
         complain(f"{record['file']}: {record['error']}")
     if as_json:

@@ -168,6 +168,7 @@ class OpenVinoTrunk:
             {
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_PRECISION_HINT": precision,
+                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "ENABLE_CPU_PINNING": False,  # torch's threads run on the same cores
             },
         )

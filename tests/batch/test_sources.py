@@ -156,4 +156,34 @@ def test_a_list_has_one_name_a_line() -> None:
     ],
 )
 def test_a_name_is_one_line_of_unicode(path: str, name: str) -> None:
-    assert Source(Path(path), Path(path)).name == name
+    assert Source(path, Path(path)).name == name
+
+
+def test_a_uri_is_a_file_or_the_folder_that_it_names(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    make(tmp_path, "a b.png", "sub/c%20d.dcm", ".hidden.png", "e.txt")
+    folder = tmp_path.as_uri()
+    sources = find_sources([folder])
+    assert [source.name for source in sources] == [
+        f"{folder}/a b.png",
+        f"{folder}/e.txt",
+        f"{folder}/sub/c%20d.dcm",
+    ]
+    assert [source.place.as_posix() for source in sources] == ["a b.png", "e.txt", "sub/c%20d.dcm"]
+    assert [source.named for source in sources] == [True, False, True]
+    assert sources[2].read() == b"sub/c%20d.dcm"
+    (alone,) = find_sources([f"{folder}/a b.png"])
+    assert (alone.name, alone.read()) == (f"{folder}/a b.png", b"a b.png")
+    (missing,) = find_sources([f"{folder}/gone.png"])
+    with pytest.raises(RadiographError, match="cannot be read"):
+        missing.read()
+
+
+def test_what_pyarrow_does_not_know_fsspec_may() -> None:
+    pytest.importorskip("pyarrow")
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.pipe("/bucket/films/1.png", b"one")
+    (source,) = find_sources(["memory://bucket/films"])
+    assert (source.name, source.read()) == ("memory://bucket/films/1.png", b"one")
+    with pytest.raises(ValueError, match="nowhere://a/b cannot be reached"):
+        find_sources(["nowhere://a/b"])

@@ -79,6 +79,8 @@ def test_one_bad_file_alone_is_a_failed_command(
         (("--weights", "none.safetensors"), "no weights at none.safetensors"),
         (("--table", "table.xls"), "let it end in .csv, .jsonl, .parquet"),
         (("--files-from", "no.txt"), "No such file"),
+        (("--ray",), "--table without --output"),
+        (("--actors", "2"), "add --ray"),
     ],
 )
 def test_a_wrong_word_is_told_in_one_line(

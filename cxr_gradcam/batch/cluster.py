@@ -1,0 +1,158 @@
+"""Many files on a Ray cluster: a pool of actors that hold the model; the table is the driver's.
+
+Ray Data hands out the files and does again what an actor that dies had in hand.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxr_gradcam.batch.files import BATCH, explain_in_batches
+from cxr_gradcam.batch.parquet import schema_of
+from cxr_gradcam.batch.rows import Analysis
+from cxr_gradcam.batch.sources import Source
+from cxr_gradcam.batch.table import Table
+from cxr_gradcam.models.classifier import Classifier
+
+if TYPE_CHECKING:
+    import pyarrow
+    import ray
+
+AT_ONCE = 2 * BATCH
+"""Files that an actor takes at once; what one that dies loses, and what a killed run loses."""
+
+_SKIPPED = "skipped"
+
+
+@contextmanager
+def connected(address: str | None = None) -> Iterator[None]:
+    """Connect to a cluster.
+
+    Args:
+        address: "auto" for the cluster of this machine, "ray://host:10001" for another; None for
+            the environment's RAY_ADDRESS or, without one, this machine alone.
+
+    Raises:
+        ValueError: Ray is missing, or there is no such cluster.
+    """
+    if find_spec("ray") is None:
+        raise ValueError("--ray needs Ray: pip install 'cxr-gradcam[ray]'")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it runs
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    import ray
+    import ray.data
+
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError) as error:
+        raise ValueError(f"no Ray cluster at {address}: {error}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def explain_on_cluster(
+    model: Classifier,
+    sources: Sequence[Source],
+    table: Table,
+    *,
+    actors: int | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Explain files by the actors of a cluster, and add a row of each to a table.
+
+    Args:
+        model: with Grad-CAM enabled; each actor has a copy.
+        sources: the files, by paths or URIs that every machine of the cluster reaches.
+        table: of an analysis; what it has is not done again.
+        actors: how many; None for one per GPU of the cluster or, without one, per core.
+
+    Yields:
+        Per file, as it is done: its row; {"file", "skipped"} where it was done before, or is no
+        picture and nobody named it.
+
+    Raises:
+        ValueError: no such class; the table cannot be written.
+    """
+    import ray
+
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    gpus = resources.get("GPU", 0)
+    size = actors or int(gpus or resources["CPU"])
+    _be_quiet()
+    done = _dataset(sources, table).map_batches(
+        _Actor,
+        batch_size=AT_ONCE,
+        batch_format="numpy",
+        compute=ray.data.ActorPoolStrategy(size=size),
+        fn_constructor_args=(ray.put(model), table.analysis),
+        num_cpus=1,
+        num_gpus=1 if gpus else 0,
+    )
+    batches: Any = done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+    for batch in batches:
+        rows = batch.to_pylist()
+        skipped = [row.pop(_SKIPPED) for row in rows]
+        table.append([row for row, why in zip(rows, skipped, strict=True) if why is None])
+        for row, why in zip(rows, skipped, strict=True):
+            yield row if why is None else {"file": row["file"], "skipped": why}
+
+
+def _dataset(sources: Sequence[Source], table: Table) -> ray.data.Dataset:
+    import ray
+
+    items = [
+        {"source": pickle.dumps(source), "known": table.known(source.name) or ""}
+        for source in sources
+    ]
+    blocks = -(-len(items) // AT_ONCE)
+    return ray.data.from_items(items, override_num_blocks=blocks)
+
+
+def _be_quiet() -> None:
+    """Leave the terminal to this command's own progress."""
+    import ray
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    for name in ("ray.data", "ray.data.dataset"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class _Actor:
+    """Holds a copy of the model, and explains the files that it is handed."""
+
+    def __init__(self, model: Any, analysis: Analysis) -> None:  # noqa: ANN401 - a reference
+        import ray
+
+        self._model: Classifier = ray.get(model)
+        self._analysis = analysis
+
+    def __call__(self, batch: dict[str, NDArray[np.object_]]) -> pyarrow.Table:
+        import pyarrow as pa
+
+        sources = [pickle.loads(source) for source in batch["source"]]  # noqa: S301 - the driver's
+        known = {each.name: known for each, known in zip(sources, batch["known"], strict=True)}
+        records = explain_in_batches(
+            self._model,
+            sources,
+            self._analysis.question,
+            is_done=lambda file, sha256: known[file] == sha256,
+            threads=1,
+        )
+        rows = [
+            self._analysis.row(record) | {_SKIPPED: record.get("skipped")}
+            for batch in records
+            for record in batch
+        ]
+        columns = self._analysis.columns | {_SKIPPED: "text"}
+        return pa.Table.from_pylist(rows, schema_of(columns))
