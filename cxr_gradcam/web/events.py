@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +13,14 @@ import gradio as gr
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.reading import read_for_viewing
 from cxr_gradcam.imaging.stored_image import StoredImage
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.asked import Asked, Evidence, quick
 from cxr_gradcam.web.controls import Controls, Values, about_class
+from cxr_gradcam.web.failures import reason
 from cxr_gradcam.web.prediction import (
     EMPTY,
     WAITING,
@@ -32,12 +31,7 @@ from cxr_gradcam.web.prediction import (
 from cxr_gradcam.web.session import Session, Superseded
 from cxr_gradcam.web.viewer import View
 
-_LOG = logging.getLogger(__name__)
 _PROGRESS = gr.Progress()
-_UNEXPECTED = (
-    "This X-ray could not be analysed: something went wrong on the server. "
-    "Try again; if it happens again, save the X-ray as PNG and try that."
-)
 _GONE = "The X-ray is no longer on the server: please open it again."
 
 
@@ -93,7 +87,7 @@ class Events:
             yield [*self._answered(session, asked), *about]
         except Exception as error:
             failed = View(session.image_id, note="")
-            yield [failure_html(_reason(error)), *self._locked(), failed, *about]
+            yield [failure_html(reason(error)), *self._locked(), failed, *about]
 
     def change_class(self, session: Session | None, *values: *Values) -> list[Any]:
         """Show the map of another class, and offer its questions."""
@@ -135,7 +129,7 @@ class Events:
             asked = replace(self._controls.asked(*values), class_name=None)
             yield [session, *self._answered(session, asked)]
         except Exception as error:
-            yield [None, failure_html(_reason(error)), *self._locked(), View(note="")]
+            yield [None, failure_html(reason(error)), *self._locked(), View(note="")]
 
     def _answered(self, session: Session, asked: Asked) -> list[Any]:
         """Return the prediction, class, question, method and map of a radiograph just opened."""
@@ -175,7 +169,7 @@ class Events:
         except Superseded:
             return gr.skip()
         except Exception as error:
-            return View(session.image_id, note=_reason(error))
+            return View(session.image_id, note=reason(error))
         return View(session.image_id, explanation=explanation)
 
     def _explain(self, session: Session, asked: Asked, progress: Callable[..., Any]) -> Explanation:
@@ -189,15 +183,6 @@ class Events:
         explanation = examination.answer(asked.question(examination.model), report)
         check()
         return explanation
-
-
-def _reason(error: Exception) -> str:
-    """Say to the visitor what went wrong; log where, but no words: they may be a patient's."""
-    if isinstance(error, RadiographError):
-        return f"This file cannot be shown. {error}"
-    trace = "".join(traceback.format_tb(error.__traceback__))
-    _LOG.error("%s in a visitor's event\n%s", type(error).__name__, trace)
-    return _UNEXPECTED
 
 
 def _no_progress(_share: float, desc: str) -> None:

@@ -19,6 +19,7 @@ from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
 from cxr_gradcam.web.uploads import UploadField, Uploads
 from cxr_gradcam.web.viewer import Viewer
+from cxr_gradcam.web.worklist import Worklist
 
 _STATIC = Path(__file__).parent / "static"
 _FONT = ["system-ui", "sans-serif"]
@@ -82,6 +83,7 @@ class Page(gr.Blocks):
                     self._upload = UploadField(
                         label="Drop or paste a chest X-ray", height=150, elem_id="upload"
                     )
+                    self._worklist = Worklist(model)
                     self._gallery = examples()
                     model = model_field(named)
                     self._prediction = gr.HTML(
@@ -110,7 +112,7 @@ class Page(gr.Blocks):
         Returns:
             What `gr.Blocks.launch` returns.
         """
-        routes = [*Uploads().routes, *self._viewer.routes]
+        routes = [*Uploads().routes, *self._viewer.routes, *self._worklist.routes]
         return super().launch(*args, **({"app_kwargs": {"routes": routes}} | LAUNCH | settings))
 
     def _connect(self, events: Events) -> None:

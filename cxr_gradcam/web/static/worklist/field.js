@@ -1,0 +1,87 @@
+// The page's upload field: several files, folders and archives go to the worklist, a single file
+// goes on to the field, dropped or pasted wherever.
+
+import { entriesOf, isArchive } from "./intake.js";
+
+const INPUT = "#upload input[type=file]";
+
+// onMany: called with the entries; onOther: called when one file goes on to the field.
+export function watchField({ onMany, onOther }) {
+  const take = (event, entries) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    onMany(entries);
+  };
+  // Before Gradio's own listeners.
+  const first = { capture: true };
+  window.addEventListener("click", (event) => allowSeveral(event.target), first);
+  window.addEventListener(
+    "change",
+    (event) => {
+      if (!event.target.matches?.(INPUT)) return;
+      const files = [...event.target.files];
+      if (isMany(files)) take(event, files);
+      else if (files.length && !event.ours) onOther();
+    },
+    first,
+  );
+  // Without this, the browser leaves the page for a file that misses the field.
+  window.addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
+  window.addEventListener(
+    "drop",
+    (event) => {
+      if (!hasFiles(event)) return;
+      const entries = entriesOf(event.dataTransfer);
+      const files = [...event.dataTransfer.files];
+      leaveField(event);
+      if (isMany(files) || entries.some((entry) => entry.isDirectory)) return take(event, entries);
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      putIntoField(files[0]);
+    },
+    first,
+  );
+}
+
+// The field is there again once its last file is on the server; of several that wait, the last
+// counts.
+let awaited;
+
+export function putIntoField(file, isOurs = false) {
+  awaited = file;
+  const put = () => {
+    const input = document.querySelector(INPUT);
+    if (awaited !== file) return true;
+    if (!input) return false;
+    const transfer = new DataTransfer();
+    transfer.items.add(file);
+    input.files = transfer.files;
+    const event = new Event("change", { bubbles: true });
+    input.dispatchEvent(Object.assign(event, { ours: isOurs }));
+    return true;
+  };
+  if (put()) return;
+  const observer = new MutationObserver(() => put() && observer.disconnect());
+  observer.observe(document.body, { childList: true, subtree: true });
+}
+
+function isMany(files) {
+  return files.length > 1 || files.some(isArchive);
+}
+
+function hasFiles(event) {
+  return [...(event.dataTransfer?.types ?? [])].includes("Files");
+}
+
+// Gradio's field makes a new input for every file.
+function allowSeveral(target) {
+  const input = target.closest?.("#upload")?.querySelector("input[type=file]");
+  if (input) input.multiple = true;
+}
+
+// The field is told that nothing hovers over it any more.
+function leaveField({ target }) {
+  if (target.closest?.("#upload")) {
+    target.dispatchEvent(new DragEvent("dragleave", { bubbles: true }));
+  }
+}

@@ -1,0 +1,146 @@
+// The list on the page: one row a file, in the order of urgency, filtered by group.
+
+import { byUrgency, GROUPS, groupOf } from "./order.js";
+
+const SIGNS = { likely: "●", uncertain: "◐", unlikely: "○" };
+
+export class List {
+  constructor(root, { onOpen }) {
+    this.rows = root.querySelector(".rows");
+    this.filters = root.querySelector(".filters");
+    this.onOpen = onOpen;
+    this.clear();
+  }
+
+  clear() {
+    this.items = [];
+    this.group = "all";
+    this.current = null;
+    this.rows.replaceChildren();
+    this.filters.replaceChildren();
+  }
+
+  // Puts an item where it belongs, new or changed; the row that has the focus keeps it.
+  place(item) {
+    item.element ??= this.element(item);
+    this.fill(item);
+    const others = this.items.filter((other) => other !== item);
+    const at = others.findIndex((other) => byUrgency(item, other) < 0);
+    const before = at < 0 ? null : others[at].element;
+    this.items = others.toSpliced(at < 0 ? others.length : at, 0, item);
+    if (item.element.parentNode && item.element.nextSibling === before) return;
+    const hadFocus = item.element.contains(document.activeElement);
+    this.rows.insertBefore(item.element, before);
+    if (hadFocus) item.element.firstChild.focus({ preventScroll: true });
+  }
+
+  remove(item) {
+    this.items = this.items.filter((other) => other !== item);
+    item.element?.remove();
+  }
+
+  element(item) {
+    const element = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.addEventListener("click", () => this.onOpen(item));
+    element.append(button);
+    return element;
+  }
+
+  fill(item) {
+    const picture = document.createElement(item.row ? "img" : "span");
+    picture.className = "thumbnail";
+    if (item.row) Object.assign(picture, { src: item.row.thumbnail, alt: "" });
+    const words = document.createElement("span");
+    words.className = "words";
+    words.append(...this.lines(item).map(([name, text]) => span(name, text)));
+    item.element.firstChild.replaceChildren(picture, span("number", item.number), " ", words);
+    item.element.dataset.group = groupOf(item);
+  }
+
+  lines(item) {
+    const { row, error, path } = item;
+    const file = ["file", path];
+    if (error) return [["answer", "✕ Failed"], ["verdict", error], file];
+    if (!row) return [["answer", "Waiting"], file];
+    const verdict = row.verdict && `${SIGNS[row.verdict]} ${row.verdict}`;
+    const unfamiliar = "▲ unlike the training's X-rays: do not rely on this";
+    return [
+      ["answer", `${row.answer} ${row.percentage}`],
+      ["verdict", row.is_familiar === false ? unfamiliar : (verdict ?? "")],
+      file,
+    ];
+  }
+
+  // Offers the groups that there are, with their counts, and hides what is not chosen.
+  showGroups() {
+    const counts = Map.groupBy(this.items, groupOf);
+    if (!counts.has(this.group)) this.group = "all";
+    const there = GROUPS.filter(([name]) => counts.has(name));
+    const all = ["all", "All", this.items.length];
+    const offered = [all, ...there.map(([name, label]) => [name, label, counts.get(name).length])];
+    this.offer(offered);
+    for (const { element } of this.items) element.hidden = !this.isShown(element.dataset.group);
+  }
+
+  // Buttons stay, so that none loses the focus.
+  offer(groups) {
+    const known = Object.fromEntries(
+      [...this.filters.children].map((button) => [button.dataset.group, button]),
+    );
+    const buttons = groups.map(([name, label, count]) => {
+      const button = known[name] ?? this.filterButton(name);
+      button.textContent = `${label} ${count}`;
+      button.setAttribute("aria-pressed", String(name === this.group));
+      return button;
+    });
+    for (const button of Object.values(known)) if (!buttons.includes(button)) button.remove();
+    buttons.forEach((button, index) => {
+      if (this.filters.children[index] !== button) {
+        this.filters.insertBefore(button, this.filters.children[index] ?? null);
+      }
+    });
+  }
+
+  filterButton(name) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.group = name;
+    button.addEventListener("click", () => {
+      this.group = name;
+      this.showGroups();
+    });
+    return button;
+  }
+
+  isShown(group) {
+    return this.group === "all" || this.group === group;
+  }
+
+  mark(item) {
+    this.current?.element.firstChild.removeAttribute("aria-current");
+    this.current = item;
+    if (!item) return;
+    item.element.firstChild.setAttribute("aria-current", "true");
+    const { rows } = this;
+    const [inner, outer] = [item.element, rows].map((each) => each.getBoundingClientRect());
+    if (inner.top < outer.top) rows.scrollTop -= outer.top - inner.top;
+    else if (inner.bottom > outer.bottom) rows.scrollTop += inner.bottom - outer.bottom;
+  }
+
+  // The item before or after the current one, of those that are shown; null at the end.
+  neighbour(step) {
+    const shown = this.items.filter((item) => !item.element.hidden);
+    const at = shown.indexOf(this.current);
+    if (at < 0) return (step > 0 ? shown[0] : shown.at(-1)) ?? null;
+    return shown[at + step] ?? null;
+  }
+}
+
+function span(name, text) {
+  const made = document.createElement("span");
+  made.className = name;
+  made.textContent = text;
+  return made;
+}

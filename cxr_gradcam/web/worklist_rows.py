@@ -1,0 +1,159 @@
+"""The rows of a worklist: each file comes by itself, is answered in a few words and forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from cxr_gradcam.explanation import examine
+from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
+from cxr_gradcam.imaging.reading import is_picture, read_radiograph
+from cxr_gradcam.imaging.rendering import quantize
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.prediction import Prediction
+from cxr_gradcam.web.failures import reason
+from cxr_gradcam.web.prediction import percentage
+
+_THREADS = 2  # one file is decoded while the network looks at another
+_MAX_WAITING = 64
+_MINUTES = 5 * 60
+_THUMBNAIL = 128
+
+
+class Rows:
+    """Answers the files of worklists, of all visitors; keeps nothing of them.
+
+    Args:
+        model: with Grad-CAM enabled.
+        max_bytes: of the files that are in memory at once, announced ones included; beyond, a file
+            is refused for now, unless it is the only one.
+    """
+
+    def __init__(self, model: Classifier, max_bytes: int = MAX_BYTES) -> None:
+        self._model, self._max_bytes = model, max_bytes
+        self._waiting: list[int] = []
+        self._threads = anyio.CapacityLimiter(_THREADS)
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where the browser sends a file, as the body of a request."""
+        return [Route("/worklist/row", self.answer, methods=["POST"])]
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a file by its row.
+
+        Args:
+            request: its body is the file; with `?named=false` somebody may not have meant it.
+
+        Returns:
+            JSON: what `row` returns, {"error"} where it cannot be read, or {"skipped"} where it is
+            no picture and nobody meant it. Status 503 where it should be sent again later.
+        """
+        announced = request.headers.get("content-length", "")
+        if not announced.isdecimal():
+            return PlainTextResponse("The size of the file must be announced.", 411)
+        size = int(announced)
+        if size > MAX_BYTES:
+            return JSONResponse({"error": f"The file is larger than {MAX_BYTES:,} bytes."}, 413)
+        if not self._has_room(size):
+            return PlainTextResponse("Others are waiting.", 503, {"Retry-After": "1"})
+        named = request.query_params.get("named") != "false"
+        with self._reserved(size):
+            try:
+                async with asyncio.timeout(_MINUTES):
+                    data = await _body(request, size)
+            except (TimeoutError, ClientDisconnect):
+                return PlainTextResponse("The file came incomplete.", 400)
+            except RadiographError as error:
+                return JSONResponse({"error": str(error)}, 413)
+            work = anyio.to_thread.run_sync(self._answer, data, named, limiter=self._threads)
+            return JSONResponse(await work)
+
+    def _has_room(self, size: int) -> bool:
+        if not self._waiting:
+            return True
+        return len(self._waiting) < _MAX_WAITING and sum(self._waiting) + size <= self._max_bytes
+
+    @contextmanager
+    def _reserved(self, size: int) -> Iterator[None]:
+        self._waiting.append(size)
+        try:
+            yield
+        finally:
+            self._waiting.remove(size)
+
+    def _answer(self, data: bytes, named: bool) -> dict[str, Any]:
+        if not named and not is_picture(data):
+            return {"skipped": "no picture"}
+        try:
+            return row(self._model, data)
+        except Exception as error:  # whatever it is, the others go on
+            return {"error": reason(error)}
+
+
+def row(model: Classifier, data: bytes) -> dict[str, Any]:
+    """Return what a worklist shows of a file.
+
+    Args:
+        model: with Grad-CAM enabled.
+        data: the file's bytes.
+
+    Returns:
+        {"predicted_class", "probabilities", "finding", "verdict", "is_familiar"} as in
+        `report.record`; "answer" and "percentage", the class that is shown and its probability in
+        words; "share", its probability; "thumbnail", a data URL.
+
+    Raises:
+        RadiographError: it cannot be read.
+    """
+    radiograph = read_radiograph(data)
+    prediction = examine(model, radiograph).prediction
+    return _in_words(prediction) | {"thumbnail": thumbnail(radiograph.pixels)}
+
+
+def thumbnail(pixels: NDArray[np.float32]) -> str:
+    """Return a picture (H, W) in [0, 1], at most 128 pixels wide and high, as a WebP data URL."""
+    height, width = pixels.shape
+    shrunk = min(1, _THUMBNAIL / max(height, width))
+    size = max(1, round(width * shrunk)), max(1, round(height * shrunk))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    packed = BytesIO()
+    Image.fromarray(quantize(np.clip(small, 0, 1))).save(packed, "WEBP", quality=70)
+    return f"data:image/webp;base64,{b64encode(packed.getvalue()).decode('ascii')}"
+
+
+def _in_words(prediction: Prediction) -> dict[str, Any]:
+    shown = prediction.finding or prediction.most_probable
+    return {
+        "predicted_class": prediction.predicted_class,
+        "probabilities": prediction.probabilities,
+        "finding": prediction.finding,
+        "verdict": prediction.verdict,
+        "is_familiar": prediction.is_familiar,
+        "answer": shown,
+        "share": prediction.probabilities[shown],
+        "percentage": percentage(prediction.probabilities[shown]),
+    }
+
+
+async def _body(request: Request, size: int) -> bytes:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > size:
+            raise RadiographError("More came than was announced: send it again.")
+    return bytes(data)
