@@ -19,7 +19,7 @@ from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
 from cxr_gradcam.web.uploads import UploadField, Uploads
 from cxr_gradcam.web.viewer import Viewer
-from cxr_gradcam.web.worklist import Worklist
+from cxr_gradcam.web.worklist import Worklist, folder_field
 
 _STATIC = Path(__file__).parent / "static"
 _FONT = ["system-ui", "sans-serif"]
@@ -78,12 +78,13 @@ class Page(gr.Blocks):
         cards = defaultdict(str, {first: card} if isinstance(card, str) else card)
         with self:
             gr.Markdown(INTRODUCTION)
+            self._worklist = Worklist(model)
             with gr.Row():
                 with gr.Column(scale=1, min_width=280):
                     self._upload = UploadField(
                         label="Drop or paste a chest X-ray", height=150, elem_id="upload"
                     )
-                    self._worklist = Worklist(model)
+                    folder_field()
                     self._gallery = examples()
                     model = model_field(named)
                     self._prediction = gr.HTML(

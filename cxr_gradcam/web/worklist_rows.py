@@ -101,6 +101,8 @@ class Rows:
             return {"skipped": "no picture"}
         try:
             return row(self._model, data)
+        except RadiographError as error:
+            return {"error": str(error)}
         except Exception as error:  # whatever it is, the others go on
             return {"error": reason(error)}
 

@@ -4,6 +4,7 @@
 import { entriesOf, isArchive } from "./intake.js";
 
 const INPUT = "#upload input[type=file]";
+const FOLDER = "#folder input";
 
 // onMany: called with the entries; onOther: called when one file goes on to the field.
 export function watchField({ onMany, onOther }) {
@@ -18,6 +19,10 @@ export function watchField({ onMany, onOther }) {
   window.addEventListener(
     "change",
     (event) => {
+      if (event.target.matches?.(FOLDER)) {
+        take(event, [...event.target.files]);
+        event.target.value = "";
+      }
       if (!event.target.matches?.(INPUT)) return;
       const files = [...event.target.files];
       if (isMany(files)) take(event, files);

@@ -49,13 +49,13 @@ export class List {
   }
 
   fill(item) {
-    const picture = document.createElement(item.row ? "img" : "span");
-    picture.className = "thumbnail";
-    if (item.row) Object.assign(picture, { src: item.row.thumbnail, alt: "" });
+    const film = span("film", "");
+    if (item.row) film.append(Object.assign(new Image(), { src: item.row.thumbnail, alt: "" }));
+    film.append(span("number", item.number));
     const words = document.createElement("span");
     words.className = "words";
     words.append(...this.lines(item).map(([name, text]) => span(name, text)));
-    item.element.firstChild.replaceChildren(picture, span("number", item.number), " ", words);
+    item.element.firstChild.replaceChildren(film, " ", words);
     item.element.dataset.group = groupOf(item);
   }
 

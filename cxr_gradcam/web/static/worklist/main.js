@@ -31,7 +31,6 @@ class Worklist {
     }
     this.names = this.find(".names input");
     this.names.addEventListener("change", () => root.classList.toggle("named", this.names.checked));
-    this.watchFolder();
     document.addEventListener("keydown", (event) => this.onKey(event));
     const gallery = document.querySelector("#examples");
     gallery?.addEventListener("click", () => this.list.mark(null));
@@ -40,14 +39,6 @@ class Worklist {
 
   find(selector) {
     return this.root.querySelector(selector);
-  }
-
-  watchFolder() {
-    const input = this.root.parentNode.querySelector(".folder input");
-    input.addEventListener("change", () => {
-      this.add([...input.files], true);
-      input.value = "";
-    });
   }
 
   async add(entries) {
