@@ -19,7 +19,7 @@ from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
 from cxr_gradcam.web.uploads import UploadField, Uploads
 from cxr_gradcam.web.viewer import Viewer
-from cxr_gradcam.web.worklist import Worklist, folder_field
+from cxr_gradcam.web.worklist.component import Worklist, folder_field
 
 _STATIC = Path(__file__).parent / "static"
 _FONT = ["system-ui", "sans-serif"]
@@ -78,7 +78,7 @@ class Page(gr.Blocks):
         cards = defaultdict(str, {first: card} if isinstance(card, str) else card)
         with self:
             gr.Markdown(INTRODUCTION)
-            self._worklist = Worklist(model)
+            self._worklist = Worklist(named)
             with gr.Row():
                 with gr.Column(scale=1, min_width=280):
                     self._upload = UploadField(
@@ -142,6 +142,9 @@ class Page(gr.Blocks):
             [*answered, *about],
             show_progress_on=self._prediction,
             **_ANALYSE,
+        )
+        controls.model.input(
+            lambda name: name, controls.model, self._worklist, api_visibility="private"
         )
         changed = [controls.question, self._viewer, controls.method]
         controls.class_name.input(events.change_class, asked, changed, **_QUESTION)

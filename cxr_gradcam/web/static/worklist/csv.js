@@ -1,6 +1,7 @@
 // The list as a table: RFC 4180, with cells that no spreadsheet takes for a formula.
 
-export function csvOf(items, classNames, withNames) {
+export function csvOf(items, withNames) {
+  const classNames = Object.keys(items.find((item) => item.row)?.row.probabilities ?? {});
   const heads = classNames.map((name) => `probability_${name}`);
   const lines = [
     [

@@ -7,19 +7,20 @@ import { List } from "./list.js";
 import { groupOf } from "./order.js";
 import { Sending } from "./sending.js";
 
-// element and props are Gradio's: the component and what worklist.py told it.
-export function start(element, props) {
-  new Worklist(element.querySelector(".worklist"), props);
+// element, props and watch are Gradio's: the component, what worklist.py told it, and news of it.
+export function start(element, props, watch) {
+  const worklist = new Worklist(element.querySelector(".worklist"), props);
+  watch("value", () => worklist.ask(props.value));
 }
 
 class Worklist {
   constructor(root, props) {
     this.root = root;
-    this.classNames = props.class_names;
     const { max_files: maxFiles, max_bytes: maxBytes, extensions } = props;
     this.limits = { maxFiles, maxBytes, extensions };
     this.list = new List(root, { onOpen: (item) => this.open(item) });
     this.sending = new Sending({ maxBytes, onChange: (item) => this.changed(item) });
+    this.sending.model = props.value;
     watchField({ onMany: (entries) => this.add(entries), onOther: () => this.list.mark(null) });
     const buttons = {
       ...{ previous: () => this.step(-1), next: () => this.step(1), toggle: () => this.toggle() },
@@ -125,17 +126,28 @@ class Worklist {
 
   toggle() {
     if (this.sending.isRunning) return this.sending.stop();
-    const again = this.list.items.filter((item) => item.canRetry);
-    for (const item of again) {
-      Object.assign(item, { error: null, canRetry: false });
+    this.again(this.list.items.filter((item) => item.canRetry));
+  }
+
+  // Asks another model; every file is answered anew.
+  ask(model) {
+    if (model === this.sending.model) return;
+    this.sending.clear();
+    this.sending.model = model;
+    this.again(this.list.items);
+  }
+
+  again(items) {
+    for (const item of items) {
+      Object.assign(item, { row: null, error: null, canRetry: false });
       this.list.place(item);
     }
-    this.sending.add(again);
+    this.sending.add(items);
     this.show();
   }
 
   save() {
-    const table = csvOf(this.list.items, this.classNames, this.names.checked);
+    const table = csvOf(this.list.items, this.names.checked);
     const link = document.createElement("a");
     // Spreadsheets take a file without this mark for one of their own country's characters.
     link.href = URL.createObjectURL(new Blob(["\ufeff", table], { type: "text/csv" }));

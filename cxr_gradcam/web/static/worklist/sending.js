@@ -93,7 +93,8 @@ export class Sending {
 
   // The body is the file alone: its name stays here.
   async post(blob, named) {
-    const url = new URL(`worklist/row?named=${named}`, document.baseURI);
+    const query = new URLSearchParams({ model: this.model, named });
+    const url = new URL(`worklist/row?${query}`, document.baseURI);
     const { signal } = this.abort;
     const body = new Blob([blob]);
     const response = await fetch(url, { method: "POST", body, signal });

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -20,9 +20,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cxr_gradcam.explanation import examine
+from cxr_gradcam.imaging.quantization import quantize
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 from cxr_gradcam.imaging.reading import is_picture, read_radiograph
-from cxr_gradcam.imaging.rendering import quantize
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.prediction import Prediction
 from cxr_gradcam.web.failures import reason
@@ -38,13 +38,13 @@ class Rows:
     """Answers the files of worklists, of all visitors; keeps nothing of them.
 
     Args:
-        model: with Grad-CAM enabled.
+        models: what can be asked, by name, the first one by default; with Grad-CAM enabled.
         max_bytes: of the files that are in memory at once, announced ones included; beyond, a file
             is refused for now, unless it is the only one.
     """
 
-    def __init__(self, model: Classifier, max_bytes: int = MAX_BYTES) -> None:
-        self._model, self._max_bytes = model, max_bytes
+    def __init__(self, models: Mapping[str, Classifier], max_bytes: int = MAX_BYTES) -> None:
+        self._models, self._max_bytes = models, max_bytes
         self._waiting: list[int] = []
         self._threads = anyio.CapacityLimiter(_THREADS)
 
@@ -57,7 +57,8 @@ class Rows:
         """Answer a file by its row.
 
         Args:
-            request: its body is the file; with `?named=false` somebody may not have meant it.
+            request: its body is the file, `model` names who is asked; with `named=false` nobody
+                meant this very file.
 
         Returns:
             JSON: what `row` returns, {"error"} where it cannot be read, or {"skipped"} where it is
@@ -66,6 +67,9 @@ class Rows:
         announced = request.headers.get("content-length", "")
         if not announced.isdecimal():
             return PlainTextResponse("The size of the file must be announced.", 411)
+        model = self._models.get(request.query_params.get("model") or next(iter(self._models)))
+        if model is None:
+            return PlainTextResponse("There is no model of this name.", 404)
         size = int(announced)
         if size > MAX_BYTES:
             return JSONResponse({"error": f"The file is larger than {MAX_BYTES:,} bytes."}, 413)
@@ -80,7 +84,7 @@ class Rows:
                 return PlainTextResponse("The file came incomplete.", 400)
             except RadiographError as error:
                 return JSONResponse({"error": str(error)}, 413)
-            work = anyio.to_thread.run_sync(self._answer, data, named, limiter=self._threads)
+            work = anyio.to_thread.run_sync(_answer, model, data, named, limiter=self._threads)
             return JSONResponse(await work)
 
     def _has_room(self, size: int) -> bool:
@@ -96,15 +100,16 @@ class Rows:
         finally:
             self._waiting.remove(size)
 
-    def _answer(self, data: bytes, named: bool) -> dict[str, Any]:
-        if not named and not is_picture(data):
-            return {"skipped": "no picture"}
-        try:
-            return row(self._model, data)
-        except RadiographError as error:
-            return {"error": str(error)}
-        except Exception as error:  # whatever it is, the others go on
-            return {"error": reason(error)}
+
+def _answer(model: Classifier, data: bytes, named: bool) -> dict[str, Any]:
+    if not named and not is_picture(data):
+        return {"skipped": "no picture"}
+    try:
+        return row(model, data)
+    except RadiographError as error:
+        return {"error": str(error)}
+    except Exception as error:  # whatever it is, the others go on
+        return {"error": reason(error)}
 
 
 def row(model: Classifier, data: bytes) -> dict[str, Any]:

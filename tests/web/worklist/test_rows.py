@@ -16,15 +16,15 @@ from starlette.testclient import TestClient
 from cxr_gradcam import RadiographError, ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
-from cxr_gradcam.web import worklist_rows
-from cxr_gradcam.web.worklist_rows import Rows, row, thumbnail
+from cxr_gradcam.web.worklist import rows
+from cxr_gradcam.web.worklist.rows import Rows, row, thumbnail
 
 FILM = example_files()[0].read_bytes()
 
 
 @pytest.fixture(scope="module")
 def client(shared_model: ResNet50FineTuned) -> TestClient:
-    return TestClient(Starlette(routes=Rows(shared_model).routes))
+    return TestClient(Starlette(routes=Rows({"a model": shared_model}).routes))
 
 
 def test_a_row_says_what_explain_says(client: TestClient, shared_model: ResNet50FineTuned) -> None:
@@ -77,7 +77,7 @@ def test_a_fault_of_ours_is_one_message_without_words_of_the_file(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(worklist_rows, "examine", fail)
+    monkeypatch.setattr(rows, "examine", fail)
     answer = client.post("/worklist/row", content=FILM).json()
     assert "went wrong on the server" in answer["error"]
     assert "Jane" not in answer["error"] + caplog.text
@@ -107,9 +107,11 @@ def test_files_beyond_the_memory_for_them_wait_in_the_browser(
         assert go_on.wait(60)
         return {"answer": "at last"}
 
-    monkeypatch.setattr(worklist_rows, "row", slow)
+    monkeypatch.setattr(rows, "row", slow)
     answers: list[dict[str, str]] = []
-    with TestClient(Starlette(routes=Rows(shared_model, max_bytes=10).routes)) as client:
+    with TestClient(
+        Starlette(routes=Rows({"a model": shared_model}, max_bytes=10).routes)
+    ) as client:
         first = Thread(
             target=lambda: answers.append(client.post("/worklist/row", content=FILM).json())
         )

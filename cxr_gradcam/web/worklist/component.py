@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from cxr_gradcam.batch.names import EXTENSIONS
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.component import OwnComponent
-from cxr_gradcam.web.worklist_rows import Rows
+from cxr_gradcam.web.worklist.rows import Rows
 
-_STATIC = Path(__file__).parent / "static" / "worklist"
+_STATIC = Path(__file__).parents[1] / "static" / "worklist"
 
 MAX_FILES: int = 1000
 """How many files a worklist holds."""
@@ -23,7 +24,7 @@ MAX_FILES: int = 1000
 # Gradio runs this text when the component loads; the code itself comes as modules.
 _ON_LOAD = """
 import(new URL("worklist/main.js", document.baseURI)).then(({ start }) => {
-  start(element, props);
+  start(element, props, watch);
 });
 """
 
@@ -44,14 +45,17 @@ class Worklist(gr.HTML, metaclass=OwnComponent):
     upload field fill it. A single file goes the upload field's own way, and so does one of the
     list when it is opened.
 
+    Its value is the name of the model that is asked.
+
     Args:
-        model: with Grad-CAM enabled.
+        models: what can be asked, by name, the first one at first; with Grad-CAM enabled.
         settings: as `gr.HTML` takes them; Gradio copies the component for a visitor's session.
     """
 
-    def __init__(self, model: Classifier, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
-        self._rows = Rows(model)  # first, since Gradio's constructor reads every property
+    def __init__(self, models: Mapping[str, Classifier], **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+        self._rows = Rows(models)  # first, since Gradio's constructor reads every property
         super().__init__(
+            next(iter(models)),
             html_template=(_STATIC / "worklist.html").read_text("utf-8"),
             css_template=(_STATIC / "worklist.css").read_text("utf-8"),
             js_on_load=_ON_LOAD,
@@ -60,7 +64,6 @@ class Worklist(gr.HTML, metaclass=OwnComponent):
             max_files=MAX_FILES,
             max_bytes=MAX_BYTES,
             extensions=sorted(EXTENSIONS),
-            class_names=list(model.class_names),
             **settings,
         )
 

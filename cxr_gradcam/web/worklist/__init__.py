@@ -1,0 +1,1 @@
+"""Many files in one page: a list that is filled file by file."""
