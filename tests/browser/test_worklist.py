@@ -1,0 +1,195 @@
+"""Many images in one page, through what a reader does."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from base64 import b64encode
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from cxr_gradcam.synthetic.chest import draw_phantom
+from tests.browser.test_viewer import next_image, pixels_of
+
+DONE = re.compile(r"\d+ done")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five films, a broken one, a letter, and what a Mac leaves beside them."""
+    folder = tmp_path_factory.mktemp("DOE^JANE")
+    (folder / "older" / "__MACOSX").mkdir(parents=True)
+    for number in range(5):
+        pixels = draw_phantom(number, size=256, opacity=number % 2 == 0).pixels
+        place = folder / "older" if number > 2 else folder
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(place / f"film {number}.png")
+    (folder / "broken.png").write_bytes((folder / "film 0.png").read_bytes()[:500])
+    (folder / "letter.txt").write_text("Dear Jane")
+    (folder / ".DS_Store").write_text("x")
+    (folder / "older" / "__MACOSX" / "film 9.png").write_text("x")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("archive") / "films.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for file in sorted(folder.rglob("*")):
+            made.write(file, file.relative_to(folder))
+    return path
+
+
+def worklist(page: Page) -> Locator:
+    return page.get_by_role("region", name="Worklist")
+
+
+def rows(page: Page) -> Locator:
+    return worklist(page).get_by_role("listitem")
+
+
+def open_list(page: Page, chosen: Path | list[Path]) -> None:
+    field = "#folder input" if isinstance(chosen, Path) and chosen.is_dir() else "#upload input"
+    page.locator(field).first.evaluate("input => input.multiple = true")
+    page.set_input_files(field, chosen)
+    expect(worklist(page).locator(".state")).to_have_text(DONE)
+
+
+@pytest.fixture(params=["folder", "archive"])
+def listed(page: Page, request: pytest.FixtureRequest) -> Page:
+    open_list(page, request.getfixturevalue(request.param))
+    return page
+
+
+def test_a_folder_and_an_archive_become_a_list_sorted_by_urgency(listed: Page) -> None:
+    expect(rows(listed)).to_have_count(6)
+    expect(worklist(listed)).to_contain_text("6 done, 1 failed.")
+    expect(worklist(listed)).to_contain_text("1 file that is no picture left out.")
+    expect(rows(listed).first).to_contain_text("Failed")
+    expect(rows(listed).first).to_contain_text("PNG image cannot be decoded")
+    order = ["failed", "unfamiliar", "likely", "uncertain", "unlikely"]
+    groups = rows(listed).evaluate_all("rows => rows.map(row => row.dataset.group)")
+    assert [order.index(group) for group in groups] == sorted(map(order.index, groups))
+
+
+def test_an_opened_row_shows_its_picture_and_says_which_it_is(page: Page, folder: Path) -> None:
+    open_list(page, sorted(folder.glob("film*.png")))
+    expect(rows(page)).to_have_count(3)
+    numbers = rows(page).locator(".number").all_text_contents()
+    for at, key in enumerate(["n", "n", "p"]):
+        with next_image(page):
+            page.keyboard.press(key)
+        expected = [0, 1, 0][at]
+        current = worklist(page).locator("[aria-current=true]")
+        expect(current.locator(".number")).to_have_text(numbers[expected])
+        film = folder / f"film {int(numbers[expected]) - 1}.png"
+        with Image.open(film) as image:
+            shown = pixels_of(page, "original")
+            np.testing.assert_array_equal(shown[..., 0], np.asarray(image))
+
+
+def test_a_filter_shows_one_group_and_the_keys_keep_to_it(listed: Page) -> None:
+    worklist(listed).get_by_role("button", name="Failed 1").click()
+    expect(rows(listed).and_(listed.locator(":visible"))).to_have_count(1)
+    listed.keyboard.press("n")
+    expect(listed.locator("#answer").get_by_role("alert")).to_contain_text("cannot be decoded")
+    listed.keyboard.press("n")  # there is no other
+    expect(worklist(listed).locator("[aria-current=true]")).to_contain_text("Failed")
+
+
+def test_names_are_shown_only_where_the_reader_asks_and_never_sent(
+    page: Page, folder: Path
+) -> None:
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.url}{request.post_data_buffer}"))
+    open_list(page, folder)
+    with next_image(page):
+        rows(page).nth(2).get_by_role("button").click()
+    name = worklist(page).get_by_text("film 1.png")
+    expect(name).to_be_hidden()
+    worklist(page).get_by_role("checkbox", name="File names").check()
+    expect(name).to_be_visible()
+    assert not [each for each in sent if "film" in each or "JANE" in each]
+
+
+def test_the_table_holds_every_row_and_no_formula(page: Page, folder: Path, tmp_path: Path) -> None:
+    hostile = tmp_path / "=1+1,.png"
+    hostile.write_bytes((folder / "film 1.png").read_bytes())
+    open_list(page, [folder / "broken.png", hostile])
+    plain = saved_table(page)
+    worklist(page).get_by_role("checkbox", name="File names").check()
+    named = saved_table(page)
+    assert "file" not in plain[0]
+    assert {row["file"] for row in named} == {"broken.png", "'=1+1,.png"}
+    failed, answered = sorted(named, key=lambda row: not row["error"])
+    assert "cannot be decoded" in failed["error"]
+    shares = float(answered["probability_Normal"]) + float(answered["probability_Pneumonia"])
+    assert shares == pytest.approx(1, abs=1e-5)
+    assert answered["verdict"] in ("likely", "uncertain", "unlikely")
+
+
+def saved_table(page: Page) -> list[dict[str, str]]:
+    with page.expect_download() as download:
+        worklist(page).get_by_role("button", name="Save as CSV").click()
+    return list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+
+
+def test_the_list_stops_goes_on_and_closes(page: Page, folder: Path) -> None:
+    page.route("**/worklist/row*", lambda _: None)  # no answer
+    page.set_input_files("#folder input", folder)
+    expect(worklist(page)).to_contain_text("0 of 7 done")
+    worklist(page).get_by_role("button", name="Stop").click()
+    expect(worklist(page)).to_contain_text("stopped")
+    page.unroute("**/worklist/row*")
+    worklist(page).get_by_role("button", name="Continue").click()
+    expect(worklist(page).locator(".state")).to_have_text("6 done, 1 failed.")
+    worklist(page).get_by_role("button", name="Close list").click()
+    expect(worklist(page)).to_be_hidden()
+    expect(page.locator("#examples")).to_be_visible()
+
+
+def test_an_archive_that_would_unpack_to_too_much_is_refused(page: Page, tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("film.png", bytes(500_000))
+    lying = bomb.read_bytes().replace((500_000).to_bytes(4, "little"), b"\xff\xff\xff\x7f")
+    bomb.write_bytes(lying)
+    open_list(page, [bomb])
+    expect(worklist(page)).to_contain_text("would unpack to 2,147,483,647")
+    expect(rows(page)).to_have_count(0)
+
+
+def test_a_file_that_is_damaged_in_its_archive_or_larger_than_announced_fails(
+    page: Page, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        made.write(folder / "film 0.png", "stored.png")
+        made.writestr("longer.png", bytes(500_000), zipfile.ZIP_DEFLATED)
+    damaged = bytearray(path.read_bytes().replace((500_000).to_bytes(4, "little"), bytes(4)))
+    damaged[200] ^= 1
+    path.write_bytes(damaged)
+    open_list(page, [path])
+    expect(rows(page).filter(has_text="damaged in its ZIP archive")).to_have_count(2)
+
+
+def test_a_dropped_folder_is_taken_wherever_it_falls(page: Page, folder: Path) -> None:
+    """The browser's own drag cannot be made by a script; its event can."""
+    page.evaluate(
+        """async films => {
+          const transfer = new DataTransfer();
+          for (const film of films) {
+            const blob = await (await fetch(`data:image/png;base64,${film}`)).blob();
+            transfer.items.add(new File([blob], "film.png"));
+          }
+          const drop = { dataTransfer: transfer, bubbles: true, cancelable: true };
+          document.querySelector("#viewer").dispatchEvent(new DragEvent("drop", drop));
+        }""",
+        [b64encode((folder / f"film {at}.png").read_bytes()).decode() for at in range(2)],
+    )
+    expect(worklist(page).locator(".state")).to_have_text("2 done.")
