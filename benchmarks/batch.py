@@ -28,7 +28,9 @@ from torch import Tensor
 from benchmarks.films import dicoms, jpegs
 from benchmarks.timing import interleave, median_ratio, processor
 from cxr_gradcam.batch import Analysis, Pictures, Table, explain_files, find_sources
+from cxr_gradcam.batch.cluster import connected, explain_on_cluster
 from cxr_gradcam.batch.files import BATCH
+from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.models.stages import DETAIL
@@ -61,6 +63,7 @@ def main() -> None:
             place = Path(folder, f"dicoms-{lossless}")
             console.print(films(place, options.dicoms, options.parts, lossless=lossless))
         console.print(memory(Path(folder, "passing"), options.passing))
+        console.print(cluster(Path(folder, "ray"), options.jpegs))
     console.print(f"load {os.getloadavg()[0]:.1f}")
 
 
@@ -109,6 +112,26 @@ def memory(folder: Path, number: int) -> str:
     said = subprocess.run(words, check=True, capture_output=True, text=True)  # noqa: S603 - ours
     least, most = map(float, said.stdout.split())
     return f"Memory while {number:,} files pass, after {SETTLED}: {least:.0f} to {most:.0f} MB"
+
+
+def cluster(folder: Path, number: int) -> str:
+    """Measure actors of one thread each; while they start, they do not count."""
+    folder.mkdir()
+    sources = find_sources(jpegs(folder, number))
+    model = ResNet50FineTuned.from_checkpoint()
+    with connected("local"):
+        rates = {actors: _rate(model, folder, sources, actors) for actors in (1, 2)}
+    said = ", ".join(f"{actors}: {rate:.0f} files/s" for actors, rate in rates.items())
+    return f"Ray, actors of one thread each: {said}, ratio {rates[2] / rates[1]:.2f}"
+
+
+def _rate(model: ResNet50FineTuned, folder: Path, sources: Sequence[Source], actors: int) -> float:
+    analysis = Analysis("benchmark", model.class_names, TABLE_ALONE)
+    with Table(folder / f"{actors}.csv", analysis) as table:
+        made = explain_on_cluster(model, sources, table, actors=actors)
+        times = [perf_counter() for _ in made]
+    half = len(times) // 2
+    return (len(times) - half) / (times[-1] - times[half])
 
 
 def _parts(paths: Sequence[Path], parts: int) -> list[Sequence[Path]]:

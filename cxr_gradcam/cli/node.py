@@ -12,8 +12,12 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cli.options import FAILED_SOME, add_weights, require_archive
+from cxr_gradcam.explanation import examine
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST
 from cxr_gradcam.question import Question, find_class
@@ -157,6 +161,7 @@ def _answer(options: argparse.Namespace) -> tuple[Answer, str]:
     question = Question(options.class_name, options.method, layers=DETAIL[options.detail])
     if question.class_name is not None:
         find_class(model.class_names, question.class_name)
+    examine(model, Radiograph(np.zeros((8, 8), np.float32)))  # what is built at first use
     return answer_with(model, algorithm, question), f"{algorithm.checksum} {question!r}"
 
 
