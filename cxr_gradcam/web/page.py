@@ -14,9 +14,10 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.events import Events
-from cxr_gradcam.web.gallery import examples
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
+from cxr_gradcam.web.start.gallery import examples
+from cxr_gradcam.web.start.welcome import disclaimer, welcome
 from cxr_gradcam.web.uploads import UploadField, Uploads
 from cxr_gradcam.web.viewer import Viewer
 from cxr_gradcam.web.worklist.component import Worklist, folder_field
@@ -25,8 +26,7 @@ _STATIC = Path(__file__).parent / "static"
 _FONT = ["system-ui", "sans-serif"]
 _HOUR = 3600
 
-INTRODUCTION = """# What the model sees on a chest X-ray, and where
-For research and teaching: this is not a medical device and must not guide the care of a patient."""
+TITLE = "# What the model sees on a chest X-ray, and where"
 
 LAUNCH: dict[str, Any] = {
     # Fonts of the reader's own system: the page then asks no other server for anything.
@@ -77,7 +77,9 @@ class Page(gr.Blocks):
         first = next(iter(named))
         cards = defaultdict(str, {first: card} if isinstance(card, str) else card)
         with self:
-            gr.Markdown(INTRODUCTION)
+            gr.Markdown(TITLE)
+            disclaimer()
+            welcome()
             self._worklist = Worklist(named)
             with gr.Row():
                 with gr.Column(scale=1, min_width=280):

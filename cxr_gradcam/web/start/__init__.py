@@ -1,0 +1,1 @@
+"""What a visitor meets first: the examples, and what to do and to know."""
