@@ -74,6 +74,11 @@ def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(cv2.resize(values, (columns, rows), interpolation=how), 0, 1)
 
 
+def reduced(radiograph: Radiograph) -> NDArray[np.uint8]:
+    """Return what pictures need of a radiograph: its grey values at their size, in 8 bits."""
+    return np.rint(255 * _scaled(radiograph.pixels)).astype(np.uint8)
+
+
 def _with_legend(picture: RGBImage, result: Result, key: Key) -> RGBImage:
     """Put a legend below a picture, and the disclaimer into its upper left corner.
 

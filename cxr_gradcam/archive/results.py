@@ -45,7 +45,19 @@ def make_results(
             f"DICOM results belong to a DICOM image; received {radiograph.file_format}. "
             "Choose the DICOM file, or leave the DICOM results out."
         )
-    result = Result(read_header(data), explanation, algorithm)
+    return make_objects(Result(read_header(data), explanation, algorithm), radiograph)
+
+
+def make_objects(result: Result, radiograph: Radiograph) -> dict[str, Dataset]:
+    """Make the DICOM objects of a result whose header has been read.
+
+    Args:
+        result: with the map on the source's own grid.
+        radiograph: as it was read, or `reduced`.
+
+    Returns:
+        {kind: object} for the four `KINDS`.
+    """
     pictures = overlay_picture(result, radiograph), contour_picture(result, radiograph)
     with quiet():
         evidence_map = parametric_map(result)

@@ -13,13 +13,12 @@ import gradio as gr
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.imaging.radiograph import Radiograph
-from cxr_gradcam.imaging.reading import read_for_viewing
-from cxr_gradcam.imaging.stored_image import StoredImage
+from cxr_gradcam.imaging.reading import read_bytes, read_for_viewing
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.asked import Asked, Evidence, quick
 from cxr_gradcam.web.controls import Controls, Values, about_class
+from cxr_gradcam.web.dicom_download import DicomDownload, Film
 from cxr_gradcam.web.failures import reason
 from cxr_gradcam.web.prediction import (
     EMPTY,
@@ -42,6 +41,7 @@ class Events:
         models: by name, with Grad-CAM enabled; they are shared by all visitors and never changed.
         controls: what can be asked.
         cards: the models' cards in Markdown, by the models' names.
+        dicom: downloads results as DICOM.
     """
 
     def __init__(
@@ -49,8 +49,10 @@ class Events:
         models: Mapping[str, Classifier],
         controls: Controls,
         cards: Mapping[str, str] | None = None,
+        dicom: DicomDownload | None = None,
     ) -> None:
         self._models, self._controls, self._cards = models, controls, cards or {}
+        self._dicom = dicom or DicomDownload({})
 
     def open_upload(
         self, path: Path | None, previous: Session | None, *values: *Values
@@ -59,7 +61,7 @@ class Events:
         if path is None:
             return
         try:
-            yield from self._open(lambda: read_for_viewing(path), 0, previous, values)
+            yield from self._open(path, 0, previous, values)
         finally:
             path.unlink(missing_ok=True)
 
@@ -69,8 +71,7 @@ class Events:
         """Show the example that was clicked last; clicks may arrive in another order."""
         if previous is not None and chosen.value < previous.clicked:
             return
-        path = example_files()[chosen.index]
-        yield from self._open(lambda: read_for_viewing(path), chosen.value, previous, values)
+        yield from self._open(example_files()[chosen.index], chosen.value, previous, values)
 
     def change_model(self, session: Session | None, *values: *Values) -> Iterator[list[Any]]:
         """Say what another model knows, and what it makes of the open radiograph."""
@@ -111,9 +112,26 @@ class Events:
         asked = self._controls.asked(model, class_name, number, method, detail)
         return self._answer(session, asked, progress)
 
+    def offer_dicom(self, session: Session | None, model: str) -> Any:  # noqa: ANN401 - an update
+        """Show the button for results as DICOM where they can be written."""
+        film = None if session is None else session.film
+        return gr.Button(visible=self._dicom.offers(film, model))
+
+    def put_dicom(self, session: Session | None, *values: *Values) -> str:
+        """Make what is shown into DICOM results, and return the name that fetches them."""
+        if session is None:
+            raise gr.Error(_GONE, print_exception=False)
+        asked = self._controls.asked(*values)
+        examination = session.examination(asked.model)
+        try:
+            explanation = examination.answer(asked.question(examination.model))
+            return self._dicom.put(session.film, asked.model, explanation)
+        except Exception as error:
+            raise gr.Error(reason(error), print_exception=False) from error
+
     def _open(
         self,
-        read: Callable[[], tuple[Radiograph, StoredImage]],
+        path: Path,
         clicked: float,
         previous: Session | None,
         values: Values,
@@ -123,9 +141,11 @@ class Events:
             previous.cancel()
         image_id = uuid4().hex
         try:
-            radiograph, stored = read()
+            data = read_bytes(path)
+            radiograph, stored = read_for_viewing(data)
             yield [None, WAITING, *self._locked(), View(image_id, stored)]
-            session = Session.of(self._models, radiograph, image_id, clicked)
+            film = Film.of(data, radiograph)
+            session = Session.of(self._models, radiograph, image_id, clicked, film)
             asked = replace(self._controls.asked(*values), class_name=None)
             yield [session, *self._answered(session, asked)]
         except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.controls import Controls, model_field
+from cxr_gradcam.web.dicom_download import DicomDownload
 from cxr_gradcam.web.events import Events
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
@@ -62,10 +63,15 @@ class Page(gr.Blocks):
         models: what can be asked, by the names that the page shows, the first one at first; or one
             model. They have Grad-CAM enabled, are shared by all visitors and never changed.
         card: the model card in Markdown, of the first model; or the cards of several by name.
+        weights: the file of the first model's weights, or the files of several by name: results as
+            DICOM say what made them, and are offered for these.
     """
 
     def __init__(
-        self, models: Mapping[str, Classifier] | Classifier, card: str | Mapping[str, str] = ""
+        self,
+        models: Mapping[str, Classifier] | Classifier,
+        card: str | Mapping[str, str] = "",
+        weights: Path | Mapping[str, Path] | None = None,
     ) -> None:
         super().__init__(
             title="Chest X-ray viewer",
@@ -93,6 +99,10 @@ class Page(gr.Blocks):
                         EMPTY, elem_id="answer", container=True, padding=True, js_on_load=SEARCHING
                     )
                     self._controls = Controls(named, model)
+                    files = weights if isinstance(weights, Mapping) else {first: weights}
+                    self._dicom = DicomDownload(
+                        {name: path for name, path in files.items() if path}
+                    )
                     self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
                 with gr.Column(scale=4, min_width=320, elem_id="view"):
                     self._viewer = Viewer(PixelStore())
@@ -100,7 +110,7 @@ class Page(gr.Blocks):
                         "About this model", open=False, visible=bool(cards[first]), elem_id="card"
                     ) as self._card:
                         self._card_text = gr.Markdown(cards[first])
-            self._connect(Events(named, self._controls, cards))
+            self._connect(Events(named, self._controls, cards, self._dicom))
 
     def launch(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own
         """Start the page's server.
@@ -115,7 +125,12 @@ class Page(gr.Blocks):
         Returns:
             What `gr.Blocks.launch` returns.
         """
-        routes = [*Uploads().routes, *self._viewer.routes, *self._worklist.routes]
+        routes = [
+            *Uploads().routes,
+            *self._viewer.routes,
+            *self._worklist.routes,
+            *self._dicom.routes,
+        ]
         return super().launch(*args, **({"app_kwargs": {"routes": routes}} | LAUNCH | settings))
 
     def _connect(self, events: Events) -> None:
@@ -136,7 +151,7 @@ class Page(gr.Blocks):
             events.open_upload, [self._upload, *asked], **opened, **_ANALYSE
         )
         upload.then(None, None, self._upload, js="() => null")  # ready for the next file
-        self._gallery.select(events.open_example, asked, **opened, **_ANALYSE)
+        example = self._gallery.select(events.open_example, asked, **opened, **_ANALYSE)
         about = [controls.detail, self._scope, self._card, self._card_text]
         controls.model.input(
             events.change_model,
@@ -152,3 +167,21 @@ class Page(gr.Blocks):
         controls.class_name.input(events.change_class, asked, changed, **_QUESTION)
         for control in (controls.question, controls.method, controls.detail):
             control.input(events.change_map, asked, self._viewer, **_QUESTION)
+        self._connect_dicom(events, session, [upload.then, example.then, controls.model.input])
+
+    def _connect_dicom(
+        self, events: Events, session: gr.State, changes: Sequence[Callable[..., Any]]
+    ) -> None:
+        """Offer results as DICOM where they can be written, and make them when they are wanted."""
+        button, controls = self._dicom.button, self._controls
+        for change in changes:
+            inputs = [session, controls.model]
+            change(events.offer_dicom, inputs, button, queue=False, api_visibility="private")
+        made = button.click(
+            events.put_dicom,
+            [session, *controls.all],
+            self._dicom.name,
+            show_progress_on=button,
+            **_QUESTION,
+        )
+        self._dicom.fetch(made)

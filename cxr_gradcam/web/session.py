@@ -12,6 +12,7 @@ from cxr_gradcam.explanation import Examination
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.asked import finest_layers
+from cxr_gradcam.web.dicom_download import Film
 
 _KEPT = 2
 """Forward passes are kept of as many models as are compared; of others, the next question runs
@@ -26,7 +27,8 @@ class Superseded(Exception):  # noqa: N818 - nothing went wrong
 class Session:
     """A radiograph that a visitor has open.
 
-    It holds none of the picture's pixels: the browser has them. What it holds is, for each model,
+    It holds none of the picture's pixels, but for a DICOM film's in 8 bits, 2,048 at the longer
+    side: the browser has them. What it holds is, for each model,
     the input that the network takes (0.6 MB at 224 pixels, 1.2 MB at 320, whatever the picture's
     size), so that another model can be asked without the file, and the forward passes of the two
     models that were asked last (2 MB with the bundled weights).
@@ -37,6 +39,7 @@ class Session:
         inputs: what each network takes, by the model's name.
         image_id: names it in messages to the browser, and says nothing about it.
         clicked: when its example was clicked, in ms of the page's clock; 0 for an upload.
+        film: what results as DICOM need of it; None where none can be written.
     """
 
     models: Mapping[str, Classifier]
@@ -44,6 +47,7 @@ class Session:
     inputs: Mapping[str, Tensor]
     image_id: str
     clicked: float = 0
+    film: Film | None = None
     _examinations: dict[str, Examination] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _questions: int = 0
@@ -55,11 +59,12 @@ class Session:
         radiograph: Radiograph,
         image_id: str,
         clicked: float = 0,
+        film: Film | None = None,
     ) -> Session:
         """Take from a radiograph what the models need of it."""
         height, width = radiograph.pixels.shape
         inputs = {name: model.prepare(radiograph) for name, model in models.items()}
-        return cls(models, (height, width), inputs, image_id, clicked)
+        return cls(models, (height, width), inputs, image_id, clicked, film)
 
     def examination(self, name: str) -> Examination:
         """Return what a model makes of the radiograph, by one forward pass at most."""

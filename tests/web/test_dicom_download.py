@@ -1,0 +1,102 @@
+"""What the page keeps of a DICOM film, and what it makes of it."""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+
+import gradio as gr
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
+from cxr_gradcam.bundled import bundled_checkpoint, example_files
+from cxr_gradcam.web import dicom_download
+from cxr_gradcam.web.controls import Controls, model_field
+from cxr_gradcam.web.dicom_download import DicomDownload, Downloads, Film
+from cxr_gradcam.web.events import Events
+from tests.archive.sources import file_of, source
+
+pytest.importorskip("highdicom")
+
+
+@pytest.fixture(scope="module")
+def bundled() -> ResNet50FineTuned:
+    return ResNet50FineTuned.from_checkpoint()
+
+
+@pytest.fixture(scope="module")
+def film() -> bytes:
+    grey = np.random.default_rng(0).integers(0, 4096, (2100, 90)).astype("<u2")
+    return file_of(source(pixels=grey))  # longer than the pictures of results
+
+
+def kept(data: bytes) -> Film | None:
+    return Film.of(data, read_radiograph(data))
+
+
+def objects(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(BytesIO(archive)) as opened:
+        return {name.removesuffix(".dcm"): opened.read(name) for name in opened.namelist()}
+
+
+def test_results_are_those_of_the_command_byte_for_byte(
+    bundled: ResNet50FineTuned, film: bytes
+) -> None:
+    from cxr_gradcam.archive.identity import Algorithm
+    from cxr_gradcam.archive.results import make_results
+
+    radiograph = read_radiograph(film)
+    explanation = explain(bundled, radiograph)
+    part = kept(film)
+    assert part is not None
+    made = objects(part.results(explanation, bundled_checkpoint()))
+    expected = make_results(film, radiograph, explanation, Algorithm.of_weights())
+    assert made == {kind: file_of(dataset) for kind, dataset in expected.items()}
+
+
+def test_neither_pixel_data_nor_the_whole_picture_is_kept(film: bytes) -> None:
+    part = kept(film)
+    assert part is not None
+    assert "PixelData" not in part.header
+    assert part.picture.dtype == np.uint8
+    assert max(part.picture.shape) == 2048
+
+
+def test_nothing_is_kept_where_no_result_can_be_written(
+    film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kept(example_files()[0].read_bytes()) is None
+    assert kept(file_of(source(StudyInstanceUID=""))) is None
+    monkeypatch.setattr(dicom_download, "find_spec", lambda _name: None)
+    assert kept(film) is None
+
+
+def test_an_archive_is_sent_once_under_a_name_of_its_own() -> None:
+    downloads = Downloads(budget=10)
+    client = TestClient(Starlette(routes=downloads.routes))
+    first, second = downloads.put(b"first"), downloads.put(b"second")  # 11 bytes
+    assert first != second
+    assert client.get(f"/dicom-results/{first}").status_code == 404
+    sent = client.get(f"/dicom-results/{second}")
+    assert sent.content == b"second"
+    assert sent.headers["cache-control"] == "no-store"
+    assert client.get(f"/dicom-results/{second}").status_code == 404
+
+
+def test_the_button_is_there_for_films_and_models_with_a_file(
+    bundled: ResNet50FineTuned, film: bytes
+) -> None:
+    models = {"bundled": bundled, "other": bundled}
+    with gr.Blocks():
+        download = DicomDownload({"bundled": bundled_checkpoint()})
+        handlers = Events(models, Controls(models, model_field(models)), dicom=download)
+    part = kept(film)
+    assert download.offers(part, "bundled")
+    assert not download.offers(part, "other")
+    assert not download.offers(None, "bundled")
+    assert handlers.offer_dicom(None, "bundled").visible is False
+    with pytest.raises(gr.Error, match="no longer on the server"):
+        handlers.put_dicom(None, "bundled", None, None, "gradcam", "fine")
