@@ -7,6 +7,8 @@ import { List } from "./list.js";
 import { groupOf } from "./order.js";
 import { Sending } from "./sending.js";
 
+const LONGEST_OPENING = 5000; // ms
+
 // element, props and watch are Gradio's: the component, what worklist.py told it, and news of it.
 export function start(element, props, watch) {
   const worklist = new Worklist(element.querySelector(".worklist"), props);
@@ -98,12 +100,14 @@ class Worklist {
     return `${this.skipped} ${files} that ${are} no picture left out.`;
   }
 
-  // The file goes the way of every upload; it is called by its number.
+  // The file goes the way of every upload, before those that wait; it is called by its number.
   async open(item) {
     this.list.mark(item);
     try {
       const file = new File([await item.blob()], `${item.number}`);
-      if (this.list.current === item) putIntoField(file, true);
+      if (this.list.current !== item) return;
+      this.sending.hold(nextMap());
+      putIntoField(file, true);
     } catch (error) {
       Object.assign(item, { error: error.message, row: null });
       this.changed(item);
@@ -168,6 +172,20 @@ class Worklist {
   say(text) {
     this.find("[role=status]").textContent = text;
   }
+}
+
+// Fulfilled when the viewer shows another map, or should have.
+function nextMap() {
+  return new Promise((done) => {
+    const observer = new MutationObserver(([{ target }]) => target.dataset.shown && end());
+    const end = () => {
+      observer.disconnect();
+      done();
+    };
+    const viewer = document.querySelector("#viewer .viewer");
+    observer.observe(viewer, { attributeFilter: ["data-shown"] });
+    setTimeout(end, LONGEST_OPENING);
+  });
 }
 
 function inWords(seconds) {

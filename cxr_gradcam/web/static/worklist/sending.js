@@ -37,6 +37,11 @@ export class Sending {
     this.done = this.elapsed = 0;
   }
 
+  // Sends nothing more until a promise is fulfilled.
+  hold(promise) {
+    this.held = promise;
+  }
+
   get isRunning() {
     return this.running > 0;
   }
@@ -50,7 +55,10 @@ export class Sending {
   async work() {
     this.running += 1;
     this.since ??= performance.now();
-    while (!this.stopped && this.queue.length) await this.answer(this.queue.shift());
+    while (!this.stopped && this.queue.length) {
+      await this.answer(this.queue.shift());
+      await this.held;
+    }
     this.running -= 1;
     if (this.running) return;
     this.since = null;
