@@ -122,6 +122,8 @@ class Table:
         with self._file:
             try:
                 os.fsync(self._file.fileno())
+                if os.name == "nt":
+                    self._file.close()  # Windows replaces no file that is open
                 if self._is_parquet:
                     self._write_parquet()
                 elif self._replaced:

@@ -1,10 +1,13 @@
-"""How far a command is, on a terminal; elsewhere nothing is shown."""
+"""How far a command is."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import (
@@ -23,6 +26,9 @@ from rich.text import Text
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
 
+SECONDS = 60
+"""Between two lines, where there is no terminal."""
+
 
 @contextmanager
 def step_progress(method: str) -> Iterator[Progress]:
@@ -34,16 +40,37 @@ def step_progress(method: str) -> Iterator[Progress]:
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
-@dataclass(frozen=True)
+@dataclass
 class FilesProgress:
-    """Counts files on a bar."""
+    """Counts files: on a bar, or in a line now and then where there is no terminal.
+
+    Args:
+        bars: of the terminal.
+        task: the bar.
+        told: when the last line was printed, in seconds; None for none.
+    """
 
     bars: Bars
     task: TaskID
+    told: float | None = None
 
     def advance(self) -> None:
         """Count one more."""
         self.bars.advance(self.task)
+        if self.told is not None and monotonic() - self.told > SECONDS:
+            self.told = monotonic()
+            print(self._line(), file=sys.stderr, flush=True)
+
+    def _line(self) -> str:
+        task = self.bars.tasks[self.task]
+        seconds = task.elapsed or 0
+        rate = task.completed / seconds if seconds else 0
+        left = (
+            timedelta(seconds=round((task.total - task.completed) / rate))
+            if rate and task.total
+            else "?"
+        )
+        return f"{task.completed:,.0f} of {task.total:,.0f}, {rate:,.1f} files/s, {left} left"
 
 
 class _Rate(ProgressColumn):
@@ -56,6 +83,7 @@ class _Rate(ProgressColumn):
 def files_progress(total: int, *, shown: bool) -> Iterator[FilesProgress]:
     """Show how many of the files are done, how fast, and how long the rest will take."""
     console = Console(stderr=True)
+    in_lines = shown and not console.is_terminal
     columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn())
     with Bars(
         *columns,
@@ -65,4 +93,5 @@ def files_progress(total: int, *, shown: bool) -> Iterator[FilesProgress]:
         transient=True,
         disable=not (shown and console.is_terminal),
     ) as bars:
-        yield FilesProgress(bars, bars.add_task("", total=total))
+        task = bars.add_task("", total=total)
+        yield FilesProgress(bars, task, monotonic() if in_lines else None)
