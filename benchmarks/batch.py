@@ -37,7 +37,7 @@ from cxr_gradcam.models.stages import DETAIL
 from cxr_gradcam.question import Question
 
 TABLE_ALONE = Question(layers=DETAIL["coarse"])
-PEER_FILES = 16  # of each part: a plain loop is slow
+PEER_FILES, DRAWN_FILES = 16, 96  # of each part: the plain loop and pictures take longer
 SETTLED = 500  # files after which memory must not grow
 
 OURS, NETWORK, DECODER = "table alone", "network alone, batches of 16", "decoder alone, two threads"
@@ -75,7 +75,7 @@ def small_files(folder: Path, number: int, parts: int) -> Printed:
         {
             NETWORK: _taking(turns, partial(_network, model)),
             OURS: _taking(turns, partial(_table, model, folder)),
-            "with pictures": _taking(turns, partial(_pictures, model, folder), PEER_FILES),
+            "with pictures": _taking(turns, partial(_pictures, model, folder), DRAWN_FILES),
             "plain loop with torchcam": _taking(turns, _plain_loop(), PEER_FILES),
         },
         parts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ BATCH = 16
 """Images that go through the network at once, where nothing is drawn of them."""
 
 _DRAWN = 4  # radiographs at their full size wait for their pictures
-_WRITERS = 2
+
+_IN_HAND = 2
+"""Batches in hand: while the network is at one, the maps of the other become rows and pictures."""
 
 
 def explain_files(
@@ -91,7 +94,8 @@ def explain_in_batches(
         pictures: as there.
         progress: as there.
         is_done: which files are skipped.
-        threads: that read and decode; None for one per core, and eight at most.
+        threads: that read and decode; None for one per core, and eight at most; with 1, batches are
+            explained one by one.
 
     Raises:
         ValueError: no such class.
@@ -99,7 +103,8 @@ def explain_in_batches(
     for name in (question.class_name, question.contrast_with):
         if name is not None:
             find_class(model.class_names, name)
-    work = _Work(model, question, pictures, progress)
+    one_by_one = threads == 1 or METHODS[question.method].is_slow
+    work = _Work(model, question, pictures, progress, 1 if one_by_one else _IN_HAND)
     loader = Loader(model, is_done, pictures is not None, 2 * work.batch_size, threads)
     places = dict(zip(sources, unique_places([each.place for each in sources]), strict=True))
     yield from work.records(in_batches(loader.load_all(sources), work.batch_size), places)
@@ -113,6 +118,7 @@ class _Work:
     question: Question
     pictures: Pictures | None
     progress: Progress | None
+    in_hand: int
 
     @property
     def batch_size(self) -> int:
@@ -123,24 +129,26 @@ class _Work:
     def records(
         self, batches: Iterable[list[Loaded]], places: Mapping[Source, Path]
     ) -> Iterator[list[dict[str, Any]]]:
-        """Yield the records of each batch; the pictures of one are drawn during the next."""
-        if self.pictures is None:
-            for batch in batches:
-                yield [self._record(*each, Path()) for each in self._answered(batch)]
-            return
-        waiting: list[Future[dict[str, Any]]] = []
-        pool = ThreadPoolExecutor(_WRITERS, "draw")
+        """Yield the records of each batch, in their order, while the next is in hand."""
+        pool = ThreadPoolExecutor(self.in_hand, "explain")
+        waiting: deque[Future[list[dict[str, Any]]]] = deque()
         try:
             for batch in batches:
-                drawing = [
-                    pool.submit(self._record, file, answer, places[file.source])
-                    for file, answer in self._answered(batch)
-                ]
-                yield [each.result() for each in waiting]
-                waiting = drawing
-            yield [each.result() for each in waiting]
+                waiting.append(pool.submit(self._records, batch, places))
+                if len(waiting) == self.in_hand:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _records(
+        self, batch: Sequence[Loaded], places: Mapping[Source, Path]
+    ) -> list[dict[str, Any]]:
+        return [
+            self._record(file, answer, places[file.source])
+            for file, answer in self._answered(batch)
+        ]
 
     def _answered(self, batch: Sequence[Loaded]) -> list[tuple[Loaded, Answer | None]]:
         """Run the network on a batch; None for files that it has nothing to say of."""

@@ -56,7 +56,6 @@ def test_a_full_disk_leaves_no_half_file_and_the_rest_goes_on(
             raise OSError(errno.ENOSPC, "No space left on device")
         save(image, target, *args, **options)
 
-    monkeypatch.setattr(files, "_WRITERS", 1)
     monkeypatch.setattr(Image.Image, "save", full_at_the_second_file)
     first, second, third = explained(shared_model, films, tmp_path / "out")
     assert "cannot be saved: No space left on device. Make room" in second["error"]
