@@ -90,7 +90,10 @@ class Page(gr.Blocks):
             with gr.Row():
                 with gr.Column(scale=1, min_width=280):
                     self._upload = UploadField(
-                        label="Drop or paste a chest X-ray", height=150, elem_id="upload"
+                        label="Drop or paste a chest X-ray",
+                        file_count="multiple",
+                        height=150,
+                        elem_id="upload",
                     )
                     folder_field()
                     self._gallery = examples()

@@ -15,7 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import gradio as gr
-from gradio.data_classes import FileData
+from gradio.data_classes import ListFiles
 from gradio.route_utils import upload_fn
 from gradio.routes import file_upload_statuses
 from starlette.formparsers import MultiPartException
@@ -30,13 +30,18 @@ _MINUTE = 60
 
 
 class UploadField(gr.File, metaclass=OwnComponent):
-    """The field that takes one file."""
+    """The field that takes one file.
+
+    Of files that come quickly one after the other Gradio makes a list, of which a field for one
+    file takes none. So it is made with `file_count="multiple"`, and the last file counts.
+    """
 
     is_template = True  # the browser shows Gradio's own field
 
-    def preprocess(self, payload: FileData | None) -> Path | None:  # type: ignore[override]
+    def preprocess(self, payload: ListFiles | None) -> Path | None:  # type: ignore[override]
         """Return the path of the uploaded file, which `opened` then reads and removes."""
-        return None if payload is None else Path(payload.path)
+        files = [] if payload is None else payload.root
+        return Path(files[-1].path) if files else None
 
 
 class Uploads:

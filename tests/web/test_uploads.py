@@ -85,12 +85,15 @@ def test_no_form_is_refused_and_leaves_nothing(server: Server) -> None:
     assert list(server.folder.iterdir()) == []
 
 
-def test_the_field_leaves_no_file_of_its_own(server: Server, monkeypatch) -> None:
-    from gradio.data_classes import FileData
+def test_the_field_takes_the_last_file_and_leaves_none_of_its_own(
+    server: Server, monkeypatch
+) -> None:
+    from gradio.data_classes import FileData, ListFiles
 
-    [kept] = server.post("film.png")
-    field = UploadField()
+    kept = server.post("first.png", "last.png")
+    field = UploadField(file_count="multiple")
     monkeypatch.setattr(field, "GRADIO_CACHE", str(server.folder))
-    assert field.preprocess(FileData(path=str(kept))) == kept
-    assert field.preprocess(None) is None
-    assert list(server.folder.iterdir()) == [kept]
+    files = ListFiles(root=[FileData(path=str(path)) for path in kept])
+    assert field.preprocess(files) == kept[-1]
+    assert field.preprocess(ListFiles(root=[])) is field.preprocess(None) is None
+    assert {*server.folder.iterdir()} == {*kept}

@@ -15,7 +15,6 @@ export function watchField({ onMany, onOther }) {
   };
   // Before Gradio's own listeners.
   const first = { capture: true };
-  window.addEventListener("click", (event) => allowSeveral(event.target), first);
   window.addEventListener(
     "change",
     (event) => {
@@ -76,12 +75,6 @@ function isMany(files) {
 
 function hasFiles(event) {
   return [...(event.dataTransfer?.types ?? [])].includes("Files");
-}
-
-// Gradio's field makes a new input for every file.
-function allowSeveral(target) {
-  const input = target.closest?.("#upload")?.querySelector("input[type=file]");
-  if (input) input.multiple = true;
 }
 
 // The field is told that nothing hovers over it any more.
