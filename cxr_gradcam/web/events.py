@@ -28,6 +28,7 @@ from cxr_gradcam.web.prediction import (
     prediction_html,
 )
 from cxr_gradcam.web.session import Session, Superseded
+from cxr_gradcam.web.uploads import Uploads
 from cxr_gradcam.web.viewer import View
 
 _PROGRESS = gr.Progress()
@@ -42,6 +43,7 @@ class Events:
         controls: what can be asked.
         cards: the models' cards in Markdown, by the models' names.
         dicom: downloads results as DICOM.
+        uploads: where the files of a worklist wait.
     """
 
     def __init__(
@@ -50,9 +52,11 @@ class Events:
         controls: Controls,
         cards: Mapping[str, str] | None = None,
         dicom: DicomDownload | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
         self._models, self._controls, self._cards = models, controls, cards or {}
         self._dicom = dicom or DicomDownload({})
+        self._uploads = uploads or Uploads()
 
     def open_upload(
         self, path: Path | None, previous: Session | None, *values: *Values
@@ -64,6 +68,15 @@ class Events:
             yield from self._open(path, 0, previous, values)
         finally:
             path.unlink(missing_ok=True)
+
+    def open_listed(
+        self, chosen: gr.EventData, previous: Session | None, *values: *Values
+    ) -> Iterator[list[Any]]:
+        """Show a file of the worklist, which the browser has sent before it names it."""
+        path = self._uploads.take(str(chosen.path))
+        if path is None:
+            raise gr.Error(_GONE, print_exception=False)
+        yield from self.open_upload(path, previous, *values)
 
     def open_example(
         self, chosen: gr.SelectData, previous: Session | None, *values: *Values

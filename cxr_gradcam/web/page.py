@@ -113,7 +113,9 @@ class Page(gr.Blocks):
                         "About this model", open=False, visible=bool(cards[first]), elem_id="card"
                     ) as self._card:
                         self._card_text = gr.Markdown(cards[first])
-            self._connect(Events(named, self._controls, cards, self._dicom))
+            self._uploads = Uploads()
+            events = Events(named, self._controls, cards, self._dicom, self._uploads)
+            self._connect(events)
 
     def launch(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own
         """Start the page's server.
@@ -129,7 +131,7 @@ class Page(gr.Blocks):
             What `gr.Blocks.launch` returns.
         """
         routes = [
-            *Uploads().routes,
+            *self._uploads.routes,
             *self._viewer.routes,
             *self._worklist.routes,
             *self._dicom.routes,
@@ -154,6 +156,7 @@ class Page(gr.Blocks):
             events.open_upload, [self._upload, *asked], **opened, **_ANALYSE
         )
         upload.then(None, None, self._upload, js="() => null")  # ready for the next file
+        listed = self._worklist.select(events.open_listed, asked, **opened, **_ANALYSE)
         example = self._gallery.select(events.open_example, asked, **opened, **_ANALYSE)
         about = [controls.detail, self._scope, self._card, self._card_text]
         controls.model.input(
@@ -170,7 +173,9 @@ class Page(gr.Blocks):
         controls.class_name.input(events.change_class, asked, changed, **_QUESTION)
         for control in (controls.question, controls.method, controls.detail):
             control.input(events.change_map, asked, self._viewer, **_QUESTION)
-        self._connect_dicom(events, session, [upload.then, example.then, controls.model.input])
+        self._connect_dicom(
+            events, session, [upload.then, listed.then, example.then, controls.model.input]
+        )
 
     def _connect_dicom(
         self, events: Events, session: gr.State, changes: Sequence[Callable[..., Any]]

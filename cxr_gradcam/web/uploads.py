@@ -74,6 +74,11 @@ class Uploads:
         except MultiPartException as error:
             return PlainTextResponse(error.message, 413 if "size" in error.message else 400)
 
+    def take(self, path: str) -> Path | None:
+        """Return the waiting file that a browser names; None where none of this name waits."""
+        kept = Path(path)
+        return kept if kept in self._waiting else None
+
     def _keep(self, file: Path, folder: Path) -> Path:
         kept = file.rename(folder / token_hex(16))
         self._waiting.add(kept)

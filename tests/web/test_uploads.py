@@ -66,6 +66,18 @@ def test_a_file_whose_event_never_comes_goes(tmp_path: Path) -> None:
     pytest.fail("the file is still there")
 
 
+def test_a_browser_can_name_only_what_was_uploaded(tmp_path: Path) -> None:
+    uploads = Uploads()
+    server = Server(tmp_path, uploads)
+    secret = tmp_path / "secret"
+    secret.write_bytes(CONTENT)
+    with server.client:
+        [kept] = server.post("film.png")
+        assert uploads.take(str(kept)) == kept
+        assert uploads.take(str(secret)) is None
+        assert uploads.take(f"{kept}/../secret") is None
+
+
 def test_uploads_that_wait_fill_the_disk_up_to_a_bound(tmp_path: Path) -> None:
     server = Server(tmp_path, Uploads(max_waiting=2000))
     with server.client:

@@ -24,7 +24,7 @@ MAX_FILES: int = 1000
 # Gradio runs this text when the component loads; the code itself comes as modules.
 _ON_LOAD = """
 import(new URL("worklist/main.js", document.baseURI)).then(({ start }) => {
-  start(element, props, watch);
+  start(element, props, watch, trigger);
 });
 """
 
@@ -42,8 +42,8 @@ class Worklist(gr.HTML, metaclass=OwnComponent):
     """The list; files, their names and their order are the browser's.
 
     Several files, a folder or a ZIP archive that a visitor drops on the page or chooses in the
-    upload field fill it. A single file goes the upload field's own way, and so does one of the
-    list when it is opened.
+    upload field fill it; a single file goes the upload field's own way. The select event says which
+    upload a row has become that is opened.
 
     Its value is the name of the model that is asked.
 

@@ -25,7 +25,7 @@ export function watchField({ onMany, onOther }) {
       if (!event.target.matches?.(INPUT)) return;
       const files = [...event.target.files];
       if (isMany(files)) take(event, files);
-      else if (files.length && !event.ours) onOther();
+      else if (files.length) onOther();
     },
     first,
   );
@@ -47,26 +47,13 @@ export function watchField({ onMany, onOther }) {
   );
 }
 
-// The field is there again once its last file is on the server; of several that wait, the last
-// counts.
-let awaited;
-
-export function putIntoField(file, isOurs = false) {
-  awaited = file;
-  const put = () => {
-    const input = document.querySelector(INPUT);
-    if (awaited !== file) return true;
-    if (!input) return false;
-    const transfer = new DataTransfer();
-    transfer.items.add(file);
-    input.files = transfer.files;
-    const event = new Event("change", { bubbles: true });
-    input.dispatchEvent(Object.assign(event, { ours: isOurs }));
-    return true;
-  };
-  if (put()) return;
-  const observer = new MutationObserver(() => put() && observer.disconnect());
-  observer.observe(document.body, { childList: true, subtree: true });
+function putIntoField(file) {
+  const input = document.querySelector(INPUT);
+  if (!input) return; // the one before is on its way
+  const transfer = new DataTransfer();
+  transfer.items.add(file);
+  input.files = transfer.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 function isMany(files) {

@@ -129,6 +129,11 @@ export class List {
     else if (inner.bottom > outer.bottom) rows.scrollTop += inner.bottom - outer.bottom;
   }
 
+  // While its file is on the way, the picture that is shown is another.
+  setBusy({ element }, isBusy) {
+    element.firstChild.setAttribute("aria-busy", String(isBusy));
+  }
+
   // The item before or after the current one, of those that are shown; null at the end.
   neighbour(step) {
     const shown = this.items.filter((item) => !item.element.hidden);

@@ -1,23 +1,24 @@
 // The worklist: many files, answered one after the other, opened one at a time.
 
 import { csvOf } from "./csv.js";
-import { putIntoField, watchField } from "./field.js";
+import { watchField } from "./field.js";
 import { gather } from "./intake.js";
 import { List } from "./list.js";
 import { groupOf } from "./order.js";
-import { Sending } from "./sending.js";
+import { reasonOf, Sending, upload } from "./sending.js";
 
 const LONGEST_OPENING = 5000; // ms
 
-// element, props and watch are Gradio's: the component, what worklist.py told it, and news of it.
-export function start(element, props, watch) {
-  const worklist = new Worklist(element.querySelector(".worklist"), props);
+// element, props, watch and trigger are Gradio's: the component, what component.py told it, news of
+// it, and its events.
+export function start(element, props, watch, trigger) {
+  const worklist = new Worklist(element.querySelector(".worklist"), props, trigger);
   watch("value", () => worklist.ask(props.value));
 }
 
 class Worklist {
-  constructor(root, props) {
-    this.root = root;
+  constructor(root, props, trigger) {
+    Object.assign(this, { root, trigger });
     const { max_files: maxFiles, max_bytes: maxBytes, extensions } = props;
     this.limits = { maxFiles, maxBytes, extensions };
     this.list = new List(root, { onOpen: (item) => this.open(item) });
@@ -100,17 +101,19 @@ class Worklist {
     return `${this.skipped} ${files} that ${are} no picture left out.`;
   }
 
-  // The file goes the way of every upload, before those that wait; it is called by its number.
+  // The file goes before those that wait; it is called by its number.
   async open(item) {
     this.list.mark(item);
+    const shown = nextMap();
+    this.sending.hold(shown);
+    shown.then(() => this.list.setBusy(item, false));
     try {
-      const file = new File([await item.blob()], `${item.number}`);
-      if (this.list.current !== item) return;
-      this.sending.hold(nextMap());
-      putIntoField(file, true);
+      this.list.setBusy(item, true);
+      const path = await upload(await item.blob(), `${item.number}`);
+      if (this.list.current === item) this.trigger("select", { path });
     } catch (error) {
-      Object.assign(item, { error: error.message, row: null });
-      this.changed(item);
+      this.list.setBusy(item, false);
+      this.say(`${item.number} cannot be opened. ${reasonOf(error)}`, true);
     }
   }
 
@@ -168,9 +171,11 @@ class Worklist {
     document.documentElement.classList.remove("has-worklist");
   }
 
-  // To screen readers, at the beginning and the end alone.
-  say(text) {
-    this.find("[role=status]").textContent = text;
+  // To screen readers, at the beginning and the end alone; what must be seen, to all.
+  say(text, isVisible = false) {
+    const status = this.find("[role=status]");
+    status.textContent = text;
+    status.classList.toggle("unseen", !isVisible);
   }
 }
 

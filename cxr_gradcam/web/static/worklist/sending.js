@@ -114,7 +114,17 @@ export class Sending {
   }
 }
 
-function reasonOf(error) {
+// Uploads a file under another name; gives the path that the server knows it by.
+export async function upload(blob, name) {
+  const form = new FormData();
+  form.append("files", blob, name);
+  const url = new URL("gradio_api/upload", document.baseURI);
+  const response = await fetch(url, { method: "POST", body: form });
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  return (await response.json())[0];
+}
+
+export function reasonOf(error) {
   if (error instanceof ArchiveError) return error.message;
   if (error.name === "NotReadableError" || error.name === "NotFoundError") {
     return "The file is no longer where it was chosen. Choose it again.";
