@@ -10,6 +10,7 @@ from typing import Any
 
 from cxr_gradcam.batch.files import explain_files
 from cxr_gradcam.batch.pictures import Export, Pictures
+from cxr_gradcam.batch.remote import is_uri
 from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.batch.table import Table
@@ -56,7 +57,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="DIR", help="save pictures here")
     parser.add_argument(
         "--table",
-        type=Path,
+        type=_on_disk,
         metavar="FILE",
         help="one row per file, .csv, .jsonl or .parquet; what it has already is not done again",
     )
@@ -67,6 +68,14 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for DICOM files: also pictures, map and report as DICOM, in the patient's study",
     )
+
+
+def _on_disk(name: str) -> Path:
+    if is_uri(name):
+        raise argparse.ArgumentTypeError(
+            f"{name}: a table grows on a disk, a shared one where need be; copy it when it is done"
+        )
+    return Path(name)
 
 
 def run(options: argparse.Namespace) -> int:

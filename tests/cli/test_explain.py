@@ -96,6 +96,13 @@ def test_a_wrong_word_is_told_in_one_line(
     assert errors.count("\n") == 1
 
 
+def test_a_table_at_a_uri_is_refused(capsys: pytest.CaptureFixture[str], xray: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(capsys, "explain", xray, "--table", "s3://bucket/table.parquet")
+    assert ended.value.code == 2
+    assert "a table grows on a disk" in capsys.readouterr().err
+
+
 def test_neither_pictures_nor_table_is_told(
     capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path
 ) -> None:
