@@ -102,3 +102,17 @@ def resolve(
         contrast_with=None if contrast is None else names[find_class(names, contrast)],
         layers=forward_pass.layers if question.layers is None else question.layers,
     )
+
+
+def percentage(probability: float) -> str:
+    """Round a probability to whole per cents, but never to a certainty that the model has not.
+
+    Example:
+        >>> percentage(0.934), percentage(0.999)
+        ('93 %', '> 99 %')
+    """
+    if 0 < probability < 0.01:
+        return "< 1 %"
+    if 0.99 < probability < 1:
+        return "> 99 %"
+    return f"{probability:.0%}".replace("%", " %")

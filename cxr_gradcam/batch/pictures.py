@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -15,8 +15,28 @@ from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 
-Export = Callable[[bytes, Radiograph, Explanation], Mapping[str, Path]]
-"""Writes outputs of a file's bytes, radiograph and explanation; returns them by what they are."""
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What further outputs of a file are made of.
+
+    Attributes:
+        start: what their paths start with.
+        data: the file's bytes.
+        radiograph: it.
+        explanation: of it.
+        pictures: {"heatmap", "overlay": RGB (H, W, 3)}.
+    """
+
+    start: Path
+    data: bytes
+    radiograph: Radiograph
+    explanation: Explanation
+    pictures: Mapping[str, NDArray[np.uint8]]
+
+
+Export = Callable[[Drawn], Mapping[str, Path]]
+"""Writes further outputs of a file; returns them by what they are."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +47,13 @@ class Pictures:
         output: the folder.
         alpha: opacity of the map in the overlay, in [0, 1].
         colormap: a name of `rendering.COLORMAPS`.
-        also: writes further outputs.
+        also: each writes further outputs.
     """
 
     output: Path
     alpha: float = 0.5
     colormap: str = "jet"
-    also: Export | None = None
+    also: Sequence[Export] = ()
 
     def save(
         self, place: Path, data: bytes, radiograph: Radiograph, explanation: Explanation
@@ -62,8 +82,8 @@ class Pictures:
         start.parent.mkdir(parents=True, exist_ok=True)
         outputs = {name: start.with_name(f"{start.name}-{name}.png") for name in pictures}
         _save(pictures, outputs)
-        if self.also is not None:
-            outputs |= self.also(data, radiograph, explanation)
+        for export in self.also:
+            outputs |= export(Drawn(start, data, radiograph, explanation, pictures))
         return {name: str(path) for name, path in outputs.items()}
 
 

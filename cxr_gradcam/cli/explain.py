@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_gradcam.batch.files import explain_files
-from cxr_gradcam.batch.pictures import Export, Pictures
+from cxr_gradcam.batch.pictures import Drawn, Export, Pictures
 from cxr_gradcam.batch.remote import is_uri
 from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.sources import Source
@@ -17,6 +17,7 @@ from cxr_gradcam.batch.table import Table
 from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.cli.explain_cluster import add_cluster, check_cluster, on_cluster
 from cxr_gradcam.cli.explain_inputs import add_inputs, sources_of
+from cxr_gradcam.cli.explain_page import add_report, check_report, reports
 from cxr_gradcam.cli.explain_question import add_question, question_of
 from cxr_gradcam.cli.explain_reports import Counts, report
 from cxr_gradcam.cli.options import (
@@ -29,8 +30,6 @@ from cxr_gradcam.cli.options import (
     require_archive,
 )
 from cxr_gradcam.cli.progress import files_progress, step_progress
-from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS
 from cxr_gradcam.models.checkpoint import checksum
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
@@ -41,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_inputs(parser)
     _add_outputs(parser)
+    add_report(parser)
     add_question(parser)
     add_cluster(parser)
     parser.add_argument(
@@ -84,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("name a folder for pictures by --output, a --table, or both")
     if options.dicom and options.output is None:
         raise ValueError("--dicom saves results as files: name a folder by --output")
+    check_report(options)
     check_cluster(options)
     question = question_of(options)
     sources = sources_of(options)
@@ -115,7 +116,8 @@ def _table(options: argparse.Namespace, model: ResNet50FineTuned, question: Ques
 def _pictures(options: argparse.Namespace) -> Pictures | None:
     if options.output is None:
         return None
-    also = _dicom_results(options) if options.dicom else None
+    also = [_dicom_results(options)] if options.dicom else []
+    also += [] if options.report is None else [reports(options)]
     return Pictures(options.output, options.alpha, options.colormap, also)
 
 
@@ -126,8 +128,10 @@ def _dicom_results(options: argparse.Namespace) -> Export:
 
     algorithm = Algorithm.of_weights(options.weights)
 
-    def write(data: bytes, radiograph: Radiograph, explanation: Explanation) -> dict[str, Path]:
-        made = write_results(options.output, data, radiograph, explanation, algorithm)
+    def write(drawn: Drawn) -> dict[str, Path]:
+        made = write_results(
+            options.output, drawn.data, drawn.radiograph, drawn.explanation, algorithm
+        )
         return {f"dicom-{kind}": path for kind, path in made.items()}
 
     return write

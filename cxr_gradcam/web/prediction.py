@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.prediction import percentage
 
 _SIGNS = {"likely": "●", "uncertain": "◐", "unlikely": "○"}
 _OUT_OF_DISTRIBUTION = (
@@ -61,15 +62,6 @@ def failure_html(message: str) -> str:
 def by_probability(probabilities: Mapping[str, float]) -> list[str]:
     """Order the classes, the most probable first."""
     return sorted(probabilities, key=probabilities.__getitem__, reverse=True)
-
-
-def percentage(probability: float) -> str:
-    """Round to whole per cents, but never to a certainty that the model has not."""
-    if 0 < probability < 0.01:
-        return "< 1 %"
-    if 0.99 < probability < 1:
-        return "> 99 %"
-    return f"{probability:.0%}".replace("%", " %")
 
 
 def _summary(explanation: Explanation) -> str:

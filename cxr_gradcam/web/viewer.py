@@ -17,9 +17,9 @@ from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.quantization import quantize
 from cxr_gradcam.imaging.rendering import COLORMAPS, color_table
 from cxr_gradcam.imaging.stored_image import StoredImage, Window
+from cxr_gradcam.prediction import percentage
 from cxr_gradcam.web.component import OwnComponent
 from cxr_gradcam.web.pixel_store import PixelStore
-from cxr_gradcam.web.prediction import percentage
 
 _STATIC = Path(__file__).parent / "static"
 

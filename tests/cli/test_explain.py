@@ -13,6 +13,7 @@ from time import sleep
 import numpy as np
 import pytest
 from PIL import Image
+from pypdf import PdfReader
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
@@ -77,6 +78,8 @@ def test_one_bad_file_alone_is_a_failed_command(
         (("--rather-than", "Normal"), "name the first by --class"),
         (("--class", "Normal", "--rather-than", "normal"), "contrasted with itself"),
         (("--weights", "none.safetensors"), "no weights at none.safetensors"),
+        (("--remark", "seen"), "add --report"),
+        (("--report", "--remark", "x" * 5001), "the remark has 5,001 characters"),
         (("--table", "table.xls"), "let it end in .csv, .jsonl, .parquet"),
         (("--files-from", "no.txt"), "No such file"),
         (("--ray",), "--table without --output"),
@@ -197,3 +200,26 @@ def test_an_interrupted_run_loses_at_most_the_batch_in_hand(
 
 def lines_of(table: Path) -> int:
     return table.read_bytes().count(b"\n") if table.exists() else 0
+
+
+def test_explain_writes_a_report_that_names_no_file(
+    capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path
+) -> None:
+    film = tmp_path / "Roe Jane 1950.png"
+    film.write_bytes(xray.read_bytes())
+    words = ("--output", tmp_path, "--report", "--paper", "letter", "--title", "Größe", "--json")
+    status, lines, errors = run(capsys, "explain", film, *words)
+    assert (status, errors) == (0, "")
+    path = Path(json.loads(lines[0])["outputs"]["report"])
+    assert path == tmp_path / "Roe Jane 1950-report.pdf"
+    reader = PdfReader(path)
+    text = reader.pages[0].extract_text()
+    assert "Größe" in text
+    assert "Pneumonia" in text
+    assert not any(name in text + str(reader.metadata) for name in ("Roe", str(tmp_path)))
+    status, lines, _ = run(
+        capsys, "explain", film, "--output", tmp_path, "--report", "json", "--json"
+    )
+    said = json.loads(Path(json.loads(lines[0])["outputs"]["report"]).read_text("utf-8"))
+    assert said["probabilities"] == json.loads(lines[0])["probabilities"]
+    assert "Roe" not in str(said)

@@ -24,9 +24,8 @@ from cxr_gradcam.imaging.quantization import quantize
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 from cxr_gradcam.imaging.reading import is_picture, read_radiograph
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.prediction import Prediction
+from cxr_gradcam.prediction import Prediction, percentage
 from cxr_gradcam.web.failures import reason
-from cxr_gradcam.web.prediction import percentage
 
 _THREADS = 2  # one file is decoded while the network looks at another
 _MAX_WAITING = 64

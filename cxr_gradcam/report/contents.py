@@ -1,0 +1,171 @@
+"""What a report says, in words and as JSON; nothing of the patient comes in by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.imaging.rendering import RGBImage
+from cxr_gradcam.prediction import percentage
+from cxr_gradcam.report.model import ReportedModel
+from cxr_gradcam.report.records import record
+
+TITLE = "What the model sees on a chest X-ray, and where"
+"""Stands above a report to which the reader gives no title."""
+
+DISCLAIMER = (
+    "This is no diagnosis, and not for clinical use. The heat map shows where the model looked, "
+    "not where the disease is."
+)
+
+MAX_TITLE, MAX_REMARK = 200, 5_000
+"""The longest title and remark, in characters."""
+
+_MOST = 12  # classes that are named with their probability
+_WARNING = (
+    "This does not look like the frontal chest X-rays the model was trained on. "
+    "Do not rely on the percentages."
+)
+_FAMILIAR = {
+    True: "like those of the training",
+    False: "unlike those of the training",
+    None: "not compared with those of the training",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Panels:
+    """The three pictures of a report, RGB (H, W, 3), each of any size.
+
+    Attributes:
+        original: the X-ray.
+        heatmap: the map in its colours.
+        overlay: the map over the X-ray.
+        window: what the grey scale is called.
+        colormap: a name of `rendering.COLORMAPS`.
+        overlaid: how the map is laid over the X-ray, in words.
+    """
+
+    original: RGBImage
+    heatmap: RGBImage
+    overlay: RGBImage
+    window: str
+    colormap: str = "jet"
+    overlaid: str = "opacity 50 %"
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """One explanation, to be written as PDF or JSON.
+
+    Args:
+        explanation: of any model.
+        model: what made it.
+        panels: what is shown of it; JSON does without the pictures.
+        title: as the reader typed it; "" for `TITLE`.
+        remark: as the reader typed it.
+        date: when the report is made, with a time zone.
+
+    Raises:
+        ValueError: a title or remark longer than `MAX_TITLE` or `MAX_REMARK` characters.
+    """
+
+    explanation: Explanation
+    model: ReportedModel
+    panels: Panels
+    title: str = ""
+    remark: str = ""
+    date: datetime = field(default_factory=lambda: datetime.now().astimezone())
+
+    def __post_init__(self) -> None:
+        """Refuse what fills more than a few pages."""
+        check_typed(self.title, self.remark)
+
+    @property
+    def answer(self) -> str:
+        """The verdict or, without an operating point, the most probable class."""
+        prediction = self.explanation.prediction
+        name = prediction.finding or prediction.most_probable
+        said = f"{name}: {percentage(prediction.probabilities[name])}"
+        return said if prediction.verdict is None else f"{said}, {prediction.verdict}"
+
+    @property
+    def warning(self) -> str:
+        """What must be said before the answer; "" for nothing."""
+        return _WARNING if self.explanation.is_familiar is False else ""
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """Yield what stands in the report, as pairs of a name and a text."""
+        explanation, panels = self.explanation, self.panels
+        height, width = explanation.heatmap.shape
+        method = METHODS[explanation.method]
+        yield "Probabilities", _probabilities(explanation.probabilities)
+        if explanation.verdict is not None:
+            yield "Verdict", f"{explanation.finding} {explanation.verdict}"
+        yield "This X-ray", f"{_FAMILIAR[explanation.is_familiar]}; {width} by {height} pixels"
+        yield "Question", f"evidence {explanation.question}" if method.needs_class else "any class"
+        yield "Method", f"{method.label}: {method.summary}"
+        yield "Layers", _layers(explanation)
+        if explanation.is_empty:
+            yield "Heat map", "empty: nothing in the X-ray answers the question"
+        yield "Grey scale", panels.window
+        yield "Overlay", f"{panels.overlaid}; colour map {panels.colormap}"
+        yield "Model", self.model.name
+        yield "Weights", f"SHA-256 {self.model.checksum}" if self.model.checksum else "no file"
+        yield "Date", f"{self.date:%Y-%m-%d %H:%M %Z}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report in types that JSON has.
+
+        Returns:
+            The keys of `record`, and {"title", "remark", "date", "width", "height", "is_empty",
+            "ood_score", "fusion", "window", "colormap", "overlay", "model", "disclaimer"};
+            "model" holds {"name", "checksum", "measured"}.
+        """
+        height, width = self.explanation.heatmap.shape
+        return {
+            "title": self.title or TITLE,
+            "remark": self.remark,
+            "date": self.date.isoformat(timespec="seconds"),
+            **record(self.explanation),
+            "fusion": self.explanation.question.fusion,
+            "ood_score": self.explanation.ood_score,
+            "is_empty": self.explanation.is_empty,
+            "width": width,
+            "height": height,
+            "window": self.panels.window,
+            "colormap": self.panels.colormap,
+            "overlay": self.panels.overlaid,
+            "model": asdict(self.model),
+            "disclaimer": DISCLAIMER,
+        }
+
+
+def check_typed(title: str, remark: str) -> None:
+    """Refuse what fills more than a few pages.
+
+    Raises:
+        ValueError: a title or remark longer than `MAX_TITLE` or `MAX_REMARK` characters.
+    """
+    for name, text, most in (("title", title, MAX_TITLE), ("remark", remark, MAX_REMARK)):
+        if len(text) > most:
+            raise ValueError(
+                f"the {name} has {len(text):,} characters, a report takes {most:,}: shorten it"
+            )
+
+
+def _probabilities(probabilities: dict[str, float]) -> str:
+    names = sorted(probabilities, key=probabilities.__getitem__, reverse=True)
+    said = [f"{name} {percentage(probabilities[name])}" for name in names[:_MOST]]
+    more = len(names) - _MOST
+    return ", ".join(said) + (f", and {more} less probable" if more > 0 else "")
+
+
+def _layers(explanation: Explanation) -> str:
+    said = ", ".join(explanation.layers) or "the model's own"
+    several = len(explanation.layers) > 1
+    return f"{said}; joined by their {explanation.question.fusion}" if several else said

@@ -1,0 +1,82 @@
+"""The model that a report is of: its name, its checksum, and what was measured of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxr_gradcam.bundled import assets, bundled_checkpoint
+from cxr_gradcam.models.checkpoint import checksum
+
+_METRICS = ("auc", "sensitivity", "specificity")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a finding on one group of X-rays.
+
+    Attributes:
+        finding: the class.
+        group: of the X-rays, as the model card calls it.
+        images: how many there were.
+        values: {"auc", "sensitivity", "specificity": (value, low, high)}, with the 95 % interval.
+    """
+
+    finding: str
+    group: str
+    images: int
+    values: dict[str, tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class ReportedModel:
+    """What a report says of the model.
+
+    Attributes:
+        name: of the model.
+        checksum: SHA-256 of its weights in hexadecimal digits; "" where there is no file of them.
+        measured: on X-rays that no training has seen; empty where nothing is stored.
+    """
+
+    name: str
+    checksum: str = ""
+    measured: tuple[Measured, ...] = ()
+
+    @classmethod
+    def of_weights(cls, source: str | os.PathLike[str] | None = None) -> ReportedModel:
+        """Describe the weights that `ResNet50FineTuned.from_checkpoint` loads from a source.
+
+        Args:
+            source: as there; None for the bundled ones.
+
+        Raises:
+            CheckpointError: the file cannot be fetched.
+            OSError: it cannot be read.
+        """
+        weights = bundled_checkpoint() if source is None else source
+        digits = checksum(weights)
+        return cls(Path(weights).stem, digits, tuple(_measured(digits)))
+
+
+def _measured(digits: str) -> Iterator[Measured]:
+    """Read the stored results of these weights: of all X-rays, and by source."""
+    for path in sorted((assets() / "results").glob("*.json")):
+        result = json.loads(path.read_text("utf-8"))
+        if result.get("weights_sha256") != digits:
+            continue
+        for finding, figures in result.get("findings", {}).items():
+            for group, found in figures["groups"].items():
+                if group == "all" or group.startswith("source "):
+                    yield Measured(finding, group, found["images"], _values(found))
+
+
+def _values(found: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
+    return {
+        name: (found[name]["value"], found[name]["low"], found[name]["high"])
+        for name in _METRICS
+        if name in found
+    }
