@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from cxr_gradcam.archive.identity import DISCLAIMER, Result
+from cxr_gradcam.imaging.contours import contour_overlay
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import RGBImage, as_rgb, color_table, overlay
 
@@ -53,17 +54,11 @@ def contour_picture(result: Result, radiograph: Radiograph) -> RGBImage:
     Returns:
         RGB picture (H, W, 3): the image, and the legend below it.
     """
-    picture = as_rgb(_scaled(radiograph.pixels))
-    _draw_contours(picture, _scaled(result.explanation.heatmap))
+    image, heatmap = _scaled(radiograph.pixels), _scaled(result.explanation.heatmap)
+    picture = contour_overlay(
+        as_rgb(image), heatmap, levels=tuple(CONTOURS), colors=tuple(CONTOURS.values())
+    )
     return _with_legend(picture, result, _contour_key)
-
-
-def _draw_contours(picture: RGBImage, heatmap: NDArray[np.float32]) -> None:
-    width = max(1, max(heatmap.shape) // 500)
-    for share, color in CONTOURS.items():
-        inside = (heatmap >= share * heatmap.max()) & (heatmap > 0)
-        lines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(picture, lines, -1, color, width)
 
 
 def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.imaging.contours import contour_overlay
 from cxr_gradcam.imaging.radiograph import Radiograph
-from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
+from cxr_gradcam.imaging.rendering import RGBImage, as_rgb, colorize, overlay
+
+STYLES = ("even", "fading", "contours")
+"""How the map is laid over the image: evenly, fading where it is weak, or as lines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +51,16 @@ class Pictures:
         output: the folder.
         alpha: opacity of the map in the overlay, in [0, 1].
         colormap: a name of `rendering.COLORMAPS`.
+        style: a name of `STYLES`.
+        threshold: the image stays clear where the map is weaker, in [0, 1].
         also: each writes further outputs.
     """
 
     output: Path
     alpha: float = 0.5
     colormap: str = "jet"
+    style: str = "even"
+    threshold: float = 0.0
     also: Sequence[Export] = ()
 
     def save(
@@ -76,7 +84,7 @@ class Pictures:
         heatmap = explanation.heatmap
         pictures = {
             "heatmap": colorize(heatmap, self.colormap),
-            "overlay": overlay(as_rgb(radiograph.pixels), heatmap, self.alpha, self.colormap),
+            "overlay": self._overlay(as_rgb(radiograph.pixels), heatmap),
         }
         start = self.output / place
         start.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +93,14 @@ class Pictures:
         for export in self.also:
             outputs |= export(Drawn(start, data, radiograph, explanation, pictures))
         return {name: str(path) for name, path in outputs.items()}
+
+    def _overlay(self, original: RGBImage, heatmap: NDArray[np.float32]) -> RGBImage:
+        if self.style == "contours":
+            return contour_overlay(original, heatmap, self.colormap)
+        fading = self.style == "fading"
+        return overlay(
+            original, heatmap, self.alpha, self.colormap, fading=fading, threshold=self.threshold
+        )
 
 
 def _save(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[str, Path]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_gradcam.batch.files import explain_files
-from cxr_gradcam.batch.pictures import Drawn, Export, Pictures
+from cxr_gradcam.batch.pictures import STYLES, Drawn, Export, Pictures
 from cxr_gradcam.batch.remote import is_uri
 from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.sources import Source
@@ -63,6 +63,15 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--alpha", type=float, default=0.5, help="opacity of the map, 0 to 1")
     parser.add_argument("--colormap", choices=tuple(COLORMAPS), default="jet")
+    parser.add_argument(
+        "--style",
+        choices=STYLES,
+        default="even",
+        help="of the overlay: even opacity, fading where the map is weak, or contours",
+    )
+    parser.add_argument(
+        "--threshold", type=float, default=0.0, help="no colour where the map is weaker, 0 to 1"
+    )
     parser.add_argument(
         "--dicom",
         action="store_true",
@@ -118,7 +127,9 @@ def _pictures(options: argparse.Namespace) -> Pictures | None:
         return None
     also = [_dicom_results(options)] if options.dicom else []
     also += [] if options.report is None else [reports(options)]
-    return Pictures(options.output, options.alpha, options.colormap, also)
+    return Pictures(
+        options.output, options.alpha, options.colormap, options.style, options.threshold, also
+    )
 
 
 def _dicom_results(options: argparse.Namespace) -> Export:

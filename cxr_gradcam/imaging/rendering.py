@@ -7,6 +7,7 @@ the same arithmetic (IEEE doubles, rounded half up) and shows the same pixels.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,12 @@ COLORMAPS = {
     "grey": None,
 }
 """The colour maps by name, as OpenCV's constants; grey is its own table."""
+
+PERCEPTUAL = frozenset({"inferno", "viridis", "magma", "cividis", "grey"})
+"""The colour maps in which equal steps look equally large."""
+
+COLOR_BLIND_SAFE = "cividis"
+"""The colour map that looks alike with and without colour blindness (Nuñez et al., 2018)."""
 
 
 @cache
@@ -78,25 +85,32 @@ def overlay(
     heatmap: NDArray[np.floating],
     alpha: float = 0.5,
     colormap: int | str = "jet",
+    *,
+    fading: bool = False,
+    threshold: float = 0.0,
 ) -> RGBImage:
     """Lay a coloured heat map over an image: (1 - alpha) * image + alpha * colour.
 
-    The opacity is the same everywhere and in every image.
+    Unless asked otherwise, the opacity is the same everywhere and in every image.
 
     Args:
         original: RGB image (H, W, 3).
         heatmap: (H, W), in [0, 1].
         alpha: opacity of the map, 0 (the image alone) to 1 (the map alone).
         colormap: as in `color_table`.
+        fading: the opacity follows the map's strength, so that weak places stay clear.
+        threshold: the image stays clear where the map is weaker, in [0, 1].
 
     Returns:
         RGB image (H, W, 3).
 
     Raises:
-        ValueError: sizes that differ, or `alpha` outside [0, 1].
+        ValueError: sizes that differ, or `alpha` or `threshold` outside [0, 1].
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is an opacity from 0 to 1, not {alpha}")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold is a share of the map's maximum from 0 to 1, not {threshold}")
     if original.shape[:2] != heatmap.shape:
         raise ValueError(
             f"image {original.shape[:2]} and heat map {heatmap.shape} differ in size: "
@@ -104,14 +118,22 @@ def overlay(
         )
     table = color_table(colormap)
     steps = quantize(heatmap)
-    blend = _blend_table(table, float(alpha))
+    blend = _blend_table(table, _opacities(float(alpha), fading, threshold))
     return np.stack([blend[c][steps, original[..., c]] for c in range(3)], axis=-1)
 
 
-def _blend_table(table: RGBImage, alpha: float) -> NDArray[np.uint8]:
+def _opacities(alpha: float, fading: bool, threshold: float) -> NDArray[np.float64]:
+    """Return the opacity of each of the 256 steps."""
+    steps = np.arange(256, dtype=np.float64)
+    opacities = alpha * steps / 255 if fading else np.full(256, alpha)
+    return np.where(steps < math.ceil(255 * threshold), 0.0, opacities)
+
+
+def _blend_table(table: RGBImage, opacities: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Blend every colour with every grey value: (3, 256 colours, 256 values)."""
     colors = table.T.astype(np.float64)[:, :, None]
     values = np.arange(256, dtype=np.float64)
+    alpha = opacities[None, :, None]
     return np.floor((1 - alpha) * values + alpha * colors + 0.5).astype(np.uint8)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 import numpy as np
@@ -15,7 +15,12 @@ from starlette.staticfiles import StaticFiles
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.quantization import quantize
-from cxr_gradcam.imaging.rendering import COLORMAPS, color_table
+from cxr_gradcam.imaging.rendering import (
+    COLOR_BLIND_SAFE,
+    COLORMAPS,
+    PERCEPTUAL,
+    color_table,
+)
 from cxr_gradcam.imaging.stored_image import StoredImage, Window
 from cxr_gradcam.prediction import percentage
 from cxr_gradcam.web.component import OwnComponent
@@ -40,12 +45,16 @@ class View:
         stored: the picture; None where the viewer has it already.
         explanation: its map; None while there is none.
         note: the words beside the panels; None for what the explanation says.
+        slot: "a", or "b" for a second picture beside the first.
+        caption: what the second picture is called.
     """
 
     image_id: str = ""
     stored: StoredImage | None = None
     explanation: Explanation | None = None
     note: str | None = None
+    slot: Literal["a", "b"] = "a"
+    caption: str = ""
 
 
 class Viewer(gr.HTML, metaclass=OwnComponent):
@@ -64,7 +73,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             js_on_load=_ON_LOAD,
             apply_default_css=False,
             elem_id="viewer",
-            tables={name: _base64(color_table(name).tobytes()) for name in COLORMAPS},
+            colormaps={name: _colormap(name) for name in COLORMAPS},
             **settings,
         )
 
@@ -83,6 +92,8 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             "original": None if stored is None else self._announced(stored),
             "heatmap": None,
             "note": value.note,
+            "slot": value.slot,
+            "caption": value.caption,
         }
         return message if explanation is None else message | self._described(explanation)
 
@@ -151,6 +162,14 @@ def _share(explanation: Explanation) -> str:
     name = explanation.class_name
     share = percentage(explanation.probabilities[name])
     return f" ({share})" if str(explanation.question) == f"for {name}" else f" ({name}: {share})"
+
+
+def _colormap(name: str) -> dict[str, Any]:
+    return {
+        "table": _base64(color_table(name).tobytes()),
+        "perceptual": name in PERCEPTUAL,
+        "safe": name == COLOR_BLIND_SAFE,
+    }
 
 
 def _window(window: Window) -> dict[str, Any]:

@@ -207,3 +207,20 @@ def test_three_panels_show_original_map_and_overlay():
     assert [panel.get_title() for panel in panels] == ["Original", "Heat map", "Overlay"]
     assert figure.get_suptitle() == "Pneumonia 93 %"
     assert bar.get_ylim() == (0, 1)
+
+
+def test_a_fading_map_is_as_opaque_as_it_is_strong() -> None:
+    picture = np.full((1, 3, 3), 200, np.uint8)
+    heatmap = np.array([[0, 102 / 255, 1]])
+    shown = overlay(picture, heatmap, 0.5, "grey", fading=True)
+    # Opacities 0, 0.2 and 0.5 of the greys 0, 102 and 255 over 200
+    assert shown[0, :, 0].tolist() == [200, 180, 228]
+
+
+def test_below_the_threshold_the_picture_stays_clear() -> None:
+    picture = np.full((1, 3, 3), 200, np.uint8)
+    heatmap = np.array([[0, 127 / 255, 128 / 255]])
+    shown = overlay(picture, heatmap, 1, "grey", threshold=0.5)
+    assert shown[0, :, 0].tolist() == [200, 200, 128]
+    with pytest.raises(ValueError, match="threshold"):
+        overlay(picture, heatmap, threshold=1.5)

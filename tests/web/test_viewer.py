@@ -63,7 +63,14 @@ def test_the_same_picture_is_not_sent_again(viewer: Viewer) -> None:
 
 def test_an_empty_view_names_no_picture(viewer: Viewer) -> None:
     message = viewer.postprocess(View(note="Nothing."))
-    assert message == {"image_id": "", "original": None, "heatmap": None, "note": "Nothing."}
+    assert message == {
+        "image_id": "",
+        "original": None,
+        "heatmap": None,
+        "note": "Nothing.",
+        "slot": "a",
+        "caption": "",
+    }
     assert viewer.postprocess(None) is None
 
 

@@ -1,13 +1,19 @@
-// The viewer. The server sends a picture and its map; all that can be seen of them is drawn here.
+// The viewer. The server sends pictures and their maps; all that can be seen of them is drawn here.
 
-import { bytesOf, fetchPixels } from "./pixels.js";
+import { HeatDisplay } from "./heat.js";
+import { fillHelp, listen } from "./keyboard.js";
+import { drawMarks } from "./marks.js";
 import { Panels } from "./panels.js";
-import { Renderer } from "./renderer.js";
-import { greysOf } from "./tables.js";
+import { fetchPixels } from "./pixels.js";
+import { Pointers } from "./pointer.js";
+import { Slot } from "./slot.js";
+import { Tools } from "./tools.js";
+import { View } from "./view.js";
+import { Windowing } from "./windowing.js";
 
 // element, props and watch are Gradio's: the component, its value and tables, and news of them.
 export function start(element, props, watch) {
-  const viewer = new Viewer(element, props.tables);
+  const viewer = new Viewer(element.querySelector(".viewer"), props.colormaps);
   // One after the other, in the order in which they came.
   let queue = Promise.resolve();
   const showNext = () => {
@@ -19,123 +25,275 @@ export function start(element, props, watch) {
 }
 
 class Viewer {
-  constructor(element, tables) {
-    this.root = element.querySelector(".viewer");
-    this.note = element.querySelector(".note");
+  constructor(root, colormaps) {
+    Object.assign(this, { root, slots: { a: new Slot() } });
+    root.viewer = this; // for links, reports and lists of many images
+    this.note = root.querySelector(".note");
+    this.readout = root.querySelector(".readout");
+    this.help = root.querySelector(".help");
     this.hint = this.note.textContent;
-    this.slider = element.querySelector(".opacity input");
-    this.opacity = element.querySelector(".opacity b");
-    this.chooser = element.querySelector(".colormap select");
-    this.scale = element.querySelector(".scale canvas");
-    const bytes = Object.entries(tables).map(([name, base64]) => [name, bytesOf(base64)]);
-    this.tables = Object.fromEntries(bytes);
-    this.renderer = new Renderer(this.tables);
-    this.panels = new Panels(this.root, {
+    this.view = new View(() => this.redraw());
+    this.heat = new HeatDisplay(root, colormaps, () => this.redraw());
+    this.windowing = new Windowing(root, () => this.redraw());
+    this.panels = new Panels(root, {
       onResize: () => this.redraw(),
-      onDownload: (panel) => this.download(panel),
+      onDownload: (slot, panel) => this.download(slot, panel),
+      onCanvas: (slot, canvas) => new Pointers(canvas, this.target(slot)),
     });
-    for (const name of Object.keys(this.tables)) this.chooser.add(new Option(name));
-    this.slider.addEventListener("input", () => this.redraw());
-    this.chooser.addEventListener("input", () => this.redraw());
-    this.drawScale();
+    this.tools = new Tools(root, this);
+    fillHelp(this.help);
+    listen(root, this);
+  }
+
+  get isFilled() {
+    return Boolean(this.slots.a.renderer.picture);
   }
 
   // Shows a message of `Viewer.postprocess` in viewer.py.
   async show(message) {
     if (!message) return;
-    if (!message.image_id) return this.clear(message.note || this.hint);
+    const slot = message.slot ?? "a";
+    if (!message.image_id) return this.clear(slot, message.note || this.hint);
     // A map of another image than the one shown comes too late: its own image is on the way.
-    if (!message.original && message.image_id !== this.shown) return;
-    if (message.original) await this.showPicture(message);
-    if (message.heatmap) await this.showMap(message);
-    else this.dropMap(message.note);
+    if (!message.original && message.image_id !== this.slots[slot]?.id) return;
+    if (message.original) await this.showPicture(slot, message);
+    if (message.heatmap) await this.showMap(slot, message);
+    else this.dropMap(slot, message.note);
   }
 
-  async showPicture({ image_id: id, original }) {
-    this.renderer.setPicture(await fetchPixels(original));
-    this.greyScale = original;
-    this.shown = id;
+  async showPicture(slot, { image_id: id, original, caption }) {
+    const picture = await fetchPixels(original);
+    if (slot !== "a") this.panels.open(slot, caption);
+    this.slots[slot] ??= new Slot();
+    this.slots[slot].setPicture(id, original, picture);
+    this.ruler = this.cursor = null;
+    if (slot === "a") this.frame(original);
+  }
+
+  frame(original) {
     this.root.style.setProperty("--aspect", `${original.width} / ${original.height}`);
     this.root.classList.add("filled");
+    this.view.fit();
+    this.windowing.setPicture(original);
+    this.root.dispatchEvent(new CustomEvent("picture", { bubbles: true }));
   }
 
-  async showMap(message) {
-    this.renderer.setMap(await fetchPixels(message.heatmap));
-    this.fileName = message.file_name;
-    this.panels.describe(message.shown, message.hottest);
+  async showMap(slot, message) {
+    this.slots[slot].renderer.setMap(await fetchPixels(message.heatmap));
+    this.slots[slot].fileName = message.file_name;
+    this.panels.rows[slot].describe(message.shown, message.hottest);
     this.note.textContent = message.note;
     this.draw();
-    this.root.dataset.shown = `${message.image_id} ${message.file_name}`;
+    if (slot === "a") this.root.dataset.shown = `${message.image_id} ${message.file_name}`;
+    else this.root.dataset.second = `${message.image_id} ${message.file_name}`;
+    this.root.dispatchEvent(new CustomEvent("map", { bubbles: true }));
   }
 
-  dropMap(note) {
-    this.renderer.setMap(null);
-    this.panels.describe("no heat map");
+  dropMap(slot, note) {
+    this.slots[slot].renderer.setMap(null);
+    this.panels.rows[slot].describe("no heat map");
     this.note.textContent = note ?? "";
-    delete this.root.dataset.shown;
+    if (slot === "a") delete this.root.dataset.shown;
     this.draw();
   }
 
   // Better no picture than the last patient's beside this one's prediction.
-  clear(note) {
-    this.renderer.picture = this.shown = null;
+  clear(slot, note) {
+    delete this.root.dataset.second;
+    this.panels.close("b");
+    delete this.slots.b;
+    if (slot !== "a") return this.redraw();
+    this.slots.a = new Slot();
     delete this.root.dataset.shown;
     this.root.classList.remove("filled");
-    for (const canvas of Object.values(this.panels.canvases)) canvas.width = canvas.height = 1;
-    this.panels.describe("no X-ray yet");
+    this.panels.rows.a.clear();
+    this.readout.textContent = "";
     this.note.textContent = note;
   }
 
   fail(error) {
-    this.clear(`The image cannot be shown (${error.message}). Please open it again.`);
+    this.clear("a", `The image cannot be shown (${error.message}). Please open it again.`);
   }
 
   // However many events come before the next frame, one drawing is made.
   redraw() {
-    this.opacity.textContent = `${this.slider.value} %`;
-    this.slider.setAttribute("aria-valuetext", this.opacity.textContent);
     this.pending ??= requestAnimationFrame(() => this.draw());
   }
 
   draw() {
     if (this.pending) cancelAnimationFrame(this.pending);
     this.pending = null;
-    this.drawScale();
-    const { picture } = this.renderer;
-    if (!picture) return;
-    const { width, height } = this.panels.size();
-    const scale = Math.min(width / picture.width, height / picture.height);
-    const view = { x: picture.width / 2, y: picture.height / 2, scale, smooth: true };
-    this.prepare();
-    this.renderer.look(view, width, height);
-    for (const [panel, canvas] of this.panels.visible()) this.renderer.draw(canvas, panel);
+    if (!this.isFilled) return;
+    const size = this.panels.size();
+    this.view.limit(this.slots.a.renderer.picture, size);
+    const zoomed = !this.view.fits || this.tools.chosen !== "move";
+    this.root.style.setProperty("--touch", zoomed ? "none" : "pan-y");
+    for (const [name, slot] of Object.entries(this.slots)) this.drawSlot(name, slot, size);
   }
 
-  prepare() {
-    const alpha = this.slider.valueAsNumber / 100;
-    this.renderer.prepare({
-      greys: greysOf(this.greyScale, this.greyScale.windows[0]),
-      colormap: this.chooser.value,
-      opacityOf: () => alpha,
+  drawSlot(name, slot, size) {
+    const { renderer } = slot;
+    const row = this.panels.rows[name];
+    if (!renderer.picture || !row) return;
+    renderer.look(this.view.of(renderer.picture, size), size);
+    const paint = this.paint(slot, size.ratio);
+    for (const [panel, canvas, marks] of row.visible()) {
+      renderer.draw(canvas, panel, paint);
+      this.drawMarks(marks, slot, size);
+    }
+  }
+
+  // The tables that a slot's panels are painted with.
+  paint(slot, ratio = 1) {
+    const lineWidth = this.heat.contours ? Math.max(1, Math.round(1.5 * ratio)) : 0;
+    return { ...this.heat.tables(), greys: this.windowing.greys(slot.greyScale), lineWidth };
+  }
+
+  drawMarks(svg, slot, size) {
+    const { picture } = slot.renderer;
+    const css = { width: size.width / size.ratio, height: size.height / size.ratio };
+    drawMarks(svg, css, {
+      greyScale: slot.greyScale,
+      toPanel: (place) => this.view.toPanel(place, picture, css),
+      scale: this.view.scale(picture, css),
+      ruler: this.ruler,
+      cursor: this.cursor,
     });
   }
 
-  drawScale() {
-    const image = new ImageData(256, 1);
-    const bytes = this.tables[this.chooser.value];
-    for (let step = 0; step < 256; step++) {
-      image.data.set([...bytes.subarray(3 * step, 3 * step + 3), 255], 4 * step);
-    }
-    this.scale.getContext("2d").putImageData(image, 0, 0);
+  // What a slot's pointers do.
+  target(name) {
+    const viewer = this;
+    const shares = (place) => viewer.shareAt(name, place);
+    return {
+      get canZoomOut() {
+        return viewer.view.zoom > 1;
+      },
+      get tool() {
+        return viewer.isFilled ? viewer.tools.chosen : null;
+      },
+      hover: (place) => viewer.isFilled && viewer.pointAt(name, place),
+      leave: () => viewer.pointAt(name, null),
+      zoom: (factor, place) => viewer.isFilled && viewer.view.zoomBy(factor, shares(place)),
+      pan: (x, y) => viewer.isFilled && viewer.pan(name, x, y),
+      window: (across, up) => viewer.windowing.dragBy(across, up),
+      measure: (phase, place) => viewer.measure(phase, viewer.pixelAt(name, place)),
+      toggle: (place, factor) => {
+        if (!viewer.isFilled) return;
+        if (viewer.view.fits) viewer.view.zoomBy(factor, shares(place));
+        else viewer.view.fit();
+      },
+    };
   }
 
-  async download(panel) {
-    if (!this.renderer.picture) return;
-    this.prepare();
-    const map = panel === "original" ? [] : [this.fileName, this.chooser.value];
-    const share = panel === "overlay" ? [this.slider.value] : [];
+  // From a share of the panel to the picture's pixels, and to shares of the picture.
+  pixelAt(name, place) {
+    const size = this.panels.size();
+    const at = { x: place.x * size.width, y: place.y * size.height };
+    return this.view.toPicture(at, this.slots[name].renderer.picture, size);
+  }
+
+  shareAt(name, place) {
+    const { width, height } = this.slots[name].renderer.picture;
+    const { x, y } = this.pixelAt(name, place);
+    return { x: x / width, y: y / height };
+  }
+
+  pan(name, x, y) {
+    const from = this.shareAt(name, { x: 0, y: 0 });
+    const to = this.shareAt(name, { x, y });
+    this.view.panBy(to.x - from.x, to.y - from.y);
+  }
+
+  measure(phase, pixel) {
+    if (phase === "start") this.ruler = { from: pixel, to: pixel };
+    else if (this.ruler) this.ruler = { ...this.ruler, to: pixel };
+    this.redraw();
+  }
+
+  pointAt(name, place) {
+    const slot = this.slots[name];
+    const pixel = place && this.pixelAt(name, place);
+    this.cursor = pixel && slot.renderer.contains(pixel) ? pixel : null;
+    this.readout.textContent = this.cursor ? slot.says(this.cursor, this.ruler) : "";
+    this.redraw();
+  }
+
+  zoomIn() {
+    this.view.zoomBy(1.5);
+  }
+
+  zoomOut() {
+    this.view.zoomBy(1 / 1.5);
+  }
+
+  oneToOne() {
+    if (this.isFilled) this.view.oneToOne(this.slots.a.renderer.picture, this.panels.size());
+  }
+
+  toggleSmooth() {
+    this.view.smooth = !this.view.smooth;
+    this.root.querySelector(".smooth").checked = this.view.smooth;
+    this.redraw();
+  }
+
+  // An arrow key does what dragging would do; when measuring, it moves the cross.
+  arrow(x, y) {
+    if (this.tools.chosen === "window") return this.windowing.dragBy(x / 2, -y / 2);
+    const { picture } = this.slots.a.renderer;
+    if (this.tools.chosen === "move") return this.view.panBy(-x / this.view.zoom, -y / this.view.zoom);
+    const from = this.cursor ?? { x: picture.width * this.view.x, y: picture.height * this.view.y };
+    const step = (0.2 * picture.width) / this.view.zoom;
+    this.cursor = { x: from.x + x * step, y: from.y + y * step };
+    if (this.measuring) this.ruler = { ...this.ruler, to: this.cursor };
+    this.readout.textContent = this.slots.a.says(this.cursor, this.ruler);
+    this.redraw();
+  }
+
+  // Enter begins and ends a measurement at the cross.
+  mark() {
+    if (this.tools.chosen !== "measure" || !this.cursor) return;
+    this.measuring = !this.measuring;
+    if (this.measuring) this.ruler = { from: this.cursor, to: this.cursor };
+    this.redraw();
+  }
+
+  showKeys() {
+    this.help.showModal();
+  }
+
+  // What a link keeps of the view: nothing of the picture.
+  settings() {
+    const { x, y, zoom } = this.view;
+    return { ...this.heat.settings, window: this.windowing.settings, view: { x, y, zoom } };
+  }
+
+  // Takes settings, also a stranger's: what cannot be is left as it is.
+  apply({ window, view, ...heat }) {
+    this.heat.apply(heat);
+    if (window && typeof window === "object") this.windowing.apply(window);
+    const isPlace = ({ x, y, zoom }) => [x, y, zoom].every(Number.isFinite) && zoom > 0;
+    if (view && typeof view === "object" && isPlace(view)) this.view.set(view.x, view.y, view.zoom);
+  }
+
+  // The three panels as they are on the screen, as PNG, `width` pixels wide.
+  async panelsAsPng(width, slot = "a") {
+    const { renderer } = this.slots[slot];
+    const shown = this.panels.size();
+    const size = { width, height: Math.round((width * shown.height) / shown.width) };
+    const paint = this.paint(this.slots[slot], width / (shown.width / shown.ratio));
+    const made = await renderer.pictures(this.view.of(renderer.picture, size), size, paint);
+    this.redraw();
+    return made;
+  }
+
+  async download(slot, panel) {
+    const { renderer, fileName } = this.slots[slot];
+    if (!renderer.picture) return;
+    const map = panel === "original" ? [] : [fileName, this.heat.settings.colormap];
+    const share = panel === "overlay" ? this.heat.name : [];
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(await this.renderer.full(panel));
+    link.href = URL.createObjectURL(await renderer.full(panel, this.paint(this.slots[slot])));
     link.download = ["xray", panel, ...map, ...share].join("-").replaceAll(" ", "-") + ".png";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);

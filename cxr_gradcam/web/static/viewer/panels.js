@@ -1,4 +1,4 @@
-// The three figures with their canvases and buttons.
+// The figures with their canvases and buttons: three for each picture.
 
 const NAMES = { original: "Original", "heat-map": "Heat map", overlay: "Overlay" };
 
@@ -12,72 +12,130 @@ function button(label, symbol, action) {
   return made;
 }
 
-export class Panels {
-  // onResize: called when the panels' size on the screen has changed; onDownload: with a panel's id.
-  constructor(viewer, { onResize, onDownload }) {
-    this.viewer = viewer;
-    this.onDownload = onDownload;
-    this.figures = [...viewer.querySelectorAll("figure")];
-    this.canvases = Object.fromEntries(
-      this.figures.map((figure) => [figure.dataset.panel, this.fill(figure)]),
-    );
-    this.describe("no X-ray yet");
-    const observer = new ResizeObserver(onResize);
-    Object.values(this.canvases).forEach((canvas) => observer.observe(canvas));
-    const leave = () => document.fullscreenElement || this.leaveLarge();
-    document.addEventListener("fullscreenchange", leave);
-    viewer.addEventListener("keydown", (event) => event.key === "Escape" && this.leaveLarge());
+// The three panels of one picture.
+class Row {
+  constructor(figures, { caption = "", onDownload, onLarge, onCanvas }) {
+    Object.assign(this, { figures, caption, canvases: {}, marks: {} });
+    for (const figure of figures) this.fill(figure, onDownload, onLarge);
+    Object.values(this.canvases).forEach(onCanvas);
   }
 
-  fill(figure) {
+  fill(figure, onDownload, onLarge) {
     const id = figure.dataset.panel;
-    const name = NAMES[id];
+    const name = (this.caption && `${this.caption}: `) + NAMES[id];
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
+    canvas.tabIndex = 0;
+    const marks = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    marks.setAttribute("aria-hidden", "true");
+    const stage = document.createElement("div");
+    stage.className = "stage";
+    stage.append(canvas, marks);
     const caption = document.createElement("figcaption");
     caption.append(
       name,
-      button(`${name}: full screen`, "⤢", () => this.toggleLarge(figure)),
-      button(`${name}: download as PNG`, "⤓", () => this.onDownload(id)),
+      button(`${name}: full screen`, "⤢", () => onLarge(figure)),
+      button(`${name}: download as PNG`, "⤓", () => onDownload(id)),
     );
-    figure.append(caption, canvas);
-    return canvas;
+    figure.replaceChildren(caption, stage);
+    Object.assign(this, {
+      canvases: { ...this.canvases, [id]: canvas },
+      marks: { ...this.marks, [id]: marks },
+    });
   }
 
-  // The panels that are on the screen, and their common size in device pixels.
+  // The panels that are on the screen: [id, canvas, marks].
   visible() {
     const shown = this.figures.filter((figure) => !figure.hidden);
-    return shown.map((figure) => [figure.dataset.panel, this.canvases[figure.dataset.panel]]);
-  }
-
-  size() {
-    const [, canvas] = this.visible()[0];
-    const box = canvas.getBoundingClientRect();
-    const ratio = canvas.offsetWidth ? (devicePixelRatio * box.width) / canvas.offsetWidth : 1;
-    return {
-      width: Math.max(1, Math.round(canvas.offsetWidth * ratio)),
-      height: Math.max(1, Math.round(canvas.offsetHeight * ratio)),
-    };
+    return shown.map(({ dataset: { panel } }) => [panel, this.canvases[panel], this.marks[panel]]);
   }
 
   // Names what the panels show; without a map, all of them by one text.
   describe(what, hottest) {
+    const of = this.caption && `${this.caption}, `;
     const map = hottest ? `Heat map of the ${what}, ${hottest}` : `Heat map: ${what}`;
     const over = hottest
       ? `X-ray under the heat map of the ${what}, ${hottest}`
       : `Overlay: ${what}`;
     const original = hottest ? "Original X-ray" : `Original: ${what}`;
-    this.canvases.original.setAttribute("aria-label", original);
-    this.canvases["heat-map"].setAttribute("aria-label", map);
-    this.canvases.overlay.setAttribute("aria-label", over);
+    this.canvases.original.setAttribute("aria-label", of + original);
+    this.canvases["heat-map"].setAttribute("aria-label", of + map);
+    this.canvases.overlay.setAttribute("aria-label", of + over);
   }
 
-  // One panel and the controls fill the screen, or the window where a phone or an embedding page
-  // refuses full screen.
+  clear() {
+    for (const canvas of Object.values(this.canvases)) {
+      Object.assign(canvas, { width: 1, height: 1, image: null });
+    }
+    for (const marks of Object.values(this.marks)) marks.replaceChildren();
+    this.describe("no X-ray yet");
+  }
+}
+
+export class Panels {
+  // onResize: called when the panels' size on the screen has changed; onDownload: with the slot and
+  // a panel's id; onCanvas: with the slot and each new canvas.
+  constructor(viewer, { onResize, onDownload, onCanvas }) {
+    Object.assign(this, { viewer, onDownload, onCanvas });
+    this.observer = new ResizeObserver(onResize);
+    this.rows = { a: this.row("a", [...viewer.querySelectorAll("figure")]) };
+    this.rows.a.describe("no X-ray yet");
+    const leave = () => document.fullscreenElement || this.leaveLarge();
+    document.addEventListener("fullscreenchange", leave);
+    viewer.addEventListener("keydown", (event) => event.key === "Escape" && this.leaveLarge());
+  }
+
+  row(slot, figures, caption) {
+    const row = new Row(figures, {
+      caption,
+      onDownload: (panel) => this.onDownload(slot, panel),
+      onLarge: (figure) => this.toggleLarge(figure),
+      onCanvas: (canvas) => {
+        this.observer.observe(canvas);
+        this.onCanvas(slot, canvas);
+      },
+    });
+    return row;
+  }
+
+  // Panels for a second picture, below or beside the first one's.
+  open(slot, caption) {
+    this.close(slot);
+    const figures = Object.keys(NAMES).map((panel) => {
+      const figure = document.createElement("figure");
+      figure.dataset.panel = panel;
+      figure.dataset.slot = slot;
+      return figure;
+    });
+    this.viewer.querySelector(".panels").append(...figures);
+    this.viewer.classList.add("two");
+    this.rows[slot] = this.row(slot, figures, caption);
+  }
+
+  close(slot) {
+    for (const figure of this.rows[slot]?.figures ?? []) figure.remove();
+    delete this.rows[slot];
+    this.viewer.classList.toggle("two", Object.keys(this.rows).length > 1);
+  }
+
+  // The panels' common size in device pixels, and how many of these a CSS pixel has.
+  size() {
+    const [, canvas] = this.rows.a.visible()[0];
+    const box = canvas.getBoundingClientRect();
+    const ratio = canvas.offsetWidth ? (devicePixelRatio * box.width) / canvas.offsetWidth : 1;
+    return {
+      width: Math.max(1, Math.round(canvas.offsetWidth * ratio)),
+      height: Math.max(1, Math.round(canvas.offsetHeight * ratio)),
+      ratio,
+    };
+  }
+
+  // One panel (of both pictures) and the controls fill the screen, or the window where a phone or
+  // an embedding page refuses full screen.
   toggleLarge(figure) {
     if (this.viewer.classList.contains("large")) return this.leaveLarge();
     this.viewer.classList.add("large");
-    for (const other of this.figures) other.hidden = other !== figure;
+    for (const other of this.figures) other.hidden = other.dataset.panel !== figure.dataset.panel;
     this.viewer.requestFullscreen?.().catch(() => {});
   }
 
@@ -85,5 +143,9 @@ export class Panels {
     this.viewer.classList.remove("large");
     for (const figure of this.figures) figure.hidden = false;
     if (document.fullscreenElement) document.exitFullscreen();
+  }
+
+  get figures() {
+    return Object.values(this.rows).flatMap((row) => row.figures);
   }
 }

@@ -11,16 +11,23 @@ export function pack(red, green, blue) {
 export const GREYS = Uint32Array.from({ length: 256 }, (_, grey) => pack(grey, grey, grey));
 
 // The grey of every stored value. greyScale is what the server says of the picture; window is one
-// of its windows, or any other ends. "greys" stands where no straight line gives them.
-export function greysOf({ bits, padding, inverted }, { low, high, greys }) {
-  if (greys) return bytesOf(greys);
+// of its windows, or any other ends. "greys" stands where no straight line gives them. negative: the
+// reader wants black for white.
+export function greysOf(greyScale, window, negative) {
+  const table = window.greys ? bytesOf(window.greys) : ramp(greyScale, window);
+  if (negative) table.forEach((grey, value) => (table[value] = 255 - grey));
+  const { padding } = greyScale;
+  if (padding) table.fill(0, padding[0], padding[1] + 1);
+  return table;
+}
+
+function ramp({ bits, inverted }, { low, high }) {
   const table = new Uint8ClampedArray(2 ** bits);
   const width = high - low || 1e-9;
   for (let value = 0; value < table.length; value++) {
     table[value] = Math.floor(((value - low) / width) * 255 + 0.5);
   }
   if (inverted) table.forEach((grey, value) => (table[value] = 255 - grey));
-  if (padding) table.fill(0, padding[0], padding[1] + 1);
   return table;
 }
 

@@ -1,0 +1,44 @@
+// Contour lines: where the map passes 50, 75 and 90 % of its maximum. The rule is that of
+// contours.py: a pixel lies on a line where one of its four neighbours at the line's width is of a
+// lower level, and is dark where one beside it is of a higher level.
+
+export const LEVELS = [0.5, 0.75, 0.9];
+const STEPS = LEVELS.map((level) => Math.ceil(255 * level));
+const LEVEL_OF = Uint8Array.from({ length: 256 }, (_, step) => {
+  return STEPS.filter((least) => step >= least).length;
+});
+const DARK = 0xff000000;
+
+// Draws the lines of a map over pixels that are already painted.
+export function drawContours(pixels, steps, { width, height }, colors, lineWidth) {
+  const levels = new Uint8Array(steps.length);
+  for (let i = 0; i < levels.length; i++) levels[i] = LEVEL_OF[steps[i]];
+  const lineColors = [0, ...STEPS.map((step) => colors[step])];
+  for (let y = 0, at = 0; y < height; y++) {
+    // Beyond the edge, the pixel at the edge counts.
+    const up = y > 0 ? width : 0;
+    const down = y + 1 < height ? width : 0;
+    const farUp = Math.min(lineWidth, y) * width;
+    const farDown = Math.min(lineWidth, height - 1 - y) * width;
+    for (let x = 0; x < width; x++, at++) {
+      const level = levels[at];
+      const farLeft = Math.min(lineWidth, x);
+      const farRight = Math.min(lineWidth, width - 1 - x);
+      if (
+        levels[at - farLeft] < level ||
+        levels[at + farRight] < level ||
+        levels[at - farUp] < level ||
+        levels[at + farDown] < level
+      ) {
+        pixels[at] = lineColors[level];
+      } else if (
+        levels[at - (x > 0)] > level ||
+        levels[at + (x + 1 < width)] > level ||
+        levels[at - up] > level ||
+        levels[at + down] > level
+      ) {
+        pixels[at] = DARK;
+      }
+    }
+  }
+}

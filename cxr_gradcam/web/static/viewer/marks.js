@@ -1,0 +1,50 @@
+// What is drawn above a panel: side marks, scale bar, ruler, and where the pointer is.
+
+import { lengthOf, scaleBar, sideMarks } from "./measure.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function add(svg, kind, attributes, text) {
+  const made = document.createElementNS(SVG, kind);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  svg.append(made);
+}
+
+// size: of the panel in CSS pixels; toPanel: from the picture's pixels to those; scale: CSS pixels
+// per pixel of the picture.
+export function drawMarks(svg, size, { greyScale, toPanel, scale, ruler, cursor }) {
+  svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
+  svg.replaceChildren();
+  drawSides(svg, size, sideMarks(greyScale.orientation));
+  drawBar(svg, size, scaleBar(greyScale.spacing, scale, size.width * 0.4));
+  if (ruler) drawRuler(svg, toPanel(ruler.from), toPanel(ruler.to), lengthOf(ruler, greyScale.spacing));
+  if (cursor) drawCross(svg, toPanel(cursor));
+}
+
+function drawSides(svg, { width, height }, { left, right, top, bottom }) {
+  const middle = { x: width / 2, y: height / 2 };
+  const mark = (text, x, y, anchor) => text && add(svg, "text", { x, y, "text-anchor": anchor }, text);
+  mark(left, 8, middle.y, "start");
+  mark(right, width - 8, middle.y, "end");
+  mark(top, middle.x, 18, "middle");
+  mark(bottom, middle.x, height - 8, "middle");
+}
+
+function drawBar(svg, { width, height }, bar) {
+  if (!bar) return;
+  const [from, to, y] = [width - 12 - bar.pixels, width - 12, height - 12];
+  add(svg, "path", { d: `M${from} ${y - 5}V${y}H${to}V${y - 5}` });
+  const text = bar.mm >= 10 ? `${bar.mm / 10} cm` : `${bar.mm} mm`;
+  add(svg, "text", { x: to, y: y - 9, "text-anchor": "end" }, text);
+}
+
+function drawRuler(svg, from, to, text) {
+  add(svg, "path", { d: `M${from.x} ${from.y}L${to.x} ${to.y}` });
+  for (const { x, y } of [from, to]) add(svg, "circle", { cx: x, cy: y, r: 3 });
+  add(svg, "text", { x: to.x + 8, y: to.y - 8 }, text);
+}
+
+function drawCross(svg, { x, y }) {
+  add(svg, "path", { class: "cross", d: `M${x - 9} ${y}h6M${x + 3} ${y}h6M${x} ${y - 9}v6M${x} ${y + 3}v6` });
+}

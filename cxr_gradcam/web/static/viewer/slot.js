@@ -1,0 +1,25 @@
+import { lengthOf } from "./measure.js";
+import { Renderer } from "./renderer.js";
+
+// One picture with its map, and what the server says of its values.
+export class Slot {
+  constructor() {
+    this.renderer = new Renderer();
+  }
+
+  setPicture(id, greyScale, picture) {
+    this.renderer.setPicture(picture);
+    Object.assign(this, { id, greyScale });
+  }
+
+  // The read-out of a place: where, what value the file holds, how strong the map is.
+  says(pixel, ruler) {
+    const { slope, offset, spacing } = this.greyScale;
+    const { value, step } = this.renderer.at(pixel);
+    const words = [`x ${Math.floor(pixel.x)}, y ${Math.floor(pixel.y)}`];
+    words.push(`value ${Number((slope * value + offset).toPrecision(6))}`);
+    if (step !== null) words.push(`heat map ${Math.round((100 * step) / 255)} %`);
+    if (ruler) words.push(`length ${lengthOf(ruler, spacing)}${spacing ? ` (${spacing.says})` : ""}`);
+    return words.join(" · ");
+  }
+}
