@@ -12,6 +12,7 @@ import gradio as gr
 
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.reading import read_bytes, read_for_viewing
 from cxr_gradcam.models.classifier import Classifier
@@ -30,6 +31,7 @@ from cxr_gradcam.web.prediction import (
 from cxr_gradcam.web.session import Session, Superseded
 from cxr_gradcam.web.uploads import Uploads
 from cxr_gradcam.web.viewer import View
+from cxr_gradcam.web.worklist.prior import CAPTION, prior_html
 
 _PROGRESS = gr.Progress()
 _GONE = "The X-ray is no longer on the server: please open it again."
@@ -86,6 +88,33 @@ class Events:
             return
         yield from self._open(example_files()[chosen.index], chosen.value, previous, values)
 
+    def open_prior(
+        self, chosen: gr.EventData, session: Session | None, *values: *Values
+    ) -> list[Any]:
+        """Show a file beside the open radiograph, and ask the same of it."""
+        path = self._uploads.take(str(chosen.path))
+        if path is None or session is None:
+            raise gr.Error(_GONE, print_exception=False)
+        try:
+            return self._put_beside(path, session, self._controls.asked(*values))
+        except Exception as error:
+            raise gr.Error(reason(error), print_exception=False) from error
+        finally:
+            path.unlink(missing_ok=True)
+
+    def describe_prior(self, session: Session | None, *values: *Values) -> Any:  # noqa: ANN401 - HTML, or Gradio's sign that there is none
+        """Say what the model that is asked now makes of the prior."""
+        if session is None or session.prior is None:
+            return gr.skip()
+        asked = self._controls.asked(*values)
+        return prior_html(session.prior.examination(asked.model).prediction)
+
+    def close_prior(self, session: Session | None) -> list[Any]:
+        """Take the prior away."""
+        if session is not None:
+            session.prior = None
+        return ["", View(slot="b")]
+
     def change_model(self, session: Session | None, *values: *Values) -> Iterator[list[Any]]:
         """Say what another model knows, and what it makes of the open radiograph."""
         asked = self._controls.asked(*values)
@@ -96,11 +125,11 @@ class Events:
             yield [EMPTY, self._unasked(asked), gr.skip(), gr.skip(), gr.skip(), *about]
             return
         session.cancel()
-        yield [WAITING, *self._locked(), View(session.image_id), *about]
+        yield [WAITING, *self._locked(), _without_map(session), *about]
         try:
             yield [*self._answered(session, asked), *about]
         except Exception as error:
-            failed = View(session.image_id, note="")
+            failed = _without_map(session, "")
             yield [failure_html(reason(error)), *self._locked(), failed, *about]
 
     def change_class(self, session: Session | None, *values: *Values) -> list[Any]:
@@ -172,14 +201,22 @@ class Events:
         asked = about_class(
             replace(asked, method=quick(asked.method)), asked.class_name or names[0]
         )
-        explanation = examination.answer(asked.question(examination.model))
+        explanation = _explained(session, asked)
         return [
             prediction_html(explanation),
             self._controls.classes(asked, names),
             self._controls.questions(asked),
             asked.method,
-            View(session.image_id, explanation=explanation),
+            _view(session, asked, explanation),
         ]
+
+    def _put_beside(self, path: Path, session: Session, asked: Asked) -> list[Any]:
+        radiograph, stored = read_for_viewing(path)
+        prior = Session.of(self._models, radiograph, uuid4().hex)
+        explanation = _explained(prior, replace(asked, method=quick(asked.method)))
+        session.prior = prior
+        view = View(prior.image_id, stored, explanation, slot="b", caption=CAPTION)
+        return [prior_html(explanation.prediction), view]
 
     def _about(self, model: str) -> list[Any]:
         """Return what is said of a model: its scope, and its card where there is one."""
@@ -197,25 +234,42 @@ class Events:
     def _answer(self, session: Session | None, asked: Asked, progress: Callable[..., Any]) -> Any:  # noqa: ANN401 - as in `change_map`
         if session is None:
             raise gr.Error(_GONE, print_exception=False)
-        try:
-            explanation = self._explain(session, asked, progress)
-        except Superseded:
-            return gr.skip()
-        except Exception as error:
-            return View(session.image_id, note=reason(error))
-        return View(session.image_id, explanation=explanation)
-
-    def _explain(self, session: Session, asked: Asked, progress: Callable[..., Any]) -> Explanation:
         check = session.new_question()
 
         def report(done: int, total: int) -> None:
             check()
             progress(done / total, desc=METHODS[asked.method].label)
 
-        examination = session.examination(asked.model)
-        explanation = examination.answer(asked.question(examination.model), report)
-        check()
-        return explanation
+        try:
+            view = _view(session, asked, _explained(session, asked, report), report)
+            check()
+        except Superseded:
+            return gr.skip()
+        except Exception as error:
+            return _without_map(session, reason(error))
+        return view
+
+
+def _explained(session: Session, asked: Asked, report: Progress | None = None) -> Explanation:
+    examination = session.examination(asked.model)
+    return examination.answer(asked.question(examination.model), report)
+
+
+def _view(
+    session: Session, asked: Asked, explanation: Explanation, report: Progress | None = None
+) -> View:
+    """Return the map of a radiograph, and that of the prior beside it."""
+    beside = None
+    if session.prior is not None:
+        answer = _explained(session.prior, asked, report)
+        beside = View(session.prior.image_id, explanation=answer, slot="b", caption=CAPTION)
+    return View(session.image_id, explanation=explanation, beside=beside)
+
+
+def _without_map(session: Session, note: str | None = None) -> View:
+    """Return the view that takes the maps of the last question away."""
+    beside = None if session.prior is None else View(session.prior.image_id, slot="b")
+    return View(session.image_id, note=note, beside=beside)
 
 
 def _no_progress(_share: float, desc: str) -> None:

@@ -22,6 +22,7 @@ from cxr_gradcam.web.start.welcome import disclaimer, welcome
 from cxr_gradcam.web.uploads import UploadField, Uploads
 from cxr_gradcam.web.viewer import Viewer
 from cxr_gradcam.web.worklist.component import Worklist, folder_field
+from cxr_gradcam.web.worklist.prior import prior_answer, prior_field
 
 _STATIC = Path(__file__).parent / "static"
 _FONT = ["system-ui", "sans-serif"]
@@ -96,11 +97,13 @@ class Page(gr.Blocks):
                         elem_id="upload",
                     )
                     folder_field()
+                    prior_field()
                     self._gallery = examples()
                     model = model_field(named)
                     self._prediction = gr.HTML(
                         EMPTY, elem_id="answer", container=True, padding=True, js_on_load=SEARCHING
                     )
+                    self._prior_answer = prior_answer()
                     self._controls = Controls(named, model)
                     files = weights if isinstance(weights, Mapping) else {first: weights}
                     self._dicom = DicomDownload(
@@ -169,6 +172,7 @@ class Page(gr.Blocks):
         controls.model.input(
             lambda name: name, controls.model, self._worklist, api_visibility="private"
         )
+        self._connect_prior(events, asked)
         changed = [controls.question, self._viewer, controls.method]
         controls.class_name.input(events.change_class, asked, changed, **_QUESTION)
         for control in (controls.question, controls.method, controls.detail):
@@ -176,6 +180,12 @@ class Page(gr.Blocks):
         self._connect_dicom(
             events, session, [upload.then, listed.then, example.then, controls.model.input]
         )
+
+    def _connect_prior(self, events: Events, asked: list[Any]) -> None:
+        shown = [self._prior_answer, self._viewer]
+        self._worklist.upload(events.open_prior, asked, shown, **_ANALYSE)
+        self._prior_answer.click(events.close_prior, asked[0], shown, **_ANALYSE)
+        self._controls.model.input(events.describe_prior, asked, self._prior_answer, **_ANALYSE)
 
     def _connect_dicom(
         self, events: Events, session: gr.State, changes: Sequence[Callable[..., Any]]

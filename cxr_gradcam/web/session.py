@@ -40,6 +40,7 @@ class Session:
         image_id: names it in messages to the browser, and says nothing about it.
         clicked: when its example was clicked, in ms of the page's clock; 0 for an upload.
         film: what results as DICOM need of it; None where none can be written.
+        prior: what is set beside it.
     """
 
     models: Mapping[str, Classifier]
@@ -48,6 +49,7 @@ class Session:
     image_id: str
     clicked: float = 0
     film: Film | None = None
+    prior: Session | None = None
     _examinations: dict[str, Examination] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _questions: int = 0

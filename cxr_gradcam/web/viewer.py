@@ -47,6 +47,7 @@ class View:
         note: the words beside the panels; None for what the explanation says.
         slot: "a", or "b" for a second picture beside the first.
         caption: what the second picture is called.
+        beside: what the other slot shows at the same time; None leaves it as it is.
     """
 
     image_id: str = ""
@@ -55,6 +56,7 @@ class View:
     note: str | None = None
     slot: Literal["a", "b"] = "a"
     caption: str = ""
+    beside: View | None = None
 
 
 class Viewer(gr.HTML, metaclass=OwnComponent):
@@ -95,6 +97,8 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             "slot": value.slot,
             "caption": value.caption,
         }
+        if value.beside is not None:
+            message["beside"] = self.postprocess(value.beside)
         return message if explanation is None else message | self._described(explanation)
 
     def _announced(self, stored: StoredImage) -> dict[str, Any]:

@@ -205,3 +205,28 @@ def test_a_dropped_folder_is_taken_wherever_it_falls(page: Page, folder: Path) -
         [b64encode((folder / f"film {at}.png").read_bytes()).decode() for at in range(2)],
     )
     expect(worklist(page).locator(".state")).to_have_text("2 done.")
+
+
+def test_a_prior_stands_beside_the_open_xray_until_the_next_one(page: Page, folder: Path) -> None:
+    open_list(page, folder)
+    with next_image(page):
+        rows(page).nth(2).get_by_role("button").first.click()
+    rows(page).nth(3).get_by_role("button", name="as prior").click()
+    viewer = page.locator("#viewer .viewer[data-second]")
+    viewer.wait_for()
+    expect(rows(page).nth(3).get_by_role("button", name="as prior")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(page.get_by_role("img", name="Prior, original X-ray")).to_be_visible()
+    expect(page.locator("#prior-answer")).to_contain_text("Pneumonia")
+    for name in ("Normal", "Pneumonia"):
+        page.get_by_role("radio", name=name).check()
+        expect(viewer).to_have_attribute("data-second", re.compile(name.lower()))
+    page.get_by_role("button", name="Close the prior").click()
+    expect(page.locator("figure[data-slot=b]")).to_have_count(0)
+    page.set_input_files("#choose-prior input", folder / "film 1.png")
+    expect(page.locator("figure[data-slot=b]")).to_have_count(3)
+    with next_image(page):
+        page.keyboard.press("n")
+    expect(page.locator("figure[data-slot=b]")).to_have_count(0)
+    expect(page.locator("#prior-answer")).to_be_hidden()

@@ -52,6 +52,11 @@ class Viewer {
   // Shows a message of `Viewer.postprocess` in viewer.py.
   async show(message) {
     if (!message) return;
+    await this.showSlot(message);
+    if (message.beside) await this.showSlot(message.beside);
+  }
+
+  async showSlot(message) {
     const slot = message.slot ?? "a";
     if (!message.image_id) return this.clear(slot, message.note || this.hint);
     // A map of another image than the one shown comes too late: its own image is on the way.
@@ -63,7 +68,8 @@ class Viewer {
 
   async showPicture(slot, { image_id: id, original, caption }) {
     const picture = await fetchPixels(original);
-    if (slot !== "a") this.panels.open(slot, caption);
+    if (slot === "a") this.closeSecond(); // the last patient's
+    else this.panels.open(slot, caption);
     this.slots[slot] ??= new Slot();
     this.slots[slot].setPicture(id, original, picture);
     this.ruler = this.cursor = null;
@@ -82,7 +88,7 @@ class Viewer {
     this.slots[slot].renderer.setMap(await fetchPixels(message.heatmap));
     this.slots[slot].fileName = message.file_name;
     this.panels.rows[slot].describe(message.shown, message.hottest);
-    this.note.textContent = message.note;
+    if (slot === "a") this.note.textContent = message.note;
     this.draw();
     if (slot === "a") this.root.dataset.shown = `${message.image_id} ${message.file_name}`;
     else this.root.dataset.second = `${message.image_id} ${message.file_name}`;
@@ -92,16 +98,16 @@ class Viewer {
   dropMap(slot, note) {
     this.slots[slot].renderer.setMap(null);
     this.panels.rows[slot].describe("no heat map");
-    this.note.textContent = note ?? "";
-    if (slot === "a") delete this.root.dataset.shown;
+    if (slot === "a") {
+      this.note.textContent = note ?? "";
+      delete this.root.dataset.shown;
+    }
     this.draw();
   }
 
   // Better no picture than the last patient's beside this one's prediction.
   clear(slot, note) {
-    delete this.root.dataset.second;
-    this.panels.close("b");
-    delete this.slots.b;
+    this.closeSecond();
     if (slot !== "a") return this.redraw();
     this.slots.a = new Slot();
     delete this.root.dataset.shown;
@@ -109,6 +115,12 @@ class Viewer {
     this.panels.rows.a.clear();
     this.readout.textContent = "";
     this.note.textContent = note;
+  }
+
+  closeSecond() {
+    delete this.root.dataset.second;
+    this.panels.close("b");
+    delete this.slots.b;
   }
 
   fail(error) {

@@ -5,9 +5,11 @@ import { entriesOf, isArchive } from "./intake.js";
 
 const INPUT = "#upload input[type=file]";
 const FOLDER = "#folder input";
+const PRIOR = "#choose-prior input";
 
-// onMany: called with the entries; onOther: called when one file goes on to the field.
-export function watchField({ onMany, onOther }) {
+// onMany: called with the entries; onOther: called when one file goes on to the field; onPrior: with a
+// file that is chosen as prior.
+export function watchField({ onMany, onOther, onPrior }) {
   const take = (event, entries) => {
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -20,6 +22,10 @@ export function watchField({ onMany, onOther }) {
     (event) => {
       if (event.target.matches?.(FOLDER)) {
         take(event, [...event.target.files]);
+        event.target.value = "";
+      }
+      if (event.target.matches?.(PRIOR)) {
+        onPrior(event.target.files[0]);
         event.target.value = "";
       }
       if (!event.target.matches?.(INPUT)) return;

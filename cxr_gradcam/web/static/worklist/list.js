@@ -5,17 +5,17 @@ import { byUrgency, GROUPS, groupOf } from "./order.js";
 const SIGNS = { likely: "●", uncertain: "◐", unlikely: "○" };
 
 export class List {
-  constructor(root, { onOpen }) {
+  constructor(root, { onOpen, onBeside }) {
     this.rows = root.querySelector(".rows");
     this.filters = root.querySelector(".filters");
-    this.onOpen = onOpen;
+    Object.assign(this, { onOpen, onBeside });
     this.clear();
   }
 
   clear() {
     this.items = [];
     this.group = "all";
-    this.current = null;
+    this.current = this.prior = null;
     this.rows.replaceChildren();
     this.filters.replaceChildren();
   }
@@ -44,8 +44,16 @@ export class List {
     const button = document.createElement("button");
     button.type = "button";
     button.addEventListener("click", () => this.onOpen(item));
-    element.append(button);
+    element.append(button, this.besideButton(item));
     return element;
+  }
+
+  besideButton(item) {
+    const beside = document.createElement("button");
+    Object.assign(beside, { type: "button", className: "beside", textContent: "Prior" });
+    beside.setAttribute("aria-label", `Set ${item.number} beside the open X-ray, as prior`);
+    beside.addEventListener("click", () => this.onBeside(item));
+    return beside;
   }
 
   fill(item) {
@@ -127,6 +135,12 @@ export class List {
     const [inner, outer] = [item.element, rows].map((each) => each.getBoundingClientRect());
     if (inner.top < outer.top) rows.scrollTop -= outer.top - inner.top;
     else if (inner.bottom > outer.bottom) rows.scrollTop += inner.bottom - outer.bottom;
+  }
+
+  markPrior(item) {
+    this.prior?.element.lastChild.setAttribute("aria-pressed", "false");
+    this.prior = item;
+    item?.element.lastChild.setAttribute("aria-pressed", "true");
   }
 
   // While its file is on the way, the picture that is shown is another.

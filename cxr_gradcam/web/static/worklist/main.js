@@ -21,10 +21,17 @@ class Worklist {
     Object.assign(this, { root, trigger });
     const { max_files: maxFiles, max_bytes: maxBytes, extensions } = props;
     this.limits = { maxFiles, maxBytes, extensions };
-    this.list = new List(root, { onOpen: (item) => this.open(item) });
+    this.list = new List(root, {
+      onOpen: (item) => this.open(item),
+      onBeside: (item) => this.openBeside(item),
+    });
     this.sending = new Sending({ maxBytes, onChange: (item) => this.changed(item) });
     this.sending.model = props.value;
-    watchField({ onMany: (entries) => this.add(entries), onOther: () => this.list.mark(null) });
+    watchField({
+      onMany: (entries) => this.add(entries),
+      onOther: () => this.list.mark(null),
+      onPrior: (file) => this.openBeside(null, file),
+    });
     const buttons = {
       ...{ previous: () => this.step(-1), next: () => this.step(1), toggle: () => this.toggle() },
       ...{ save: () => this.save(), clear: () => this.clear() },
@@ -36,6 +43,7 @@ class Worklist {
     this.names = this.find(".names input");
     this.names.addEventListener("change", () => root.classList.toggle("named", this.names.checked));
     document.addEventListener("keydown", (event) => this.onKey(event));
+    this.watchPrior();
     const gallery = document.querySelector("#examples");
     gallery?.addEventListener("click", () => this.list.mark(null));
     this.clear();
@@ -115,6 +123,25 @@ class Worklist {
       this.list.setBusy(item, false);
       this.say(`${item.number} cannot be opened. ${reasonOf(error)}`, true);
     }
+  }
+
+  // item: of the list; or null, and a file alone.
+  async openBeside(item, file) {
+    const wanted = (this.wanted = { item });
+    try {
+      const path = await upload(file ?? (await item.blob()), "prior");
+      if (this.wanted === wanted) this.trigger("upload", { path });
+    } catch (error) {
+      this.say(`The prior cannot be opened. ${reasonOf(error)}`, true);
+    }
+  }
+
+  // The prior is marked while the viewer shows it.
+  watchPrior() {
+    const viewer = document.querySelector("#viewer .viewer");
+    new MutationObserver(() => {
+      this.list.markPrior(viewer.dataset.second ? this.wanted?.item : null);
+    }).observe(viewer, { attributeFilter: ["data-second"] });
   }
 
   step(by) {
