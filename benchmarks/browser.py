@@ -1,4 +1,4 @@
-"""From the opacity slider to new pixels in the browser: our viewer and plain Gradio images."""
+"""The browser: opacity, window, zoom, opening and memory, beside plain Gradio images."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import looking
 from benchmarks.timing import WARM_UP, interleave, median_ratio, processor
 from cxr_gradcam.explanation import explain
 from cxr_gradcam.imaging.quantization import quantize
@@ -71,6 +72,15 @@ PLAIN_STEP = STEP % {
     })()""",
 }
 
+# A string that every picture changes.
+SHOWN = {
+    OURS: 'document.querySelector("#viewer .viewer").dataset.shown ?? ""',
+    PLAIN: """(() => {
+      const image = document.querySelector("#overlay img");
+      return image?.complete && image.naturalWidth ? image.src : null;
+    })()""",
+}
+
 
 def main() -> None:
     """Measure and print the table."""
@@ -95,7 +105,24 @@ def main() -> None:
         times = interleave(measures, options.steps)
         console = Console(highlight=False)
         console.print(_table(times, sliders))
+        _look(console, Path(folder), ours_url, sliders, options.steps)
         console.print(_circumstances(browser, options.steps), soft_wrap=True)
+
+
+def _look(console: Console, folder: Path, url: str, sliders: dict[str, Slider], steps: int) -> None:
+    """Measure large films: the redraws, the opening beside plain images, the memory."""
+    large, usual = folder / "3,000 x 3,000 of 16 bits.dcm", folder / "2,048 x 2,500 of 12 bits.dcm"
+    looking.write_film(large, rows=3000, columns=3000, bits=16)
+    other = folder / "another.dcm"
+    for seed, path in enumerate((usual, other)):
+        looking.write_film(path, rows=2500, columns=2048, bits=12, seed=seed)
+    pages = {name: (slider.page, SHOWN[name]) for name, slider in sliders.items()}
+    console.print(looking.opening(pages, (usual, other), rounds=max(5, steps // 2)))
+    for slider in sliders.values():
+        slider.page.close()
+    with chromium() as browser:  # of its own: no other tab shares its processes
+        console.print(looking.memory(browser, url, large))
+        console.print(looking.redraws(browser, url, large, 10 * steps))
 
 
 def build_plain_interface(model: ResNet50FineTuned) -> gr.Blocks:
@@ -121,7 +148,8 @@ def build_plain_interface(model: ResNet50FineTuned) -> gr.Blocks:
         with gr.Row():
             original, heatmap = gr.Image(label="Original"), gr.Image(label="Heat map")
             blended = gr.Image(label="Overlay", elem_id="overlay")
-        upload.upload(analyse, upload, [original, heatmap, blended, shown])
+        analysed = upload.upload(analyse, upload, [original, heatmap, blended, shown])
+        analysed.then(None, None, upload, js="() => null")  # ready for the next file, as ours
         opacity.input(
             blend, [shown, opacity], blended, show_progress="hidden", trigger_mode="always_last"
         )
