@@ -17,7 +17,7 @@ import cv2
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, Request, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
@@ -118,11 +118,13 @@ def _look(console: Console, folder: Path, url: str, sliders: dict[str, Slider], 
         looking.write_film(path, rows=2500, columns=2048, bits=12, seed=seed)
     pages = {name: (slider.page, SHOWN[name]) for name, slider in sliders.items()}
     console.print(looking.opening(pages, (usual, other), rounds=max(5, steps // 2)))
+    kind = sliders[OURS].page.context.browser.browser_type  # type: ignore[union-attr]
     for slider in sliders.values():
         slider.page.close()
-    with chromium() as browser:  # of its own: no other tab shares its processes
-        console.print(looking.memory(browser, url, large))
-        console.print(looking.redraws(browser, url, large, 10 * steps))
+    browser = _started(kind)  # of its own: no other tab shares its processes
+    console.print(looking.memory(browser, url, large))
+    console.print(looking.redraws(browser, url, large, 10 * steps))
+    browser.close()
 
 
 def build_plain_interface(model: ResNet50FineTuned) -> gr.Blocks:
@@ -196,12 +198,15 @@ def serving(page: gr.Blocks) -> Iterator[str]:
 def chromium() -> Iterator[Browser]:
     """Start the system's Chromium, or Playwright's own where there is none."""
     with sync_playwright() as playwright:
-        executable = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM))
+        browser = _started(playwright.chromium)
         try:
             yield browser
         finally:
             browser.close()
+
+
+def _started(kind: BrowserType) -> Browser:
+    return kind.launch(executable_path=shutil.which("chromium"), args=list(CHROMIUM))
 
 
 def _loaded(browser: Browser, url: str, radiograph: Path, answered: str) -> Page:
