@@ -37,7 +37,7 @@ CHANGES = {
     "zoom": """canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: step % 20 < 10 ? -60 : 60,
       clientX: middle.x, clientY: middle.y, bubbles: true, cancelable: true }))""",
     "pan, enlarged": """canvas.dispatchEvent(new KeyboardEvent("keydown", {
-      key: step % 10 < 5 ? "ArrowLeft" : "ArrowRight", bubbles: true }))""",
+      key: step % 14 < 7 ? "ArrowLeft" : "ArrowRight", bubbles: true }))""",
 }
 PREPARATION = {"pan, enlarged": ["0", "+", "+", "+"]}
 
