@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
@@ -17,6 +18,7 @@ from cxr_gradcam.web.dicom_download import DicomDownload
 from cxr_gradcam.web.events import Events
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
+from cxr_gradcam.web.security_headers import SecurityHeaders
 from cxr_gradcam.web.start.gallery import examples
 from cxr_gradcam.web.start.welcome import disclaimer, welcome
 from cxr_gradcam.web.uploads import UploadField, Uploads
@@ -139,7 +141,8 @@ class Page(gr.Blocks):
             *self._worklist.routes,
             *self._dicom.routes,
         ]
-        return super().launch(*args, **({"app_kwargs": {"routes": routes}} | LAUNCH | settings))
+        app = {"routes": routes, "middleware": [Middleware(SecurityHeaders)]}
+        return super().launch(*args, **({"app_kwargs": app} | LAUNCH | settings))
 
     def _connect(self, events: Events) -> None:
         session = gr.State(None, time_to_live=_HOUR)

@@ -1,0 +1,99 @@
+"""Headers that keep a browser from running, framing or telling what is not the page's own."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# A Space shows the page in a frame; so does a notebook, from another port of the same machine.
+_FRAMES = "https://huggingface.co https://*.hf.space http://localhost:* http://127.0.0.1:*"
+
+_POLICY = {
+    "default-src": "'self'",
+    # Gradio makes functions of the events' JavaScript, which is text in its configuration.
+    "script-src": "'self' 'unsafe-eval'",
+    # Gradio's components bring their styles along as elements and attributes.
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "connect-src": "'self' data: blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": f"'self' {_FRAMES}",
+}
+_INLINE_SCRIPT = re.compile(rb"<script\b[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE)
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds the headers to every response.
+
+    Of scripts in the page, those run that the server has sent with it: each is named in the policy
+    by its hash. What reaches the page later (a text with HTML in it) runs nothing.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "http":
+            send = _Sender(send)
+        await self._app(scope, receive, send)
+
+
+class _Sender:
+    """Sends one response; a page of HTML in one piece, since its scripts decide on its headers."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message | None = None
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            if headers.get("content-type", "").startswith("text/html"):
+                self._start = message
+                return
+            _add_headers(headers, b"")
+        elif self._start is not None:
+            self._body += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            _add_headers(MutableHeaders(scope=self._start), self._body)
+            await self._send(self._start)
+            message = {"type": "http.response.body", "body": self._body}
+        await self._send(message)
+
+
+def _add_headers(headers: MutableHeaders, html: bytes) -> None:
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Content-Security-Policy"] = content_security_policy(html)
+
+
+def content_security_policy(html: bytes = b"") -> str:
+    """Return the policy of a response.
+
+    Args:
+        html: the page, where the response is one: its inline scripts are allowed by their hashes.
+
+    Returns:
+        The header's value (Content Security Policy Level 3).
+
+    Example:
+        >>> "'sha256-" in content_security_policy(b"<script>start()</script>")
+        True
+    """
+    scripts = filter(None, _INLINE_SCRIPT.findall(html))
+    hashes = [f"'sha256-{b64encode(sha256(each).digest()).decode()}'" for each in scripts]
+    policy = _POLICY | {"script-src": " ".join([_POLICY["script-src"], *hashes])}
+    return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
