@@ -1,6 +1,7 @@
 // The viewer. The server sends pictures and their maps; all that can be seen of them is drawn here.
 
 import { HeatDisplay } from "./heat.js";
+import { gesturesOn } from "./gestures.js";
 import { fillHelp, listen } from "./keyboard.js";
 import { drawMarks } from "./marks.js";
 import { Panels } from "./panels.js";
@@ -38,7 +39,7 @@ class Viewer {
     this.panels = new Panels(root, {
       onResize: () => this.redraw(),
       onDownload: (slot, panel) => this.download(slot, panel),
-      onCanvas: (slot, canvas) => new Pointers(canvas, this.target(slot)),
+      onCanvas: (slot, canvas) => new Pointers(canvas, gesturesOn(this, slot)),
     });
     this.tools = new Tools(root, this);
     fillHelp(this.help);
@@ -171,31 +172,6 @@ class Viewer {
       ruler: this.ruler,
       cursor: this.cursor,
     });
-  }
-
-  // What a slot's pointers do.
-  target(name) {
-    const viewer = this;
-    const shares = (place) => viewer.shareAt(name, place);
-    return {
-      get canZoomOut() {
-        return viewer.view.zoom > 1;
-      },
-      get tool() {
-        return viewer.isFilled ? viewer.tools.chosen : null;
-      },
-      hover: (place) => viewer.isFilled && viewer.pointAt(name, place),
-      leave: () => viewer.pointAt(name, null),
-      zoom: (factor, place) => viewer.isFilled && viewer.view.zoomBy(factor, shares(place)),
-      pan: (x, y) => viewer.isFilled && viewer.pan(name, x, y),
-      window: (across, up) => viewer.windowing.dragBy(across, up),
-      measure: (phase, place) => viewer.measure(phase, viewer.pixelAt(name, place)),
-      toggle: (place, factor) => {
-        if (!viewer.isFilled) return;
-        if (viewer.view.fits) viewer.view.zoomBy(factor, shares(place));
-        else viewer.view.fit();
-      },
-    };
   }
 
   // From a share of the panel to the picture's pixels, and to shares of the picture.
