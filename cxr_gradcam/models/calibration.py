@@ -9,6 +9,9 @@ from torch import Tensor
 
 Verdict = Literal["likely", "uncertain", "unlikely"]
 
+EVEN = 0.5
+"""The probability of a finding that is as probable as its absence."""
+
 
 @dataclass(frozen=True)
 class OperatingPoint:
@@ -33,6 +36,18 @@ class OperatingPoint:
                 f"bounds {self.unlikely_below}, {self.threshold}, {self.likely_from} of an "
                 "operating point: they must rise and lie in [0, 1]"
             )
+
+    @classmethod
+    def of_bounds(
+        cls, class_name: str, threshold: float, unlikely_below: float, likely_from: float
+    ) -> OperatingPoint:
+        """Return the operating point of bounds that were fitted, as words may say them.
+
+        Bounds that were fitted to images half of which show the finding can lie anywhere. But a
+        finding that is less probable than its absence is not called likely, and one that is more
+        probable than it is not called unlikely.
+        """
+        return cls(class_name, threshold, min(unlikely_below, EVEN), max(likely_from, EVEN))
 
     def verdict(self, probability: float) -> Verdict:
         """Say in a word what a calibrated probability of the finding means."""

@@ -144,7 +144,7 @@ def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> C
 def _calibration(header: Mapping[str, Any]) -> Calibration:
     point = header.get("operating_point")
     return Calibration(
-        header.get("temperature", 1.0), None if point is None else OperatingPoint(**point)
+        header.get("temperature", 1.0), None if point is None else OperatingPoint.of_bounds(**point)
     )
 
 

@@ -63,8 +63,9 @@ def choose_operating_point(
     without, so that neither a large source nor a common finding decides. At the threshold the sum
     of sensitivity and specificity is greatest (Youden 1950). "Likely" begins as low as it is right
     in `RIGHT_LIKELY` of the cases, "unlikely" ends as high as it is wrong in `WRONG_UNLIKELY` at
-    most; both stop at the threshold. Labels that are wrong equally often on both sides do not move
-    the threshold, but they would move the bounds, which rest on the other labels alone.
+    most; both stop at the threshold and at one half. Labels that are wrong equally often on both
+    sides do not move the threshold, but they would move the bounds, which rest on the other labels
+    alone.
 
     Args:
         class_name: the finding.
@@ -89,7 +90,7 @@ def choose_operating_point(
     best = 1 + np.argmax((true_positives - false_positives)[1:])
     threshold = float(thresholds[best])
     trusted = probabilities[~noisy], is_finding[~noisy], weights[~noisy]
-    return OperatingPoint(
+    return OperatingPoint.of_bounds(
         class_name,
         threshold,
         min(_highest_unlikely(*trusted), threshold),

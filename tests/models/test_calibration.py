@@ -24,6 +24,20 @@ def test_verdicts_at_the_bounds() -> None:
     assert said == ["unlikely", "uncertain", "uncertain", "likely"]
 
 
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ((0.1, 0.05, 0.16), ["unlikely", "uncertain", "uncertain", "likely", "likely"]),
+        ((0.9, 0.8, 0.95), ["unlikely", "unlikely", "unlikely", "uncertain", "uncertain"]),
+    ],
+)
+def test_no_word_contradicts_its_number(
+    bounds: tuple[float, float, float], said: list[str]
+) -> None:
+    point = OperatingPoint.of_bounds("Pneumonia", *bounds)
+    assert [point.verdict(each) for each in (0.04, 0.2, 0.49, 0.5, 0.9)] == said
+
+
 def test_bounds_in_disorder_are_refused() -> None:
     with pytest.raises(ValueError, match="must rise"):
         OperatingPoint("Pneumonia", threshold=0.5, unlikely_below=0.6, likely_from=0.8)
