@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from threading import Lock
 
-NAMES = ("received", "repeated", "refused", "explained", "failed", "sent", "retried")
-"""Images received, received again, refused, explained or failed; objects sent, and tried again."""
+NAMES = ("received", "repeated", "refused", "explained", "failed", "sent", "retried", "left_out")
+"""Images received, received again, refused, explained or failed; objects sent, tried again, and
+left out because their destination takes no such objects."""
 
 
 class Counters:

@@ -37,6 +37,24 @@ class SendError(Exception):
         self.concerns_all = concerns_all
 
 
+class UnsupportedError(SendError):
+    """A destination takes no objects of this kind at all, and will not at another try either.
+
+    Args:
+        taker: the destination's name.
+        path: the file that it does not take.
+        kind: name of its SOP class.
+    """
+
+    def __init__(self, taker: str, path: Path, kind: str) -> None:
+        super().__init__(f"{taker} takes no {kind}")
+        self.path = path
+
+
+UNSUPPORTED = 0x0122
+"""The status of an object whose SOP class is not supported (PS3.7 C.5.5, PS3.18 I.2.2)."""
+
+
 class Destination(Protocol):
     """Something that takes results."""
 
@@ -48,6 +66,7 @@ class Destination(Protocol):
             delivered: called with each file that has been taken over.
 
         Raises:
+            UnsupportedError: files of this kind are not taken over; those in front of it were.
             SendError: a file was not taken over; those in front of it were.
         """
 
@@ -122,10 +141,15 @@ class StoreDestination:
     def _store(self, association: Association, path: Path) -> None:
         with quiet():
             dataset = dcmread(path)
+        kind = dataset.SOPClassUID
+        if kind not in {each.abstract_syntax for each in association.accepted_contexts}:
+            raise UnsupportedError(self.title, path, kind.name)
         try:
             code = association.send_c_store(dataset).get("Status")
-        except (ValueError, RuntimeError):  # its class was not accepted; the peer went away
+        except (ValueError, RuntimeError):  # the peer went away
             code = None
+        if code == UNSUPPORTED:
+            raise UnsupportedError(self.title, path, kind.name)
         if code is None or code_to_category(code) not in (STATUS_SUCCESS, STATUS_WARNING):
             said = "no answer" if code is None else f"status 0x{code:04X}"
             raise SendError(f"{self.title} did not take an object over: {said}")

@@ -14,7 +14,7 @@ from requests import PreparedRequest, RequestException, Session
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from cxr_gradcam.archive.answering import IMAGE_CLASSES
-from cxr_gradcam.archive.destination import SendError
+from cxr_gradcam.archive.destination import UNSUPPORTED, SendError, UnsupportedError
 from cxr_gradcam.archive.header import quiet
 
 TOKEN, USER, PASSWORD = "DICOMWEB_TOKEN", "DICOMWEB_USER", "DICOMWEB_PASSWORD"
@@ -125,6 +125,9 @@ class DicomwebArchive:
             failed = answer.get("FailedSOPSequence")
             if failed:
                 reason = failed[0].get("FailureReason", 0)
+                if reason == UNSUPPORTED:
+                    kind = dataset.SOPClassUID.name
+                    raise UnsupportedError("the DICOMweb archive", path, kind)
                 raise SendError(f"the DICOMweb archive refused an object: 0x{reason:04X}")
             delivered(path)
 

@@ -14,7 +14,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from cxr_gradcam.archive.answering import Answer
 from cxr_gradcam.archive.counters import Counters
-from cxr_gradcam.archive.destination import Destination, SendError
+from cxr_gradcam.archive.destination import Destination, SendError, UnsupportedError
 from cxr_gradcam.archive.receiver import Caller, Limits, Receiver
 from cxr_gradcam.archive.spool import Spool
 from cxr_gradcam.imaging.radiograph import RadiographError
@@ -156,6 +156,11 @@ class Node:
 
         try:
             self.destination.send(files, delivered)
+        except UnsupportedError as error:
+            self.spool.sent(key, error.path)
+            self.counters.add("left_out")
+            self._result_came.set()
+            _log.warning("an object is left out: %s", error)
         except SendError as error:
             self.counters.add("retried")
             pause = pauses.begin(None if error.concerns_all else key)

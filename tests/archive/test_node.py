@@ -28,7 +28,12 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
-from pynetdicom import AE
+from pynetdicom import AE, evt
+from pynetdicom.events import Event
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    Comprehensive3DSRStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from cxr_gradcam import Explanation
 from cxr_gradcam.archive.answering import IMAGE_CLASSES, Answer, answer_with, read_chest
@@ -303,6 +308,30 @@ def test_what_one_archive_refuses_does_not_hold_up_the_others(
         send(node, source("second"))
         wait_until(lambda: node.counters["sent"] == len(KINDS))
         assert not node.is_idle()
+
+
+def test_what_an_archive_takes_not_at_all_is_left_out(tmp_path: Path, answer: Answer) -> None:
+    taken: list[UID] = []
+
+    def store(event: Event) -> int:
+        taken.append(event.dataset.SOPClassUID)
+        return 0x0000
+
+    archive = AE(ae_title="PACS")
+    for kind in (SecondaryCaptureImageStorage, Comprehensive3DSRStorage):
+        archive.add_supported_context(kind)
+    handlers = [(evt.EVT_C_STORE, store)]
+    server = archive.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    pacs = StoreDestination("PACS", "127.0.0.1", server.server_address[1])
+    try:
+        with running(tmp_path, answer, pacs, first_pause=600) as node:
+            send(node, source())
+            wait_until(node.is_idle)
+            assert (node.counters["left_out"], node.counters["retried"]) == (1, 0)
+            assert node.counters["sent"] == len(KINDS) - 1 == len(taken)
+    finally:
+        server.shutdown()
+    assert taken[-1] == Comprehensive3DSRStorage  # it comes after the map
 
 
 def test_pauses_grow_to_a_bound() -> None:
