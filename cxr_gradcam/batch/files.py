@@ -23,7 +23,6 @@ from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.question import Question, find_class
-from cxr_gradcam.report import record
 
 BATCH = 16
 """Images that go through the network at once, where nothing is drawn of them."""
@@ -183,11 +182,7 @@ class _Work:
             **start,
             "width": width,
             "height": height,
-            **record(answer.explanation),
-            "ood_score": answer.explanation.ood_score,
-            "peak": answer.peak,
-            "peak_x": answer.peak_x,
-            "peak_y": answer.peak_y,
+            **answer.record,
             **outputs,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.prediction import predict, resolve
 from cxr_gradcam.question import Question
+from cxr_gradcam.report import record
 
 _AT_PEAK = 1 - 1e-6
 """A place of a map, scaled to 1, from which it belongs to the maximum: rounding is below."""
@@ -37,6 +39,17 @@ class Answer:
     peak: float
     peak_x: float | None
     peak_y: float | None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The keys of `report.record`, "ood_score", "peak", "peak_x" and "peak_y"."""
+        return {
+            **record(self.explanation),
+            "ood_score": self.explanation.ood_score,
+            "peak": self.peak,
+            "peak_x": self.peak_x,
+            "peak_y": self.peak_y,
+        }
 
 
 def explain_batch(

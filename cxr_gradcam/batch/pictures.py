@@ -81,11 +81,14 @@ class Pictures:
             OSError: they cannot be saved; nothing of them is left.
             RadiographError: `also` refuses the file.
         """
-        heatmap = explanation.heatmap
-        pictures = {
-            "heatmap": colorize(heatmap, self.colormap),
-            "overlay": self._overlay(as_rgb(radiograph.pixels), heatmap),
-        }
+        pictures = draw(
+            as_rgb(radiograph.pixels),
+            explanation.heatmap,
+            alpha=self.alpha,
+            colormap=self.colormap,
+            style=self.style,
+            threshold=self.threshold,
+        )
         start = self.output / place
         start.parent.mkdir(parents=True, exist_ok=True)
         outputs = {name: start.with_name(f"{start.name}-{name}.png") for name in pictures}
@@ -94,13 +97,35 @@ class Pictures:
             outputs |= export(Drawn(start, data, radiograph, explanation, pictures))
         return {name: str(path) for name, path in outputs.items()}
 
-    def _overlay(self, original: RGBImage, heatmap: NDArray[np.float32]) -> RGBImage:
-        if self.style == "contours":
-            return contour_overlay(original, heatmap, self.colormap)
-        fading = self.style == "fading"
-        return overlay(
-            original, heatmap, self.alpha, self.colormap, fading=fading, threshold=self.threshold
-        )
+
+def draw(
+    original: RGBImage,
+    heatmap: NDArray[np.float32],
+    *,
+    alpha: float = 0.5,
+    colormap: str = "jet",
+    style: str = "even",
+    threshold: float = 0.0,
+) -> dict[str, RGBImage]:
+    """Draw a heat map, alone and over its image.
+
+    Args:
+        original: RGB image (H, W, 3).
+        heatmap: (H, W), in [0, 1].
+        alpha: as of `Pictures`, like those that follow.
+        colormap: as there.
+        style: as there.
+        threshold: as there.
+
+    Returns:
+        {"heatmap", "overlay": RGB (H, W, 3)}.
+    """
+    if style == "contours":
+        laid_over = contour_overlay(original, heatmap, colormap)
+    else:
+        fading = style == "fading"
+        laid_over = overlay(original, heatmap, alpha, colormap, fading=fading, threshold=threshold)
+    return {"heatmap": colorize(heatmap, colormap), "overlay": laid_over}
 
 
 def _save(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[str, Path]) -> None:
