@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.state_holder import SessionState
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
+from cxr_gradcam.web.api.answers import Answers
+from cxr_gradcam.web.api.endpoints import Endpoints
+from cxr_gradcam.web.api.login import behind_login
 from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.dicom_download import DicomDownload
 from cxr_gradcam.web.events import Events
@@ -25,6 +32,9 @@ from cxr_gradcam.web.uploads import UploadField, Uploads
 from cxr_gradcam.web.viewer import Viewer
 from cxr_gradcam.web.worklist.component import Worklist, folder_field
 from cxr_gradcam.web.worklist.prior import prior_answer, prior_field
+
+if TYPE_CHECKING:
+    from cxr_gradcam.web.api.tools import Tools
 
 _STATIC = Path(__file__).parent / "static"
 _FONT = ["system-ui", "sans-serif"]
@@ -40,7 +50,7 @@ LAUNCH: dict[str, Any] = {
     "head": "<style>.gradio-container { overflow: clip !important }</style>",
     "js": (_STATIC / "paste.js").read_text("utf-8"),
     "max_file_size": MAX_BYTES,
-    "footer_links": ["settings"],
+    "footer_links": ["api", "settings"],
     "state_session_capacity": 100,
     "ssr_mode": False,
     "run_history": False,
@@ -83,6 +93,7 @@ class Page(gr.Blocks):
             fill_width=True,
         )
         named = models if isinstance(models, Mapping) else {"model": models}
+        self._models = named
         first = next(iter(named))
         cards = defaultdict(str, {first: card} if isinstance(card, str) else card)
         with self:
@@ -118,11 +129,13 @@ class Page(gr.Blocks):
                         "About this model", open=False, visible=bool(cards[first]), elem_id="card"
                     ) as self._card:
                         self._card_text = gr.Markdown(cards[first])
-            self._uploads = Uploads()
+            self._uploads, self._answers = Uploads(), Answers(named)
+            self._endpoints = Endpoints(named, self._answers, self._uploads)
+            self._endpoints.add_to(self)
             events = Events(named, self._controls, cards, self._dicom, self._uploads)
             self._connect(events)
 
-    def launch(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own
+    def launch(self, *args: Any, mcp: bool = False, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own
         """Start the page's server.
 
         The server name is Gradio's own: this machine alone, unless GRADIO_SERVER_NAME says
@@ -130,19 +143,59 @@ class Page(gr.Blocks):
 
         Args:
             args: as `gr.Blocks.launch` takes them.
+            mcp: offer the endpoints as tools of the Model Context Protocol too, which needs the
+                package mcp.
             settings: what differs from the page's own settings, by the names of `gr.Blocks.launch`.
 
         Returns:
             What `gr.Blocks.launch` returns.
         """
+        tools = self._tools() if mcp else None
         routes = [
             *self._uploads.routes,
             *self._viewer.routes,
             *self._worklist.routes,
             *self._dicom.routes,
+            *([] if tools is None else tools.routes),
         ]
-        app = {"routes": routes, "middleware": [Middleware(SecurityHeaders)]}
-        return super().launch(*args, **({"app_kwargs": app} | LAUNCH | settings))
+
+        @asynccontextmanager
+        async def running(_app: Starlette) -> AsyncIterator[None]:
+            async with AsyncExitStack() as stack:
+                stack.callback(self._uploads.clear)
+                await stack.enter_async_context(self._endpoints.pictures.sweeping())
+                if tools is not None:
+                    await stack.enter_async_context(tools.serving())
+                yield
+
+        app = {
+            "routes": behind_login(routes),
+            "middleware": [Middleware(SecurityHeaders)],
+            "lifespan": running,
+        }
+        own = LAUNCH | {"app_kwargs": app, "mcp_server": False}
+        return super().launch(*args, **(own | settings))
+
+    async def preprocess_data(
+        self,
+        block_fn: BlockFunction,
+        inputs: list[Any],
+        state: SessionState | None,
+        explicit_call: bool = False,
+    ) -> list[Any]:
+        """Return an event's arguments; what programs send is left to the endpoints as it came.
+
+        Gradio would fetch addresses in it, and log the paths that it refuses.
+        """
+        if block_fn.preprocess:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
+        self.validate_inputs(block_fn, inputs)
+        return inputs
+
+    def _tools(self) -> Tools:
+        from cxr_gradcam.web.api.tools import Tools
+
+        return Tools(self._models, self._answers, self._uploads)
 
     def _connect(self, events: Events) -> None:
         session = gr.State(None, time_to_live=_HOUR)

@@ -79,6 +79,11 @@ class Uploads:
         kept = Path(path)
         return kept if kept in self._waiting else None
 
+    def clear(self) -> None:
+        """Remove what still waits."""
+        for kept in list(self._waiting):
+            self._drop(kept)
+
     def _keep(self, file: Path, folder: Path) -> Path:
         kept = file.rename(folder / token_hex(16))
         self._waiting.add(kept)

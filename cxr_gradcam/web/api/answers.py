@@ -1,0 +1,170 @@
+"""What programs are answered: the same as by the command line and the page."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from cxr_gradcam.batch.network import explain_batch
+from cxr_gradcam.batch.pictures import STYLES, draw
+from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.cam.perturbation_methods import Progress
+from cxr_gradcam.explanation import examine
+from cxr_gradcam.imaging.radiograph import RadiographError
+from cxr_gradcam.imaging.reading import read_radiograph
+from cxr_gradcam.imaging.rendering import COLORMAPS, RGBImage, as_rgb
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.question import Question, find_class
+from cxr_gradcam.web.about import scope
+from cxr_gradcam.web.api.arguments import ArgumentError
+from cxr_gradcam.web.asked import first_detail
+from cxr_gradcam.web.failures import reason
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """The answer to one question about one X-ray.
+
+    Attributes:
+        record: as `explain --json` prints it, without names of files.
+        pictures: {"original", "heatmap", "overlay": RGB (H, W, 3)}.
+    """
+
+    record: dict[str, Any]
+    pictures: Mapping[str, RGBImage]
+
+
+class Answers:
+    """Answers programs, one run of a network at a time; nothing of a request is kept.
+
+    Args:
+        models: by name, with Grad-CAM enabled; they are shared by everybody and never changed.
+    """
+
+    def __init__(self, models: Mapping[str, Classifier]) -> None:
+        self._models, self._run = models, Lock()
+
+    def models(self) -> dict[str, Any]:
+        """Return what can be asked, in types that JSON has."""
+        methods = {
+            name: {"label": each.label, "summary": each.summary, "is_slow": each.is_slow}
+            for name, each in METHODS.items()
+        }
+        return {
+            "models": {name: _described(model) for name, model in self._models.items()},
+            "methods": methods,
+            "colormaps": list(COLORMAPS),
+            "styles": list(STYLES),
+        }
+
+    def classify(self, data: bytes, model: str) -> dict[str, Any]:
+        """Return what a model says of a file.
+
+        Args:
+            data: the file.
+            model: its name.
+
+        Raises:
+            RadiographError: the file cannot be read.
+        """
+        radiograph = read_radiograph(data)
+        with self._run:
+            prediction = examine(self._models[model], radiograph).prediction
+        return {
+            "predicted_class": prediction.predicted_class,
+            "probabilities": prediction.probabilities,
+            "finding": prediction.finding,
+            "verdict": prediction.verdict,
+            "is_familiar": prediction.is_familiar,
+            "ood_score": prediction.ood_score,
+        }
+
+    def explain(
+        self, data: bytes, asked: Mapping[str, Any], progress: Progress | None = None
+    ) -> Explained:
+        """Answer a question about a file.
+
+        Args:
+            data: the file.
+            asked: arguments of `model_schema`, `question_schemas` and `style_schemas`, checked.
+            progress: called while Score-CAM and Ablation-CAM are at work.
+
+        Raises:
+            ArgumentError: the model has no such class or detail.
+            RadiographError: the file cannot be read.
+        """
+        model = self._models[asked["model"]]
+        question = _question(model, asked)
+        radiograph = read_radiograph(data)
+        height, width = radiograph.pixels.shape
+        x = model.prepare(radiograph)
+        with self._run:
+            [answer] = explain_batch(
+                model, x, [(height, width)], question, draw=True, progress=progress
+            )
+        sha256 = hashlib.sha256(data).hexdigest()
+        record = {"sha256": sha256, "width": width, "height": height, **answer.record}
+        original = as_rgb(radiograph.pixels)
+        drawn = draw(
+            original,
+            answer.explanation.heatmap,
+            alpha=asked["opacity"],
+            colormap=asked["colormap"],
+            style=asked["style"],
+            threshold=asked["threshold"],
+        )
+        return Explained(record, {"original": original, **drawn})
+
+
+def told(error: Exception) -> str:
+    """Say to a program what went wrong; the log keeps where, but nothing of what was sent."""
+    if isinstance(error, (ArgumentError, RadiographError)):
+        return str(error)
+    return reason(error)
+
+
+def _question(model: Classifier, asked: Mapping[str, Any]) -> Question:
+    detail = asked["detail"] or first_detail(model)
+    if detail not in model.detail:
+        raise ArgumentError(f"detail of this model is one of {', '.join(model.detail)}")
+    if asked["contrast_with"] is not None and asked["class_name"] is None:
+        raise ArgumentError("contrast_with compares two classes: name the first by class_name")
+    return Question(
+        _class(model, asked, "class_name"),
+        asked["method"],
+        _class(model, asked, "contrast_with"),
+        asked["against"],
+        model.detail[detail],
+    )
+
+
+def _class(model: Classifier, asked: Mapping[str, Any], argument: str) -> str | None:
+    """Return the model's own name of a class that was asked for."""
+    if asked[argument] is None:
+        return None
+    names = model.class_names
+    try:
+        name = names[find_class(names, asked[argument])]
+    except ValueError:
+        raise ArgumentError(f"{argument} is one of {', '.join(names)}") from None
+    if argument == "contrast_with" and asked["class_name"].casefold() == name.casefold():
+        raise ArgumentError("contrast_with and class_name are the same class: name two")
+    return name
+
+
+def _described(model: Classifier) -> dict[str, Any]:
+    point = model.calibration.operating_point
+    return {
+        "classes": list(model.class_names),
+        "multi_label": model.multi_label,
+        "details": list(model.detail),
+        "finding": None if point is None else point.class_name,
+        "has_verdict": point is not None,
+        "notices_unfamiliar_images": model.ood_detector is not None,
+        "trained_on": model.trained_on,
+        "assumptions": list(model.assumptions),
+        "scope": scope(model),
+    }

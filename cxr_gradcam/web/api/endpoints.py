@@ -1,0 +1,168 @@
+"""The named endpoints of the running page, for programs: they stand on the page's API view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+from gradio.components.api_component import Api
+from gradio.data_classes import FileData
+
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.web.api.answers import Answers, told
+from cxr_gradcam.web.api.arguments import (
+    Schema,
+    Schemas,
+    checked,
+    model_schema,
+    question_schemas,
+    style_schemas,
+)
+from cxr_gradcam.web.api.files import PictureFiles, received
+from cxr_gradcam.web.component import OwnComponent
+from cxr_gradcam.web.uploads import Uploads
+
+_PROGRESS = gr.Progress()
+_PICTURE_WORDS = {
+    "original": "The X-ray as the model saw it",
+    "heatmap": "The heat map alone, in colours",
+    "overlay": "The heat map over the X-ray",
+}
+_ALONE: dict[str, Any] = {
+    # One program after the other; visitors of the page do not stand in their queue.
+    "concurrency_id": "programs",
+    "concurrency_limit": 1,
+    "preprocess": False,
+    "postprocess": False,
+    "show_progress": "hidden",
+}
+
+
+class Argument(Api, metaclass=OwnComponent):
+    """What an endpoint takes or returns; nothing of it is on the page.
+
+    Args:
+        value: its default, or None.
+        schema: of it.
+        label: what it is called.
+        settings: as Gradio's components take them; Gradio copies components.
+    """
+
+    is_template = True  # the browser knows Gradio's own
+
+    def __init__(self, value: object, schema: Schema, label: str, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+        described = schema | {"additional_description": schema["description"]}
+        super().__init__(value, described, label, **settings)
+
+    def example_payload(self) -> Any:  # noqa: ANN401 - as Gradio's own
+        """Return what stands in the examples of the API view."""
+        if "meta" in self._api_info.get("properties", {}):
+            return {"path": "chest.dcm", "meta": {"_type": "gradio.FileData"}}
+        return self.value
+
+
+class Endpoints:
+    """What programs can call: `/explain`, `/classify` and `/models`.
+
+    Args:
+        models: by name, with Grad-CAM enabled.
+        answers: of these models.
+        uploads: where uploaded files wait.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Classifier], answers: Answers, uploads: Uploads
+    ) -> None:
+        self._answers, self._uploads = answers, uploads
+        self._model = model_schema(models)
+        self._asked = self._model | question_schemas(models) | style_schemas()
+        self.pictures = PictureFiles()
+
+    def add_to(self, page: gr.Blocks) -> None:
+        """Add the endpoints to a page."""
+        answer: Schema = {"type": "object", "description": "What the model says"}
+        files = {name: _FILE | {"description": words} for name, words in _PICTURE_WORDS.items()}
+        _add(page, self.explain, _SENT | self._asked, {"answer": answer} | files)
+        _add(page, self.classify, _SENT | self._model, {"answer": answer})
+        _add(page, self.models, {}, {"models": {"type": "object", "description": "By name"}})
+
+    def explain(
+        self,
+        file: object,
+        model: object = None,
+        class_name: object = None,
+        contrast_with: object = None,
+        against: object = None,
+        method: object = None,
+        detail: object = None,
+        opacity: object = None,
+        colormap: object = None,
+        style: object = None,
+        threshold: object = None,
+        progress: gr.Progress = _PROGRESS,
+    ) -> list[Any]:
+        """Classify a chest X-ray and show where the score of a class comes from.
+
+        The answer names probabilities, the finding, its verdict (where the model is calibrated),
+        whether the image looks like those of the training (is_familiar), the question, and where
+        the map is hottest (peak_x, peak_y, in pixels of the X-ray). Pictures come as PNG: the
+        X-ray, the heat map, and the heat map over the X-ray. A heat map shows where the model
+        looked, not where the disease is. Not for clinical use.
+        """
+        arguments = {
+            "model": model,
+            "class_name": class_name,
+            "contrast_with": contrast_with,
+            "against": against,
+            "method": method,
+            "detail": detail,
+            "opacity": opacity,
+            "colormap": colormap,
+            "style": style,
+            "threshold": threshold,
+        }
+
+        def report(done: int, total: int) -> None:
+            progress(done / total)
+
+        try:
+            data = received(file, self._uploads)
+            made = self._answers.explain(data, checked(self._asked, arguments), report)
+            return [made.record, *self.pictures.put(made.pictures)]
+        except Exception as error:
+            raise gr.Error(told(error), print_exception=False) from None
+
+    def classify(self, file: object, model: object = None) -> dict[str, Any]:
+        """Classify a chest X-ray: probabilities, finding, verdict and out-of-distribution score.
+
+        Returns probabilities by class, the finding of the model's operating point and its verdict
+        (null where the model is not calibrated), is_familiar and ood_score: above 1 the image is
+        unlike those of the training, and the probabilities mean little. Not for clinical use.
+        """
+        try:
+            data = received(file, self._uploads)
+            return self._answers.classify(data, checked(self._model, {"model": model})["model"])
+        except Exception as error:
+            raise gr.Error(told(error), print_exception=False) from None
+
+    def models(self) -> dict[str, Any]:
+        """Name the models with their classes, the methods, details, colour maps and styles.
+
+        Of each model: its classes, whether several can be true at once, the details of its maps,
+        whether it is calibrated (has_verdict) and notices images unlike those of its training, and
+        what was assumed of it. Of each method: what it shows and whether it is slow.
+        """
+        return self._answers.models()
+
+
+_FILE: Schema = FileData.model_json_schema()
+_SENT: Schemas = {
+    "file": _FILE | {"description": "The chest X-ray: DICOM, PNG, JPEG, TIFF, BMP or WebP"}
+}
+
+
+def _add(page: gr.Blocks, answer: Callable[..., Any], takes: Schemas, returns: Schemas) -> None:
+    inputs = [Argument(schema.get("default"), schema, name) for name, schema in takes.items()]
+    outputs = [Argument(schema.get("default"), schema, name) for name, schema in returns.items()]
+    page.default_config.set_event_trigger([], answer, inputs, outputs, **_ALONE)

@@ -1,0 +1,216 @@
+"""The endpoints as tools of the Model Context Protocol, by its own SDK.
+
+Gradio can make tools of endpoints too; but it keeps the files that come with a call on disk, and
+writes records as Python's text. Here a call leaves nothing, and its record is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from inspect import getdoc
+from io import BytesIO
+from typing import Any
+
+import anyio.from_thread
+import anyio.to_thread
+import cv2
+import numpy as np
+from mcp import types
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from PIL import Image
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from cxr_gradcam.cam.perturbation_methods import Progress
+from cxr_gradcam.imaging.rendering import RGBImage
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.web.api.answers import Answers, told
+from cxr_gradcam.web.api.arguments import (
+    ArgumentError,
+    Schema,
+    Schemas,
+    checked,
+    file_schema,
+    model_schema,
+    question_schemas,
+    style_schemas,
+)
+from cxr_gradcam.web.api.endpoints import Endpoints
+from cxr_gradcam.web.api.files import received
+from cxr_gradcam.web.uploads import Uploads
+
+PATH = "/gradio_api/mcp"
+"""Where the tools are; it is Gradio's own place for them."""
+
+_MAX_WAITING = 16
+_PICTURES: Schemas = {
+    "pictures": {
+        "type": "array",
+        "items": {"type": "string", "enum": ["original", "heatmap", "overlay"]},
+        "default": ["overlay"],
+        "description": "Which pictures come back, as PNG.",
+    },
+    "longest_side": {
+        "type": "integer",
+        "minimum": 64,
+        "maximum": 4096,
+        "default": 1024,
+        "description": "Larger pictures are shrunk to so many pixels at their longer side.",
+    },
+}
+_INSTRUCTIONS = (
+    "Show what a classifier of chest X-rays sees, and where. Call `models` first: it names classes "
+    "and methods. A heat map shows where the model looked, not where the disease is. Not for "
+    "clinical use."
+)
+
+
+class Tools:
+    """The tools `explain`, `classify` and `models`, for one launch of a page.
+
+    Nothing of a call is kept.
+
+    Args:
+        models: by name, with Grad-CAM enabled.
+        answers: of these models.
+        uploads: where uploaded files wait.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Classifier], answers: Answers, uploads: Uploads
+    ) -> None:
+        self._answers, self._uploads = answers, uploads
+        self._turns = anyio.CapacityLimiter(1)
+        sent = file_schema() | model_schema(models)
+        self._schemas: dict[str, Schemas] = {
+            "explain": sent | question_schemas(models) | style_schemas() | _PICTURES,
+            "classify": sent,
+            "models": {},
+        }
+        self._server: Server[Any, Any] = Server("Chest X-ray viewer", instructions=_INSTRUCTIONS)
+        self._server.list_tools()(self._listed)  # type: ignore[no-untyped-call]
+        self._server.call_tool(validate_input=False)(self._called)
+        self._manager = StreamableHTTPSessionManager(self._server, stateless=True)
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where clients send their requests, each a session of its own."""
+        return [Route(path, self, methods=["POST"]) for path in (PATH, f"{PATH}/")]
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Serve the tools while the page runs."""
+        async with self._manager.run():
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._manager.handle_request(scope, receive, send)
+
+    async def _listed(self) -> list[types.Tool]:
+        return [
+            types.Tool(
+                name=name,
+                description=getdoc(getattr(Endpoints, name)),
+                inputSchema=_input_schema(schemas),
+                annotations=types.ToolAnnotations(readOnlyHint=True, openWorldHint=False),
+            )
+            for name, schemas in self._schemas.items()
+        ]
+
+    async def _called(
+        self, name: str, arguments: dict[str, Any]
+    ) -> tuple[list[types.ContentBlock], dict[str, Any]]:
+        progress = _progress_of(self._server)
+        self._check(name)
+        try:
+            asked = checked(self._schemas[name], arguments)
+            if name == "models":
+                return _content(self._answers.models(), [])
+            answer = partial(self._answer, name, asked, progress)
+            return await anyio.to_thread.run_sync(answer, limiter=self._turns)
+        except Exception as error:
+            raise ArgumentError(told(error)) from None
+
+    def _check(self, name: str) -> None:
+        if name not in self._schemas:
+            raise ArgumentError(f"There are the tools {', '.join(self._schemas)}.")
+        if self._turns.statistics().tasks_waiting >= _MAX_WAITING:
+            raise ArgumentError("Too many calls are waiting. Try again soon.")
+
+    def _answer(
+        self, name: str, asked: Mapping[str, Any], progress: Progress
+    ) -> tuple[list[types.ContentBlock], dict[str, Any]]:
+        data = received(asked["file"], self._uploads)
+        if name == "classify":
+            return _content(self._answers.classify(data, asked["model"]), [])
+        made = self._answers.explain(data, asked, progress)
+        wanted = [made.pictures[picture] for picture in asked["pictures"]]
+        return _content(made.record, [_shrunk(each, asked["longest_side"]) for each in wanted])
+
+
+def _input_schema(schemas: Schemas) -> dict[str, Any]:
+    required = [name for name, schema in schemas.items() if "default" not in schema]
+    return {
+        "type": "object",
+        "properties": {name: _without_null(schema) for name, schema in schemas.items()},
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _without_null(schema: Schema) -> Schema:
+    """Leave out a default that is no value of the argument's type."""
+    return {key: value for key, value in schema.items() if value is not None}
+
+
+def _content(
+    record: dict[str, Any], pictures: list[RGBImage]
+) -> tuple[list[types.ContentBlock], dict[str, Any]]:
+    """Return a record as text and as data, and pictures."""
+    text = types.TextContent(type="text", text=json.dumps(record))
+    return [text, *map(_image, pictures)], record
+
+
+def _image(picture: RGBImage) -> types.ImageContent:
+    packed = BytesIO()
+    Image.fromarray(picture).save(packed, "PNG")
+    data = b64encode(packed.getvalue()).decode("ascii")
+    return types.ImageContent(type="image", data=data, mimeType="image/png")
+
+
+def _shrunk(picture: RGBImage, longest_side: int) -> RGBImage:
+    height, width = picture.shape[:2]
+    scale = longest_side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _progress_of(server: Server[Any, Any]) -> Progress:
+    """Return what tells the client of the call how far it is, from the thread that answers it."""
+    context = server.request_context
+    token = None if context.meta is None else context.meta.progressToken
+    told_before = -1
+
+    def report(done: int, total: int) -> None:
+        nonlocal told_before
+        share = 100 * done // total
+        if token is not None and share > told_before:
+            told_before = share
+            send = partial(
+                context.session.send_progress_notification,
+                token,
+                share,
+                100,
+                related_request_id=str(context.request_id),
+            )
+            anyio.from_thread.run(send)
+
+    return report

@@ -1,0 +1,53 @@
+"""Pictures that wait to be fetched: for some minutes, and up to some bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxr_gradcam.web.api.files import PictureFiles
+
+PICTURE = {"overlay": np.zeros((4, 4, 3), np.uint8)}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_a_picture_goes_when_its_time_is_over(folder: Path) -> None:
+    async def run() -> None:
+        files = PictureFiles(seconds=0.05)
+        async with files.sweeping():
+            [described] = files.put(PICTURE)
+            assert Path(described["path"]).exists()
+            for _ in range(200):
+                if not any(folder.iterdir()):
+                    return
+                await asyncio.sleep(0.05)
+            pytest.fail("the picture is still there")
+
+    asyncio.run(run())
+
+
+def test_all_go_when_the_page_stops(folder: Path) -> None:
+    async def run() -> None:
+        files = PictureFiles()
+        async with files.sweeping():
+            files.put(PICTURE)
+            files.put(PICTURE)
+
+    asyncio.run(run())
+    assert not any(folder.iterdir())
+
+
+def test_the_oldest_go_first_where_there_is_no_room(folder: Path) -> None:
+    files = PictureFiles(max_bytes=1)
+    first, second = (files.put(PICTURE)[0]["path"] for _ in range(2))
+    assert not Path(first).exists()
+    assert Path(second).exists()
+    assert len([*folder.iterdir()]) == 1
