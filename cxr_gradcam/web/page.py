@@ -173,6 +173,7 @@ class Page(gr.Blocks):
             "middleware": [Middleware(SecurityHeaders)],
             "lifespan": running,
         }
+        self.mcp_server = mcp  # Gradio then names their address
         own = LAUNCH | {"app_kwargs": app, "mcp_server": False}
         return super().launch(*args, **(own | settings))
 

@@ -58,7 +58,7 @@ class Argument(Api, metaclass=OwnComponent):
     def example_payload(self) -> Any:  # noqa: ANN401 - as Gradio's own
         """Return what stands in the examples of the API view."""
         if "meta" in self._api_info.get("properties", {}):
-            return {"path": "chest.dcm", "meta": {"_type": "gradio.FileData"}}
+            return {"path": "chest.dcm", "url": "chest.dcm", "meta": {"_type": "gradio.FileData"}}
         return self.value
 
 

@@ -23,6 +23,8 @@ from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from PIL import Image
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -99,8 +101,12 @@ class Tools:
 
     @property
     def routes(self) -> list[Route]:
-        """Where clients send their requests, each a session of its own."""
-        return [Route(path, self, methods=["POST"]) for path in (PATH, f"{PATH}/")]
+        """Where clients send their requests, each a session of its own; and the tools in short.
+
+        The page's API view shows the tools by that list, and Hugging Face finds a Space's by it.
+        """
+        called = [Route(path, self, methods=["POST"]) for path in (PATH, f"{PATH}/")]
+        return [*called, Route(f"{PATH}/schema", self._described)]
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -113,6 +119,29 @@ class Tools:
         await self._manager.handle_request(scope, receive, send)
 
     async def _listed(self) -> list[types.Tool]:
+        return self._tools(self._server.request_context.request)
+
+    def _described(self, request: Request) -> JSONResponse:
+        """Answer as Gradio's own server of tools does."""
+        return JSONResponse(
+            [
+                {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "inputSchema": tool.inputSchema,
+                    "meta": {
+                        "file_data_present": "file" in tool.inputSchema["properties"],
+                        "mcp_type": "tool",
+                        "endpoint_name": tool.name,
+                    },
+                }
+                for tool in self._tools(request)
+            ]
+        )
+
+    def _tools(self, request: Request | None) -> list[types.Tool]:
+        """Return the tools, or those that an address with `?tools=` names."""
+        chosen = None if request is None else request.query_params.get("tools")
         return [
             types.Tool(
                 name=name,
@@ -121,6 +150,7 @@ class Tools:
                 annotations=types.ToolAnnotations(readOnlyHint=True, openWorldHint=False),
             )
             for name, schemas in self._schemas.items()
+            if chosen is None or name in chosen.split(",")
         ]
 
     async def _called(

@@ -84,6 +84,15 @@ def test_a_stranger_is_told_what_the_tools_do_and_take(running: Running) -> None
     assert tools["explain"].inputSchema["required"] == ["file"]
 
 
+def test_the_api_views_list_is_that_of_the_tools(running: Running) -> None:
+    address = f"{running.address}gradio_api/mcp"
+    shown = httpx.get(f"{address}/schema").json()
+    listed = in_session(running.address, lambda session: session.list_tools()).tools
+    assert [each["inputSchema"] for each in shown] == [tool.inputSchema for tool in listed]
+    chosen = httpx.get(f"{address}/schema?tools=classify").json()
+    assert [each["name"] for each in chosen] == ["classify"]
+
+
 def test_explain_gives_the_record_of_the_endpoint(
     call: Call, sent: str, client: Client, xray: Path
 ) -> None:
