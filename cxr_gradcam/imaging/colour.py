@@ -21,15 +21,22 @@ def luma(colours: NDArray[np.integer]) -> NDArray[np.float32]:
         >>> luma(np.array([[[100, 0, 0], [7, 7, 7]]], dtype=np.uint8)).round().tolist()
         [[30.0, 7.0]]
     """
-    rows, columns, _ = colours.shape
-    grey = np.empty((rows, columns), dtype=np.float32)
-    for block in row_blocks(rows, columns):
-        grey[block] = colours[block] @ _WEIGHTS
-    return grey
+    return (colours @ _WEIGHTS).astype(np.float32)
 
 
 def to_unit_range(values: NDArray[np.number], white: int) -> NDArray[np.float32]:
-    """Return values in [0, 1]; 1 stands for `white` and what rounding left above it."""
-    shown = values.astype(np.float32)
+    """Return values in [0, 1]; 1 stands for `white` and what rounding left above it.
+
+    Args:
+        values: (H, W), or whole numbers (H, W, 3) whose luma is meant.
+        white: what becomes 1.
+
+    Returns:
+        Grey values (H, W).
+    """
+    rows, columns = values.shape[:2]
+    shown = np.empty((rows, columns), np.float32)
+    for block in row_blocks(rows, columns):
+        shown[block] = luma(values[block]) if values.ndim == 3 else values[block]
     shown /= np.float32(white)
     return np.clip(shown, 0, 1, out=shown)

@@ -26,7 +26,8 @@ class Radiograph:
     """A single radiograph as it is displayed; immutable, so that threads may share it.
 
     Args:
-        pixels: Grey values (H, W), float32 in [0, 1], high = dense (bone is white); copied.
+        pixels: Grey values (H, W), float32 in [0, 1], high = dense (bone is white); copied,
+            unless it owns its memory and is read-only already.
         file_format: What it was read from: "PNG", "JPEG", "TIFF", "BMP", "WebP", "DICOM" or
             "array".
 
@@ -43,7 +44,9 @@ class Radiograph:
     file_format: str = "array"
 
     def __post_init__(self) -> None:
-        pixels = np.array(self.pixels, order="C")
+        pixels = self.pixels
+        if not _is_frozen(pixels):
+            pixels = np.array(pixels, order="C")
         if pixels.ndim != 2 or pixels.size == 0 or pixels.dtype != np.float32:
             raise RadiographError(
                 f"A radiograph is a float32 array (H, W) with at least one pixel; received "
@@ -57,6 +60,13 @@ class Radiograph:
             )
         pixels.setflags(write=False)
         object.__setattr__(self, "pixels", pixels)
+
+
+def _is_frozen(pixels: NDArray[np.float32]) -> bool:
+    if not isinstance(pixels, np.ndarray):
+        return False
+    flags = pixels.flags
+    return bool(flags.owndata and flags.c_contiguous and not flags.writeable)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from PIL.TiffImagePlugin import (
     TiffImageFile,
 )
 
-from cxr_gradcam.imaging.colour import luma, to_unit_range
-from cxr_gradcam.imaging.radiograph import RadiographError, check_size, full_scale
+from cxr_gradcam.imaging.colour import to_unit_range
+from cxr_gradcam.imaging.radiograph import RadiographError, check_size, full_scale, row_blocks
 
 _NEW_SUBFILE_TYPE, _ORIENTATION = 254, 274
 _MAX_PAGES = 16
@@ -43,11 +43,11 @@ def read_raster(image: ImageFile, data: bytes) -> Grey:
     check_size(image.height, image.width)
     if _is_deep_colour(image):
         return _grey_of_deep_colour(image, data)
-    upright = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
-        return _grey_of_8_bits(upright), 255
-    grey, white = _grey_of_many_bits(np.asarray(upright))
-    return (1 - grey if _is_white_zero(image) else grey), white
+        return _grey_of_8_bits(image), 255
+    grey, white = _grey_of_many_bits(np.asarray(image))
+    return (np.subtract(1, grey, out=grey) if _is_white_zero(image) else grey), white
 
 
 def _select_picture(image: ImageFile) -> None:
@@ -116,10 +116,10 @@ def _grey_of_deep_colour(image: ImageFile, data: bytes) -> Grey:
     # OpenCV turns the order of the colours round.
     brightest = int(colours[..., :3].max())
     white = full_scale(brightest)
-    grey = to_unit_range(luma(colours[..., 2::-1]), white)
-    alpha = colours[..., 3:]
-    if has_alpha and alpha.any():
-        grey *= to_unit_range(alpha[..., 0], full_scale(int(alpha.max())))
+    grey = to_unit_range(colours[..., 2::-1], white)
+    if has_alpha and (opaque := int(colours[..., 3].max())):
+        for block in row_blocks(*grey.shape):
+            grey[block] *= to_unit_range(colours[block][..., 3], full_scale(opaque))
     return _upright(grey, orientation), white
 
 
@@ -132,21 +132,32 @@ def _upright(grey: NDArray[np.float32], orientation: int) -> NDArray[np.float32]
 
 
 def _grey_of_8_bits(image: Image.Image) -> NDArray[np.float32]:
-    if image.has_transparency_data:
-        image = _on_black(image.convert("RGBA"))
-    return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
+    # An alpha channel that is zero everywhere was never filled in: every viewer would show nothing.
+    is_transparent = image.has_transparency_data and _alpha(image).getbbox() is not None
+    grey = np.empty((image.height, image.width), np.float32)
+    for block in row_blocks(*grey.shape):
+        rows = image.crop((0, block.start, image.width, min(block.stop, image.height)))
+        grey[block] = np.asarray(
+            (_on_black(rows) if is_transparent else _opaque(rows)).convert("L")
+        )
+    grey /= np.float32(255)
+    return grey
+
+
+def _alpha(image: Image.Image) -> Image.Image:
+    return image.convert("RGBA").getchannel("A")
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    return image.convert("RGB") if image.has_transparency_data else image
 
 
 def _on_black(image: Image.Image) -> Image.Image:
-    # An alpha channel that is zero everywhere was never filled in: every viewer would show nothing.
-    if not image.getchannel("A").getbbox():
-        return image.convert("RGB")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA"))
 
 
 def _grey_of_many_bits(values: NDArray[np.generic]) -> Grey:
-    grey = values.astype(np.float64)
-    low, high = float(grey.min()), float(grey.max())
+    low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
         raise RadiographError("The image holds values that are not finite. Save it again.")
     white = _FINEST
@@ -155,8 +166,11 @@ def _grey_of_many_bits(values: NDArray[np.generic]) -> Grey:
     elif values.dtype.kind != "f" and low >= 0 and high < 2**16:
         low, high = 0, full_scale(high)
         white = int(high)
-    # A constant image beyond these ranges has no contrast to show, and becomes 0.
-    return ((grey - low) / (high - low or 1)).astype(np.float32), white
+    grey = np.empty(values.shape, np.float32)
+    for block in row_blocks(*values.shape):
+        # A constant image beyond these ranges has no contrast to show, and becomes 0.
+        grey[block] = (values[block].astype(np.float64) - low) / (high - low or 1)
+    return grey, white
 
 
 def _is_white_zero(image: ImageFile) -> bool:

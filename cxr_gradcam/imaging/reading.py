@@ -8,6 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -113,7 +115,8 @@ def _read(data: bytes) -> tuple[Radiograph, Callable[[], StoredImage]]:
                 "Save it again, as PNG."
             ):
                 grey, white = read_raster(image_file(BytesIO(data)), data)
-                return Radiograph(grey, name), partial(from_grey, grey, white)
+                radiograph = _radiograph(grey, name)
+                return radiograph, partial(from_grey, radiograph.pixels, white)
     if is_bare_dicom(data):
         return _read_dicom(data)
     for signature, remedy in _OTHER_FILES:
@@ -141,7 +144,12 @@ def is_picture(data: bytes) -> bool:
 
 def _read_dicom(data: bytes) -> tuple[Radiograph, Callable[[], StoredImage]]:
     grey, stored = read_dicom_values(data)
-    return Radiograph(grey, "DICOM"), stored
+    return _radiograph(grey, "DICOM"), stored
+
+
+def _radiograph(grey: NDArray[np.float32], file_format: str) -> Radiograph:
+    grey.setflags(write=False)  # so that it need not be copied
+    return Radiograph(grey, file_format)
 
 
 def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.radiograph import row_blocks
 
 AS_SEEN: str = "As the model saw it"
 """What the first window is called."""
@@ -88,15 +88,30 @@ def from_grey(pixels: NDArray[np.float32], white: int) -> StoredImage:
         >>> from_grey(np.array([[0, 1]], np.float32), 4095).values.tolist()
         [[0, 4095]]
     """
-    values = as_unsigned(np.rint(pixels * np.float32(white)), white)
-    counts = np.bincount(values.ravel(), minlength=white + 1)
+    values = np.empty(pixels.shape, unsigned_type(white))
+    for block in row_blocks(*pixels.shape):
+        values[block] = np.rint(pixels[block] * np.float32(white))
+    counts = count_values(values, white)
     windows = (Window(AS_SEEN, 0, white), *further_windows(counts, is_inverted=False))
     return StoredImage(values, windows)
 
 
-def as_unsigned(values: NDArray[Any], greatest: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return whole numbers from 0 to `greatest` in as few bytes as they need."""
-    return values.astype(np.uint8) if greatest < 2**8 else values.astype(np.uint16)
+def unsigned_type(greatest: int) -> type[np.uint8] | type[np.uint16]:
+    """Return the smallest type of whole numbers from 0 to `greatest`."""
+    return np.uint8 if greatest < 2**8 else np.uint16
+
+
+def count_values(values: NDArray[np.unsignedinteger], greatest: int) -> NDArray[np.intp]:
+    """Return how often each value from 0 to `greatest` occurs.
+
+    Example:
+        >>> count_values(np.array([[0, 2, 2]], np.uint8), 3).tolist()
+        [1, 0, 2, 0]
+    """
+    counts = np.zeros(greatest + 1, np.intp)
+    for block in row_blocks(*values.shape):
+        counts += np.bincount(values[block].ravel(), minlength=greatest + 1)
+    return counts
 
 
 def further_windows(counts: Sequence[int] | NDArray[np.intp], *, is_inverted: bool) -> list[Window]:

@@ -19,7 +19,7 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from cxr_gradcam.imaging.colour import luma, to_unit_range
+from cxr_gradcam.imaging.colour import to_unit_range
 from cxr_gradcam.imaging.dicom.attributes import complete_bits, complete_kind
 from cxr_gradcam.imaging.dicom.elements import INVALID, hide_texts, refuse_element
 from cxr_gradcam.imaging.dicom.grey_scale import display
@@ -147,7 +147,7 @@ def _colour_as_grey(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np
     # The first sample of YBR_FULL is luma already (PS3.3 C.7.6.3.1.2).
     is_rgb = dataset.PhotometricInterpretation == "RGB"
     white = full_scale(int(stored.max()), int(dataset.BitsStored))
-    return to_unit_range(luma(stored) if is_rgb else stored[..., 0], white)
+    return to_unit_range(stored if is_rgb else stored[..., 0], white)
 
 
 def _parse(data: bytes) -> Dataset:

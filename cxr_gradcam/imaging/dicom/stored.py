@@ -24,14 +24,16 @@ from cxr_gradcam.imaging.dicom.values_of_interest import (
     values_of_interest,
 )
 from cxr_gradcam.imaging.quantization import WHITE, quantize
+from cxr_gradcam.imaging.radiograph import row_blocks
 from cxr_gradcam.imaging.stored_image import (
     AS_SEEN,
     PixelSpacing,
     StoredImage,
     Window,
-    as_unsigned,
+    count_values,
     from_grey,
     further_windows,
+    unsigned_type,
 )
 
 # PS3.3 C.7.6.1.1.1: up to three letters, such as L, F or HL
@@ -60,11 +62,13 @@ def stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredImage:
     if high - low >= MAX_LEVELS:
         return from_grey(display(stored, dataset), 2**16 - 1)
     levels = np.arange(low, high + 1).astype(stored.dtype)
-    values = as_unsigned(stored.astype(np.int64) - low, high - low)
+    values = np.empty(stored.shape, unsigned_type(high - low))
+    for block in row_blocks(*stored.shape):
+        values[block] = stored[block].astype(np.int64) - low
     slope, intercept = _straight_line(dataset) or (1.0, 0.0)
     return StoredImage(
         values=values,
-        windows=_all_windows(levels, np.bincount(values.ravel()), dataset),
+        windows=_all_windows(levels, count_values(values, high - low), dataset),
         slope=slope,
         offset=slope * low + intercept,
         is_inverted=dataset.PhotometricInterpretation == "MONOCHROME1",
