@@ -8,7 +8,7 @@ from cxr_gradcam.imaging.radiograph import row_blocks
 _WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 
-def luma(colours: NDArray[np.integer]) -> NDArray[np.float32]:
+def luma(colours: NDArray[np.number]) -> NDArray[np.float32]:
     """Return the luma of red, green and blue.
 
     Args:
@@ -21,7 +21,7 @@ def luma(colours: NDArray[np.integer]) -> NDArray[np.float32]:
         >>> luma(np.array([[[100, 0, 0], [7, 7, 7]]], dtype=np.uint8)).round().tolist()
         [[30.0, 7.0]]
     """
-    return (colours @ _WEIGHTS).astype(np.float32)
+    return np.asarray(colours @ _WEIGHTS, dtype=np.float32)
 
 
 def to_unit_range(values: NDArray[np.number], white: int) -> NDArray[np.float32]:

@@ -62,7 +62,7 @@ class Radiograph:
         object.__setattr__(self, "pixels", pixels)
 
 
-def _is_frozen(pixels: NDArray[np.float32]) -> bool:
+def _is_frozen(pixels: object) -> bool:
     if not isinstance(pixels, np.ndarray):
         return False
     flags = pixels.flags

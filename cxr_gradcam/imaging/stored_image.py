@@ -88,7 +88,7 @@ def from_grey(pixels: NDArray[np.float32], white: int) -> StoredImage:
         >>> from_grey(np.array([[0, 1]], np.float32), 4095).values.tolist()
         [[0, 4095]]
     """
-    values = np.empty(pixels.shape, unsigned_type(white))
+    values = room_for(pixels.shape, white)
     for block in row_blocks(*pixels.shape):
         values[block] = np.rint(pixels[block] * np.float32(white))
     counts = count_values(values, white)
@@ -96,9 +96,9 @@ def from_grey(pixels: NDArray[np.float32], white: int) -> StoredImage:
     return StoredImage(values, windows)
 
 
-def unsigned_type(greatest: int) -> type[np.uint8] | type[np.uint16]:
-    """Return the smallest type of whole numbers from 0 to `greatest`."""
-    return np.uint8 if greatest < 2**8 else np.uint16
+def room_for(shape: tuple[int, ...], greatest: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return an array, not yet filled, for whole numbers from 0 to `greatest` in few bytes."""
+    return np.empty(shape, np.uint8) if greatest < 2**8 else np.empty(shape, np.uint16)
 
 
 def count_values(values: NDArray[np.unsignedinteger], greatest: int) -> NDArray[np.intp]:

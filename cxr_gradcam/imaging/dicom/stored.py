@@ -33,7 +33,7 @@ from cxr_gradcam.imaging.stored_image import (
     count_values,
     from_grey,
     further_windows,
-    unsigned_type,
+    room_for,
 )
 
 # PS3.3 C.7.6.1.1.1: up to three letters, such as L, F or HL
@@ -62,7 +62,7 @@ def stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredImage:
     if high - low >= MAX_LEVELS:
         return from_grey(display(stored, dataset), 2**16 - 1)
     levels = np.arange(low, high + 1).astype(stored.dtype)
-    values = np.empty(stored.shape, unsigned_type(high - low))
+    values = room_for(stored.shape, high - low)
     for block in row_blocks(*stored.shape):
         values[block] = stored[block].astype(np.int64) - low
     slope, intercept = _straight_line(dataset) or (1.0, 0.0)
