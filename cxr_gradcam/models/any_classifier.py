@@ -18,6 +18,7 @@ from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.provenance import Provenance
 
 
 class CAM:
@@ -66,6 +67,7 @@ class CAM:
         self.detail: Mapping[str, tuple[str, ...]] = {"coarse": tuple(self.target_layers)}
         self.trained_on = ""
         self.assumptions: tuple[str, ...] = ()
+        self.provenance: Provenance | None = None
         scaled = _last_linear(model) if _is_scaled_xrv(model) else learnt.logits_layer
         self._logits_layer = (
             scaled

@@ -68,6 +68,11 @@ class Calibration:
     temperature: float = 1.0
     operating_point: OperatingPoint | None = None
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether anything was learnt."""
+        return self != Calibration()
+
     def probabilities(self, logits: Tensor, multi_label: bool = False) -> Tensor:
         """Turn logits (…, C) into calibrated probabilities.
 

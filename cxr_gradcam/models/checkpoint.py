@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from torch import Tensor
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.ood import OODDetector, from_header, to_header
 from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.provenance import RESNET50, file_sha256
 
 _HEADER = "cxr_gradcam"
 _HUB = "hf://"
@@ -39,6 +39,9 @@ class Checkpoint:
         training: what the weights were trained on and how, in words and figures.
         calibration: what was learnt about the logits from validation images.
         ood_detector: tells images unlike those of the training; None where there is none.
+        architecture: of the network: "resnet50" for ours, a name of torchvision, or "timm:NAME".
+        multi_label: whether several classes can be true at once; a single one always is on its own.
+        assumptions: what nobody said of these weights and was assumed, in words.
     """
 
     state_dict: Mapping[str, Tensor]
@@ -47,9 +50,14 @@ class Checkpoint:
     training: Mapping[str, Any] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
     ood_detector: OODDetector | None = None
+    architecture: str = RESNET50
+    multi_label: bool = False
+    assumptions: tuple[str, ...] = ()
 
 
-def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+def save_checkpoint(
+    path: str | os.PathLike[str], checkpoint: Checkpoint, *, exact: bool = False
+) -> None:
     """Write a checkpoint, convolution and linear weights in half precision.
 
     Vectors (biases, BatchNorm parameters and statistics) stay in float32: they weigh next to
@@ -59,14 +67,18 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     Args:
         path: the .safetensors file.
         checkpoint: what to write.
+        exact: use half precision only where that changes no value.
     """
     tensors = {
-        name: (tensor.half() if tensor.ndim > 1 else tensor).contiguous().cpu()
+        name: (_halved(tensor, exact=exact) if tensor.ndim > 1 else tensor).contiguous().cpu()
         for name, tensor in checkpoint.state_dict.items()
     }
     header = {
+        "architecture": checkpoint.architecture,
         "class_names": checkpoint.class_names,
+        "multi_label": checkpoint.multi_label or len(checkpoint.class_names) == 1,
         "preprocessing": asdict(checkpoint.preprocessing),
+        "assumptions": checkpoint.assumptions,
         "training": checkpoint.training,
         "calibration": asdict(checkpoint.calibration),
         # In the header, not among the tensors: older readers take every tensor for a weight.
@@ -122,22 +134,25 @@ def checksum(source: str | os.PathLike[str]) -> str:
         CheckpointError: the file cannot be fetched.
         OSError: it cannot be read.
     """
-    with locate(source).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(locate(source))
 
 
 def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> Checkpoint:
     how = header["preprocessing"]
     preprocessing = Preprocessing(how["size"], tuple(how["mean"]), tuple(how["std"]))
     names = tuple(header["class_names"])
-    ood_detector = header.get("gate")
+    ood_detector, training = header.get("gate"), header["training"]
     return Checkpoint(
         state_dict,
         names,
         preprocessing,
-        header["training"],
+        training,
         _calibration(header.get("calibration", {})),
         None if ood_detector is None else from_header(ood_detector),
+        # Files of earlier releases: the name of a network that was trained is with the training.
+        str(header.get("architecture") or training.get("network") or RESNET50),
+        bool(header.get("multi_label")) or len(names) == 1,
+        tuple(header.get("assumptions", ())),
     )
 
 
@@ -146,6 +161,13 @@ def _calibration(header: Mapping[str, Any]) -> Calibration:
     return Calibration(
         header.get("temperature", 1.0), None if point is None else OperatingPoint.of_bounds(**point)
     )
+
+
+def _halved(tensor: Tensor, *, exact: bool) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return tensor if exact and not torch.equal(half.to(tensor.dtype), tensor) else half
 
 
 def _full_precision(tensor: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.provenance import Provenance
 
 
 @runtime_checkable
@@ -28,6 +29,7 @@ class Classifier(Protocol):
             them "fine" and "finest".
         trained_on: the pictures that the weights were trained on, in words; "" where unknown.
         assumptions: what neither the weights nor who loaded them said, in words.
+        provenance: where the weights come from; None for a network that was not loaded here.
     """
 
     class_names: tuple[str, ...]
@@ -38,6 +40,7 @@ class Classifier(Protocol):
     detail: Mapping[str, tuple[str, ...]]
     trained_on: str
     assumptions: tuple[str, ...]
+    provenance: Provenance | None
 
     def prepare(self, radiograph: Radiograph) -> Tensor:
         """Return the network's input (1, channels, size, size), on its device."""

@@ -10,8 +10,14 @@ from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights
 
 from cxr_gradcam.bundled import bundled_checkpoint
-from cxr_gradcam.models.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from cxr_gradcam.models.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    locate,
+)
 from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.provenance import RESNET50, Provenance, name_of
 
 BUNDLED = "bundled"
 
@@ -30,6 +36,26 @@ def initial_weights(source: str | os.PathLike[str]) -> Checkpoint:
         state_dict = _download_imagenet(str(source))
         return Checkpoint(state_dict, (), Preprocessing())
     return load_checkpoint(bundled_checkpoint() if source == BUNDLED else source)
+
+
+def load_own(
+    source: str | os.PathLike[str] | None,
+) -> tuple[Checkpoint, Provenance]:
+    """Return a checkpoint of the package's own network, and where it comes from.
+
+    Args:
+        source: a .safetensors path or "hf://owner/name"; None for the bundled weights.
+
+    Raises:
+        CheckpointError: the file cannot be read or holds another network.
+    """
+    path = bundled_checkpoint() if source is None else locate(source)
+    checkpoint = load_checkpoint(path)
+    if checkpoint.architecture != RESNET50:
+        raise CheckpointError(
+            f"{path} holds a {checkpoint.architecture}, no ResNet50: load it with load_model"
+        )
+    return checkpoint, Provenance.of_file(path, RESNET50, name_of(source or path))
 
 
 def load_strictly(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:

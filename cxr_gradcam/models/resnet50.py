@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
-from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
@@ -25,13 +24,14 @@ from cxr_gradcam.cam.targets import ClassIdx, class_indices, target_weights
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.calibration import Calibration
-from cxr_gradcam.models.checkpoint import Checkpoint, load_checkpoint
+from cxr_gradcam.models.checkpoint import Checkpoint
 from cxr_gradcam.models.fast_trunk import FastTrunk
 from cxr_gradcam.models.gradcam_mode import GradCAMMode
 from cxr_gradcam.models.graph_pass import gradcam_in_graph
-from cxr_gradcam.models.initial_weights import BUNDLED, initial_weights, load_strictly
+from cxr_gradcam.models.initial_weights import BUNDLED, initial_weights, load_own, load_strictly
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.provenance import Provenance
 from cxr_gradcam.models.split_pass import SplitForwardPass
 from cxr_gradcam.models.stages import CONV3, DETAIL, STAGES, RunTrunk
 
@@ -59,7 +59,7 @@ class ResNet50FineTuned(GradCAMMode):
         calibration: what validation images taught about the logits, where the head is theirs.
         ood_detector: tells images unlike those of the training, or None. `gate` is its old name.
         multi_label: whether each logit is a probability of its own, as a single one is.
-        detail, assumptions: as in `Classifier`.
+        detail, assumptions, provenance: as in `Classifier`.
         fast: run the trunk by OpenVINO, or in lower precision, where a map is made without
             gradients for the caller and that is faster. The environment variable
             CXR_GRADCAM_FAST=0 switches it off everywhere.
@@ -89,6 +89,7 @@ class ResNet50FineTuned(GradCAMMode):
         self.trained_on = ""
         self.detail: Mapping[str, tuple[str, ...]] = DETAIL
         self.assumptions: tuple[str, ...] = ()
+        self.provenance: Provenance | None = None
         self.calibration = Calibration()
         self.ood_detector: OODDetector | None = None
         self.fast = False
@@ -124,10 +125,10 @@ class ResNet50FineTuned(GradCAMMode):
         Raises:
             CheckpointError: the file cannot be read or holds another network.
         """
-        checkpoint = load_checkpoint(bundled_checkpoint() if source is None else source)
+        checkpoint, provenance = load_own(source)
         model = cls(len(checkpoint.class_names), enable_gradcam=enable_gradcam, weights=None)
         model._load(checkpoint)
-        model.fast = fast
+        model.provenance, model.fast = provenance, fast
         return model.eval()
 
     def train(self, mode: bool = True) -> ResNet50FineTuned:
@@ -226,11 +227,6 @@ class ResNet50FineTuned(GradCAMMode):
 
     see = record  # the name of the releases up to 0.1
 
-    @property
-    def gate(self) -> OODDetector | None:
-        """The name of `ood_detector` in the releases up to 0.1."""
-        return self.ood_detector
-
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return pooled features (N, 2048) and logits (N, C) of images, as in eval mode."""
         head = self.resnet50.fc
@@ -292,7 +288,8 @@ class ResNet50FineTuned(GradCAMMode):
         self.trained_on = str(checkpoint.training.get("source", ""))
         state_dict = dict(checkpoint.state_dict)
         if len(checkpoint.class_names) == len(self.class_names):
-            self.class_names = checkpoint.class_names
+            self.class_names, self.multi_label = checkpoint.class_names, checkpoint.multi_label
+            self.assumptions = checkpoint.assumptions
             self.calibration = checkpoint.calibration
             self.ood_detector = checkpoint.ood_detector
         else:

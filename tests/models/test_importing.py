@@ -289,14 +289,16 @@ def test_libraries_are_asked_by_name(monkeypatch):
 
 def test_torchvision_by_name(monkeypatch):
     monkeypatch.setattr(
-        "cxr_gradcam.models.importing.loading.get_model", lambda name, **_: network(name)
+        "cxr_gradcam.models.importing.libraries.get_model", lambda name, **_: network(name, 1000)
     )
 
     loaded = load_model("torchvision:mobilenet_v3_small", input_size=SIZE)
 
     torch.testing.assert_close(
-        logits(loaded, images()), logits(network("mobilenet_v3_small"), images())
+        logits(loaded, images()), logits(network("mobilenet_v3_small", 1000), images())
     )
+    assert loaded.class_names[:2] == ("tench", "goldfish")
+    assert loaded.assumptions == ("one class at a time assumed",)
 
 
 def test_torchxrayvision_keeps_its_findings(monkeypatch):

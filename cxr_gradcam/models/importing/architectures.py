@@ -33,7 +33,8 @@ def build(state_dict: Mapping[str, Tensor], architecture: str | None) -> tuple[n
         CheckpointError: the weights fit no such network, or not wholly.
     """
     names = _candidates() if architecture is None else (architecture,)
-    versions = list(without_prefixes(state_dict))
+    weights = {key: tensor for key, tensor in state_dict.items() if not _counts(key)}
+    versions = list(without_prefixes(weights))
     if "_conv_stem.weight" in versions[-1]:
         names = _EFFICIENTNET_LITE if architecture is None else names
         versions = [_in_order(versions[-1], skeleton(name)[0]) for name in names]

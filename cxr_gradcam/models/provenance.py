@@ -1,0 +1,81 @@
+"""Where a model's weights come from: the one answer that tables, reports and DICOM results give."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+RESNET50 = "resnet50"
+"""The architecture of the package's own network."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a model's weights come from, as they were loaded.
+
+    Args:
+        name: of the file without folder and extension, or of the library's weights.
+        sha256: of the file or, where there is none, of the tensors; hexadecimal digits.
+        architecture: of the network: a name of torchvision, "timm:NAME", "torchxrayvision:NAME".
+        settings: how the weights are used, where their file does not say all of it; "" otherwise.
+    """
+
+    name: str
+    sha256: str
+    architecture: str = RESNET50
+    settings: str = ""
+
+    @property
+    def identity(self) -> str:
+        """64 hexadecimal digits: other weights, or the same used otherwise, have others."""
+        if not self.settings:
+            return self.sha256
+        return hashlib.sha256(f"{self.sha256} {self.settings}".encode()).hexdigest()
+
+    @classmethod
+    def of_file(cls, path: Path, architecture: str, name: str = "") -> Provenance:
+        """Describe the weights of a file.
+
+        Args:
+            path: the file.
+            architecture: of its network.
+            name: where it is not that of the file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return cls(name or name_of(path), file_sha256(path), architecture)
+
+    @classmethod
+    def of_tensors(cls, name: str, tensors: Mapping[str, Tensor], architecture: str) -> Provenance:
+        """Describe weights that no file of ours holds, as a library's."""
+        digest = hashlib.sha256()
+        for key in sorted(tensors):
+            tensor = tensors[key].detach().cpu().contiguous()
+            digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.numpy().tobytes())
+        return cls(name, digest.hexdigest(), architecture)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def name_of(source: str | os.PathLike[str]) -> str:
+    """Return the name of a file or repository, without folders and extensions of weights.
+
+    Example:
+        >>> name_of("runs/best.pth.tar"), name_of("hf://owner/chest")
+        ('best', 'chest')
+    """
+    name = Path(source).name
+    for suffix in (".tar", ".safetensors", ".pth", ".pt", ".ckpt", ".bin"):
+        name = name.removesuffix(suffix)
+    return name
