@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from cxr_gradcam.bundled import bundled_checkpoint
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.cli.options import FAILED, complain
+from cxr_gradcam.cli.weights import add_models, models_of
+from cxr_gradcam.imaging.radiograph import Radiograph
+from cxr_gradcam.models.checkpoint import checksum
+from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.page import Page
-from cxr_gradcam.web.start.options import parse
+from cxr_gradcam.web.start.options import add_options, check_options
 
-model = ResNet50FineTuned.from_checkpoint()
-model.record(torch.zeros(1, 3, model.preprocessing.size, model.preprocessing.size))  # warm up
-card = (Path(__file__).parent / "docs/model-card.md").read_text("utf-8")
-page = Page(model, card, bundled_checkpoint())
+
+def build_page(options: argparse.Namespace) -> Page:
+    """Return the page of the models that the options name, or else the environment.
+
+    Raises:
+        ValueError: a model cannot be loaded.
+    """
+    models = models_of(options, os.environ)
+    for model in models.values():
+        warm_up(model)
+    return Page(models, {name: card_of(model) for name, model in models.items()})
+
+
+def warm_up(model: Classifier) -> None:
+    """Build what is built at first use, before the first visitor waits for it."""
+    model.record(model.prepare(Radiograph(np.zeros((8, 8), np.float32))))
+
+
+def card_of(model: Classifier) -> str:
+    """Return the model card, which is of the bundled weights; "" for others."""
+    known = model.provenance
+    if known is None or known.settings or known.sha256 != checksum(bundled_checkpoint()):
+        return ""
+    return (Path(__file__).parent / "docs/model-card.md").read_text("utf-8")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Start the page, and serve it until the process is ended."""
+    parser = argparse.ArgumentParser(prog="app.py", description="Start the viewer in the browser.")
+    add_options(parser)
+    add_models(parser)
+    options = parser.parse_args(arguments)
+    try:
+        check_options(options)
+        page = build_page(options)
+    except ValueError as error:
+        complain(str(error))
+        return FAILED
+    page.launch(mcp=options.mcp)
+    return 0
+
 
 if __name__ == "__main__":
-    page.launch(mcp=parse().mcp)
+    sys.exit(main(sys.argv[1:]))

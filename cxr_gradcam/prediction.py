@@ -23,6 +23,8 @@ class Prediction:
         ood_score: how far the image is from those of the training, as a share of the bound: above
             1 it is out of distribution, and the probabilities mean little; None where the model
             has no detector.
+        is_calibrated: whether the probabilities were fitted to validation images.
+        assumptions: what nobody said of the weights and was assumed, as in `Classifier`.
     """
 
     probabilities: dict[str, float]
@@ -30,6 +32,8 @@ class Prediction:
     verdict: Verdict | None = None
     ood_score: float | None = None
     multi_label: bool = False
+    is_calibrated: bool = False
+    assumptions: tuple[str, ...] = ()
 
     @property
     def most_probable(self) -> str:
@@ -69,6 +73,8 @@ def predict(model: Classifier, forward_pass: ForwardPass, sample: int = 0) -> Pr
         None if point is None else point.verdict(probabilities[point.class_name]),
         _ood_score(model, forward_pass, sample),
         model.multi_label,
+        calibration.is_fitted,
+        model.assumptions,
     )
 
 

@@ -62,6 +62,7 @@ class HotCorner(ForwardPass):
 class FakeClassifier:
     class_names, multi_label = NAMES, False
     calibration, ood_detector = Calibration(), None
+    assumptions, provenance = (), None
 
 
 def test_a_hot_place_stays_in_its_place():

@@ -15,6 +15,8 @@ from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.models.checkpoint import checksum
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.models.provenance import Provenance
 
 MANUFACTURER = "cxr_gradcam"
 DISCLAIMER = "research, not for diagnosis"
@@ -30,11 +32,40 @@ class Algorithm:
         name: of the model.
         version: of the software.
         checksum: SHA-256 of the weights, in hexadecimal digits.
+        settings: as of `Provenance`.
     """
 
     name: str
     version: str
     checksum: str
+    settings: str = ""
+
+    @property
+    def identity(self) -> str:
+        """64 hexadecimal digits: other weights, or the same used otherwise, have others."""
+        return Provenance(self.name, self.checksum, settings=self.settings).identity
+
+    @classmethod
+    def of_model(cls, model: Classifier) -> Algorithm:
+        """Identify the weights that a model was loaded with.
+
+        Args:
+            model: of `load_model` or `ResNet50FineTuned.from_checkpoint`.
+
+        Raises:
+            ValueError: it was not loaded, and nobody knows which weights it has.
+        """
+        if model.provenance is None:
+            raise ValueError(
+                "a result names the weights that made it, and this network's are not known: load "
+                "them by load_model"
+            )
+        return cls.of_provenance(model.provenance)
+
+    @classmethod
+    def of_provenance(cls, known: Provenance) -> Algorithm:
+        """Identify weights by where they come from."""
+        return cls(known.name, software_version(), known.sha256, known.settings)
 
     @classmethod
     def of_weights(cls, source: str | os.PathLike[str] | None = None) -> Algorithm:
@@ -89,7 +120,7 @@ class Result:
         """
         question = json.dumps(asdict(self.explanation.question))
         image = str(self.header.SOPInstanceUID)
-        return derived_uid(image, self.algorithm.checksum, question, *what)
+        return derived_uid(image, self.algorithm.identity, question, *what)
 
     @property
     def title(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from highdicom.sr import (
     AlgorithmIdentification,
     CodeContentItem,
@@ -27,6 +29,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from cxr_gradcam.archive.identity import DISCLAIMER, MANUFACTURER, Result, derived_uid
 from cxr_gradcam.archive.images import quantity
 from cxr_gradcam.archive.objects import as_text, new_object
+from cxr_gradcam.prediction import Prediction
 
 REPORT_SERIES = 9002
 
@@ -150,9 +153,18 @@ def _algorithm(result: Result) -> AlgorithmIdentification:
             as_text(f"Method: {explanation.method}"),
             as_text(f"Map: {result.title}", 1024),
             as_text(f"Layers: {', '.join(explanation.layers)}", 1024),
+            *_caveats(explanation.prediction),
             f"Use: {DISCLAIMER}",
         ],
     )
+
+
+def _caveats(prediction: Prediction) -> Iterator[str]:
+    """Yield what the probabilities do not rest on."""
+    if not prediction.is_calibrated:
+        yield "Calibration: none"
+    if prediction.assumptions:
+        yield as_text(f"Assumed: {'; '.join(prediction.assumptions)}", 1024)
 
 
 def _explained_by(result: Result, evidence_map: Dataset) -> ImageContentItem:

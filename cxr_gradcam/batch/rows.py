@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.question import Question
 
 PROBABILITY = "probability_"
@@ -49,17 +50,37 @@ class Analysis:
         class_names: of the model.
         question: asked of each file.
         fast: whether the network may be run in lower precision.
+        settings: as of `Provenance`.
     """
 
     model: str
     class_names: tuple[str, ...]
     question: Question
     fast: bool = True
+    settings: str = ""
+
+    @classmethod
+    def of_model(cls, model: Classifier, question: Question, *, fast: bool = True) -> Analysis:
+        """Say what is asked of a loaded model.
+
+        Args:
+            model: of `load_model` or `ResNet50FineTuned.from_checkpoint`.
+            question: asked of each file.
+            fast: as above.
+
+        Raises:
+            ValueError: it was not loaded, and nobody knows which weights it has.
+        """
+        known = model.provenance
+        if known is None:
+            raise ValueError("a table names the weights behind it: load them by load_model")
+        return cls(known.sha256, model.class_names, question, fast, known.settings)
 
     @property
     def identity(self) -> str:
         """Sixteen hexadecimal digits: another model, question or precision has others."""
-        asked = json.dumps([self.model, asdict(self.question), self.fast])
+        settings = [self.settings] if self.settings else []
+        asked = json.dumps([self.model, asdict(self.question), self.fast, *settings])
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
     @property

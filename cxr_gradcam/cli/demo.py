@@ -9,67 +9,91 @@ import torch
 from rich.console import Console
 
 from cxr_gradcam.bundled import example_files
+from cxr_gradcam.cli.weights import add_model, model_of
 from cxr_gradcam.explanation import explain
+from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, three_panels
+from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.prediction import Prediction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: an example")
     parser.add_argument("--output", type=Path, default=Path("outputs/demo.png"), metavar="FIGURE")
+    add_model(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    run_demo(options.output, options.file)
+    run_demo(options.output, options.file, model_of(options))
     return 0
 
 
-def run_demo(output: Path, file: Path | None = None) -> None:
-    """Show what the model offers, step by step, and save a figure.
+def run_demo(
+    output: Path, file: Path | None = None, model: ResNet50FineTuned | CAM | None = None
+) -> None:
+    """Show what a model offers, step by step, and save a figure.
 
     Args:
         output: the figure to write; its suffix says the format.
         file: a radiograph; None for an example of the package.
+        model: None for the bundled weights.
 
     Raises:
         RadiographError: the file cannot be read.
         CheckpointError: the bundled weights cannot be read.
     """
-    say = Console(highlight=False).print
     radiograph = read_radiograph(file or example_files()[-1])
-    model = ResNet50FineTuned.from_checkpoint(enable_gradcam=False)
-    x = model.preprocessing.prepare(radiograph)
+    shown = ResNet50FineTuned.from_checkpoint() if model is None else model
+    if isinstance(shown, ResNet50FineTuned):
+        _show_module(shown, radiograph)
+    explanation = explain(shown, radiograph)
+    said = _percentages(explanation.prediction)
+    _say("Explained:", said, "- evidence", str(explanation.question))
+    figure = three_panels(
+        as_rgb(radiograph.pixels),
+        explanation.heatmap,
+        f"Evidence {explanation.question} ({said})",
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(output, dpi=150)
+    _say(f"Three panels saved as {output}")
 
+
+def _show_module(model: ResNet50FineTuned, radiograph: Radiograph) -> None:
+    """Show the steps of the PyTorch module: with Grad-CAM off, on, and as an overlay."""
+    x = model.prepare(radiograph)
+    model.disable_gradcam_mode()
     with torch.no_grad():
         logits = model(x)
-    say("1. Plain prediction:", _percentages(model, logits))
+    _say("1. Plain prediction: logits", _numbers(logits))
 
     model.enable_gradcam_mode()
     with torch.no_grad():
         logits, heatmap = model(x, return_gradcam=True)
-    say("2. Prediction with map:", _percentages(model, logits), f"- map {tuple(heatmap.shape)}")
+    _say("2. Prediction with map:", _numbers(logits), f"- map {tuple(heatmap.shape)}")
 
     pictures = model.get_gradcam_overlay(x, as_rgb(radiograph.pixels), alpha=0.5)
-    say("3. Overlay:", *(f"{picture.shape} {picture.dtype}" for picture in pictures or ()))
+    _say("3. Overlay:", *(f"{picture.shape} {picture.dtype}" for picture in pictures or ()))
 
     model.disable_gradcam_mode()
-    say("4. Grad-CAM off:", "overlay is", model.get_gradcam_overlay(x))
+    _say("4. Grad-CAM off:", "overlay is", model.get_gradcam_overlay(x))
     model.enable_gradcam_mode()
-    explanation = explain(model, radiograph)
-    say("   and on again: evidence", str(explanation.question))
-
-    title = f"Evidence {explanation.question} ({_percentages(model, logits)})"
-    figure = three_panels(as_rgb(radiograph.pixels), explanation.heatmap, title)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=150)
-    say(f"Three panels saved as {output}")
 
 
-def _percentages(model: ResNet50FineTuned, logits: torch.Tensor) -> str:
-    shares = logits[0].softmax(dim=0).tolist()
-    return ", ".join(
-        f"{name} {share:.1%}" for name, share in zip(model.class_names, shares, strict=True)
-    )
+def _say(*words: object) -> None:
+    Console(highlight=False).print(*words)
+
+
+def _numbers(logits: torch.Tensor) -> str:
+    return ", ".join(f"{value:.2f}" for value in logits[0].tolist())
+
+
+def _percentages(prediction: Prediction) -> str:
+    names = sorted(prediction.probabilities, key=prediction.probabilities.__getitem__)[::-1][:5]
+    said = ", ".join(f"{name} {prediction.probabilities[name]:.1%}" for name in names)
+    more = len(prediction.probabilities) - len(names)
+    return said + (f" and {more} more" if more else "")

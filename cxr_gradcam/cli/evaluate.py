@@ -11,17 +11,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.cli.options import (
     DATA_HELP,
     READS_HELP,
     add_json,
     add_patient_pattern,
-    add_weights,
 )
+from cxr_gradcam.cli.weights import add_model, model_of, sources_are_named
 from cxr_gradcam.evaluation.intervals import as_text
-from cxr_gradcam.models.checkpoint import checksum
+from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+
+_OF_RESNET50 = ("sanity", "outliers")
 
 GROUPS_A_TABLE = 3
 """As many as a terminal of 80 characters shows whole."""
@@ -78,15 +79,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of --localisation: cut-outs of lungs, in which the maps of DATA should stay",
     )
     add_patient_pattern(parser)
-    add_weights(parser)
+    add_model(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    weights, data = _weights_and_folders(options)
-    model = ResNet50FineTuned.from_checkpoint(weights)
-    origin = {"weights_sha256": checksum(weights)}
+    options.weights, data = _weights_and_folders(options)
+    model = model_of(options)
+    origin = _origin(model)
     if options.study is not None:
         return _show_study(origin | _study(model, data, options), as_json=options.json)
     if not data:
@@ -102,18 +103,25 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _weights_and_folders(options: argparse.Namespace) -> tuple[str | Path, list[Path]]:
+def _weights_and_folders(options: argparse.Namespace) -> tuple[str | None, list[Path]]:
     """Take a first argument that names weights for them."""
     weights, data = options.weights, options.data
-    if weights is None and data and data[0].startswith("hf://") | data[0].endswith(".safetensors"):
+    if weights is None and sources_are_named(data):
         weights, *data = data
-    return weights or bundled_checkpoint(), [Path(folder) for folder in data]
+    return weights, [Path(folder) for folder in data]
+
+
+def _origin(model: Classifier) -> dict[str, Any]:
+    """Say which weights were measured, and what was assumed of them."""
+    known = model.provenance
+    origin: dict[str, Any] = {"weights_sha256": known.sha256 if known else None}
+    return origin | ({"assumptions": list(model.assumptions)} if model.assumptions else {})
 
 
 def _summary(
-    model: ResNet50FineTuned,
+    model: Classifier,
     data: list[Path],
-    origin: dict[str, str],
+    origin: dict[str, Any],
     options: argparse.Namespace,
 ) -> dict[str, Any]:
     from cxr_gradcam.data.films import Selection
@@ -129,9 +137,9 @@ def _summary(
     return summary
 
 
-def _study(
-    model: ResNet50FineTuned, data: list[Path], options: argparse.Namespace
-) -> dict[str, Any]:
+def _study(model: Classifier, data: list[Path], options: argparse.Namespace) -> dict[str, Any]:
+    if options.study in _OF_RESNET50 and not isinstance(model, ResNet50FineTuned):
+        raise ValueError(f"--{options.study} knows the layers of a ResNet50 only")
     if options.count < 1:
         raise ValueError(f"--count {options.count}: one X-ray at least is needed")
     if options.study in ("outliers", "shortcuts") and not data:

@@ -14,25 +14,23 @@ from cxr_gradcam.batch.remote import is_uri
 from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.batch.table import Table
-from cxr_gradcam.bundled import bundled_checkpoint
-from cxr_gradcam.cli.explain_cluster import add_cluster, check_cluster, on_cluster
-from cxr_gradcam.cli.explain_inputs import add_inputs, sources_of
-from cxr_gradcam.cli.explain_page import add_report, check_report, reports
-from cxr_gradcam.cli.explain_question import add_question, question_of
-from cxr_gradcam.cli.explain_reports import Counts, report
+from cxr_gradcam.cli.explaining.cluster import add_cluster, check_cluster, on_cluster
+from cxr_gradcam.cli.explaining.inputs import add_inputs, sources_of
+from cxr_gradcam.cli.explaining.page import add_report, check_report, reports
+from cxr_gradcam.cli.explaining.question import add_question, check_question, question_of
+from cxr_gradcam.cli.explaining.reports import Counts, report
 from cxr_gradcam.cli.options import (
     FAILED,
     FAILED_SOME,
     INTERRUPTED,
     add_json,
-    add_weights,
     complain,
     require_archive,
 )
 from cxr_gradcam.cli.progress import files_progress, step_progress
+from cxr_gradcam.cli.weights import add_model, model_of
 from cxr_gradcam.imaging.rendering import COLORMAPS
-from cxr_gradcam.models.checkpoint import checksum
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.question import Question
 
 
@@ -49,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="OpenVINO or lower precision where that is faster",
     )
-    add_weights(parser)
+    add_model(parser)
     add_json(parser)
 
 
@@ -95,9 +93,10 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("--dicom saves results as files: name a folder by --output")
     check_report(options)
     check_cluster(options)
-    question = question_of(options)
+    check_question(options)
     sources = sources_of(options)
-    model = ResNet50FineTuned.from_checkpoint(options.weights, fast=options.fast)
+    model = model_of(options, fast=options.fast)
+    question = question_of(options, model)
     with ExitStack() as stack:
         table = None
         if options.table is not None:
@@ -108,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
             records = explain_files(
                 model,
                 sources,
-                _pictures(options),
+                _pictures(options, model),
                 question,
                 table=table,
                 progress=stack.enter_context(step_progress(question.method)),
@@ -116,28 +115,27 @@ def run(options: argparse.Namespace) -> int:
         return _report_all(records, sources, options)
 
 
-def _table(options: argparse.Namespace, model: ResNet50FineTuned, question: Question) -> Table:
-    weights = bundled_checkpoint() if options.weights is None else options.weights
-    analysis = Analysis(checksum(weights), model.class_names, question, options.fast)
+def _table(options: argparse.Namespace, model: Classifier, question: Question) -> Table:
+    analysis = Analysis.of_model(model, question, fast=options.fast)
     return Table(options.table, analysis, with_outputs=options.output is not None)
 
 
-def _pictures(options: argparse.Namespace) -> Pictures | None:
+def _pictures(options: argparse.Namespace, model: Classifier) -> Pictures | None:
     if options.output is None:
         return None
-    also = [_dicom_results(options)] if options.dicom else []
-    also += [] if options.report is None else [reports(options)]
+    also = [_dicom_results(options, model)] if options.dicom else []
+    also += [] if options.report is None else [reports(options, model)]
     return Pictures(
         options.output, options.alpha, options.colormap, options.style, options.threshold, also
     )
 
 
-def _dicom_results(options: argparse.Namespace) -> Export:
+def _dicom_results(options: argparse.Namespace, model: Classifier) -> Export:
     require_archive()
     from cxr_gradcam.archive.identity import Algorithm
     from cxr_gradcam.archive.results import write_results
 
-    algorithm = Algorithm.of_weights(options.weights)
+    algorithm = Algorithm.of_model(model)
 
     def write(drawn: Drawn) -> dict[str, Path]:
         made = write_results(

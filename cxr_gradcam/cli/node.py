@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.cli.options import FAILED_SOME, add_weights, require_archive
+from cxr_gradcam.cli.options import FAILED_SOME, require_archive
+from cxr_gradcam.cli.weights import add_model, model_of
 from cxr_gradcam.explanation import examine
 from cxr_gradcam.imaging.radiograph import Radiograph
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST
+from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST, layers_of
 from cxr_gradcam.question import Question, find_class
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: the predicted")
     parser.add_argument("--method", choices=METHODS, default="gradcam", metavar="NAME")
     parser.add_argument(
-        "--detail", choices=DETAIL, default=SHOWN_FIRST, help="default: %(default)s"
+        "--detail", choices=DETAIL, help=f"default: {SHOWN_FIRST}, where the model has it"
     )
     parser.add_argument(
         "--health", type=float, default=60, metavar="SECONDS", help="between two lines of counters"
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--once", action="store_true", help="end when something came and all is answered"
     )
-    add_weights(parser)
+    add_model(parser)
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
@@ -156,13 +156,14 @@ def _answer(options: argparse.Namespace) -> tuple[Answer, str]:
     from cxr_gradcam.archive.answering import answer_with
     from cxr_gradcam.archive.identity import Algorithm
 
-    model = ResNet50FineTuned.from_checkpoint(options.weights)
-    algorithm = Algorithm.of_weights(options.weights)
-    question = Question(options.class_name, options.method, layers=DETAIL[options.detail])
+    model = model_of(options)
+    algorithm = Algorithm.of_model(model)
+    layers = layers_of(model.detail, options.detail)
+    question = Question(options.class_name, options.method, layers=layers)
     if question.class_name is not None:
         find_class(model.class_names, question.class_name)
     examine(model, Radiograph(np.zeros((8, 8), np.float32)))  # what is built at first use
-    return answer_with(model, algorithm, question), f"{algorithm.checksum} {question!r}"
+    return answer_with(model, algorithm, question), f"{algorithm.identity} {question!r}"
 
 
 def _destination(options: argparse.Namespace) -> Destination:

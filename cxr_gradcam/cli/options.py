@@ -78,13 +78,6 @@ def add_patient_pattern(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_weights(parser: argparse.ArgumentParser) -> None:
-    """Add the weights that a command works with."""
-    parser.add_argument(
-        "--weights", metavar="SOURCE", help="a .safetensors file or hf://owner/name"
-    )
-
-
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the choice of JSON."""
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -14,7 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_sources(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
-    parser.add_argument("--weights", metavar="SOURCE", help="start from these, not from random")
+    parser.add_argument(
+        "--weights",
+        "--model",
+        metavar="SOURCE",
+        help="start from these, not from random: bundled, torchvision's IMAGENET1K_V1 or _V2, "
+        "a file, or hf://owner/name",
+    )
     parser.add_argument(
         "--network", metavar="NAME", help="timm:NAME or torchvision:NAME, instead of the ResNet50"
     )

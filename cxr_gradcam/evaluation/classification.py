@@ -22,6 +22,7 @@ from cxr_gradcam.evaluation.intervals import with_intervals
 from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
+from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.question import find_class
 
@@ -41,6 +42,7 @@ class Predictions:
         patients, sources, kinds: (N,) names; the kind is "bacteria", "virus" or "".
         calibration: of the model.
         reads: N rows about them; empty where no table was given.
+        multi_label: whether each class is true or false on its own.
     """
 
     class_names: tuple[str, ...]
@@ -51,6 +53,7 @@ class Predictions:
     kinds: NDArray[np.str_]
     calibration: Calibration
     reads: Sequence[Read] = ()
+    multi_label: bool = False
 
     @property
     def findings(self) -> list[str]:
@@ -58,14 +61,15 @@ class Predictions:
         point = self.calibration.operating_point
         if point is not None:
             return [point.class_name]
-        return list(self.class_names[1:] if len(self.class_names) == 2 else self.class_names)
+        of_two = len(self.class_names) == 2 and not self.multi_label
+        return list(self.class_names[1:] if of_two else self.class_names)
 
     def threshold(self, finding: str) -> float | None:
         """From which probability the finding is called; None where the largest one is."""
         point = self.calibration.operating_point
         if point is not None and point.class_name == finding:
             return point.threshold
-        return 0.5 if len(self.class_names) == 2 else None
+        return 0.5 if len(self.class_names) == 2 or self.multi_label else None
 
     @property
     def is_other(self) -> NDArray[np.bool_]:
@@ -77,13 +81,13 @@ class Predictions:
     def cases(self, finding: str) -> BinaryPredictions:
         """Look at one finding against all else."""
         index = self.class_names.index(finding)
-        probabilities = self.calibration.probabilities(self.logits).numpy()
+        probabilities = self.calibration.probabilities(self.logits, self.multi_label).numpy()
         threshold = self.threshold(finding)
         if threshold is None:
             called = probabilities.argmax(axis=1) == index
         else:
             called = probabilities[:, index] >= threshold
-        uncalibrated = self.logits.softmax(dim=1).numpy()[:, index]
+        uncalibrated = Calibration().probabilities(self.logits, self.multi_label).numpy()[:, index]
         actual = self.labels == index
         return BinaryPredictions(
             actual, called, probabilities[:, index], uncalibrated, self.patients
@@ -91,7 +95,7 @@ class Predictions:
 
 
 def evaluate(
-    model: ResNet50FineTuned,
+    model: Classifier,
     data: Sequence[Path],
     patient_pattern: str = PATIENT_PATTERN,
     *,
@@ -119,7 +123,7 @@ def evaluate(
     return summarize(predict(model, Selection(data, reads, only, patient_pattern)))
 
 
-def predict(model: ResNet50FineTuned, selection: Selection) -> Predictions:
+def predict(model: Classifier, selection: Selection) -> Predictions:
     """Let a model classify the radiographs of a selection, in full precision.
 
     Raises:
@@ -137,6 +141,7 @@ def predict(model: ResNet50FineTuned, selection: Selection) -> Predictions:
         np.array([film.kind for film in films]),
         model.calibration,
         [film.read for film in films] if selection.reads else (),
+        model.multi_label,
     )
 
 
@@ -225,7 +230,7 @@ def _source_auc(predictions: Predictions, cases: BinaryPredictions) -> dict[str,
 
 
 def logits_of(
-    model: ResNet50FineTuned, paths: Sequence[Path], change: Callable[[Grey], Grey] | None = None
+    model: Classifier, paths: Sequence[Path], change: Callable[[Grey], Grey] | None = None
 ) -> Tensor:
     """Let a model classify files, in full precision and in eval mode.
 
@@ -240,14 +245,20 @@ def logits_of(
     Raises:
         RadiographError: a picture that cannot be read.
     """
-    device = next(model.parameters()).device
     starts = range(0, len(paths), BATCH_SIZE)
     logits = []
-    with evaluating(model), torch.inference_mode():
-        for start in track(starts, "evaluating", console=Console(stderr=True), transient=True):
-            batch = [read_listed(str(path)) for path in paths[start : start + BATCH_SIZE]]
-            if change is not None:
-                batch = [Radiograph(change(each.pixels)) for each in batch]
-            inputs = torch.cat([model.preprocessing.prepare(each) for each in batch])
-            logits.append(model(inputs.to(device)).float().cpu())
+    for start in track(starts, "evaluating", console=Console(stderr=True), transient=True):
+        batch = [read_listed(str(path)) for path in paths[start : start + BATCH_SIZE]]
+        if change is not None:
+            batch = [Radiograph(change(each.pixels)) for each in batch]
+        inputs = torch.cat([model.prepare(each) for each in batch])
+        logits.append(_classify(model, inputs).float().cpu())
     return torch.cat(logits)
+
+
+def _classify(model: Classifier, inputs: Tensor) -> Tensor:
+    if not isinstance(model, ResNet50FineTuned):
+        with torch.no_grad():
+            return model.record(inputs).logits
+    with evaluating(model), torch.inference_mode():  # a recorded pass may be the fast one
+        return model(inputs)  # type: ignore[no-any-return]

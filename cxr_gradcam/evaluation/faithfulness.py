@@ -24,7 +24,7 @@ from cxr_gradcam.data.cases import some_radiographs
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
 from cxr_gradcam.evaluation.localization import random_map
 from cxr_gradcam.imaging.radiograph import Radiograph
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.classifier import Classifier
 
 STEPS = 16
 """Of deletion and insertion: each moves as many pixels."""
@@ -32,7 +32,7 @@ BLUR = 0.05
 """Standard deviation of the blur that insertion begins with, as a share of the side."""
 
 
-def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[str, Any]:
+def study(model: Classifier, data: Sequence[Path], count: int) -> dict[str, Any]:
     """Study whether the pixels that a map marks are those that the answer rests on.
 
     Args:
@@ -60,7 +60,7 @@ def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[st
 
 
 def measure_faithfulness(
-    model: ResNet50FineTuned, radiographs: Sequence[Radiograph]
+    model: Classifier, radiographs: Sequence[Radiograph]
 ) -> list[dict[str, Any]]:
     """Measure deletion and insertion for the quick methods, and for chance.
 
@@ -122,7 +122,7 @@ def _order(forward_pass: ForwardPass, method: str, class_idx: int, number: int) 
 
 
 def _areas(
-    model: ResNet50FineTuned, forward_pass: ForwardPass, order: NDArray[np.intp], class_idx: int
+    model: Classifier, forward_pass: ForwardPass, order: NDArray[np.intp], class_idx: int
 ) -> tuple[float, float]:
     deletion, insertion = (
         model.calibration.probabilities(forward_pass.forward(images), model.multi_label)[

@@ -21,8 +21,7 @@ from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.data.cases import Case, lung_cases, phantom_cases, read_boxes
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
 from cxr_gradcam.explanation import examine
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.models.stages import DETAIL
+from cxr_gradcam.models.classifier import Classifier
 
 THRESHOLD = 0.5
 """Of the map's maximum: above it a pixel counts as found."""
@@ -34,7 +33,7 @@ Mask = NDArray[np.bool_]
 
 
 def study(
-    model: ResNet50FineTuned,
+    model: Classifier,
     count: int,
     boxes: Path | None = None,
     images: Path | None = None,
@@ -84,7 +83,7 @@ def study(
 
 
 def measure_localization(
-    model: ResNet50FineTuned, finding: str, cases: Sequence[Case]
+    model: Classifier, finding: str, cases: Sequence[Case]
 ) -> list[dict[str, Any]]:
     """Measure every method at every detail, a fixed guess and chance.
 
@@ -149,11 +148,12 @@ def random_map(shape: tuple[int, int], seed: int) -> Map:
 
 
 def _maps(
-    model: ResNet50FineTuned, finding: str, case: Case, *, slow: bool
+    model: Classifier, finding: str, case: Case, *, slow: bool
 ) -> Iterator[tuple[tuple[str, str], Map]]:
-    examination = examine(model, case.radiograph, DETAIL["finest"])
+    known = model.detail
+    examination = examine(model, case.radiograph, max(known.values(), key=len))
     for method in METHODS:
-        details = DETAIL if method in QUICK_METHODS else {"coarse": DETAIL["coarse"]}
+        details = known if method in QUICK_METHODS else {"coarse": known["coarse"]}
         if method not in QUICK_METHODS and not slow:
             continue
         for detail, layers in details.items():

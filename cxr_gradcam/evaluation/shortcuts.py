@@ -22,7 +22,7 @@ from cxr_gradcam.data.reads import AGE_GROUPS
 from cxr_gradcam.evaluation.classification import Grey, logits_of
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, Estimate, mean_intervals, with_intervals
 from cxr_gradcam.evaluation.metrics import weighted_auc
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.question import find_class
 
 BORDER = 0.06
@@ -34,7 +34,7 @@ SMALL = 112
 
 
 def study(
-    model: ResNet50FineTuned,
+    model: Classifier,
     data: Sequence[Path],
     count: int,
     reads: Sequence[Path] = (),
@@ -69,7 +69,7 @@ def study(
     }
 
 
-def healthy_films(model: ResNet50FineTuned, selection: Selection, count: int) -> list[Film]:
+def healthy_films(model: Classifier, selection: Selection, count: int) -> list[Film]:
     """List radiographs without the finding, spread evenly over each source.
 
     Args:
@@ -92,7 +92,7 @@ def healthy_films(model: ResNet50FineTuned, selection: Selection, count: int) ->
     return chosen
 
 
-def measure_shortcuts(model: ResNet50FineTuned, films: Sequence[Film]) -> list[dict[str, Any]]:
+def measure_shortcuts(model: Classifier, films: Sequence[Film]) -> list[dict[str, Any]]:
     """Measure what the probability of the finding tells besides it.
 
     Args:
@@ -168,7 +168,7 @@ def marked(pixels: Grey) -> Grey:
 
 
 def _finding(
-    model: ResNet50FineTuned,
+    model: Classifier,
     paths: Sequence[Path],
     change: Callable[[Grey], Grey] | None = None,
 ) -> NDArray[np.floating]:

@@ -121,6 +121,15 @@ def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
         ) from None
 
 
+def is_ours(path: Path) -> bool:
+    """Return whether a file has a header of `save_checkpoint`."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _HEADER in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def checksum(source: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a checkpoint's file: figures say by it which weights they are of.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,31 @@ DETAIL = {
 
 SHOWN_FIRST = "fine"
 """The detail that app and command line begin with: its maps overlap lesions best."""
+
+
+def layers_of(
+    detail: Mapping[str, tuple[str, ...]], wanted: str | None, otherwise: str = SHOWN_FIRST
+) -> tuple[str, ...]:
+    """Return the layers of a map by the detail that is wanted.
+
+    Args:
+        detail: of a `Classifier`.
+        wanted: a name of it; None for `otherwise` where the model has it, else its first.
+        otherwise: as said.
+
+    Raises:
+        ValueError: the model's maps have no such detail.
+
+    Example:
+        >>> layers_of({"coarse": ("features",)}, None)
+        ('features',)
+    """
+    if wanted is None:
+        return detail[otherwise if otherwise in detail else next(iter(detail))]
+    if wanted not in detail:
+        raise ValueError(f"maps of this model are {', '.join(detail)}; there is no {wanted} one")
+    return detail[wanted]
+
 
 SHORTCUT = "shortcut"
 """What runs beside the last convolution, and is added to it behind the trunk."""

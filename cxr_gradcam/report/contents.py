@@ -106,6 +106,10 @@ class Report:
         yield "Probabilities", _probabilities(explanation.probabilities)
         if explanation.verdict is not None:
             yield "Verdict", f"{explanation.finding} {explanation.verdict}"
+        if not explanation.prediction.is_calibrated:
+            yield "Calibration", "none: the percentages are no probabilities of disease"
+        if explanation.prediction.assumptions:
+            yield "Assumed", "; ".join(explanation.prediction.assumptions)
         yield "This X-ray", f"{_FAMILIAR[explanation.is_familiar]}; {width} by {height} pixels"
         yield "Question", f"evidence {explanation.question}" if method.needs_class else "any class"
         yield "Method", f"{method.label}: {method.summary}"

@@ -11,7 +11,9 @@ from typing import Any
 
 from cxr_gradcam.bundled import assets, bundled_checkpoint
 from cxr_gradcam.models.checkpoint import checksum
+from cxr_gradcam.models.classifier import Classifier
 
+UNKNOWN = "a network that was not loaded from a file"
 _METRICS = ("auc", "sensitivity", "specificity")
 
 
@@ -45,6 +47,15 @@ class ReportedModel:
     name: str
     checksum: str = ""
     measured: tuple[Measured, ...] = ()
+
+    @classmethod
+    def of_model(cls, model: Classifier) -> ReportedModel:
+        """Describe a model, by the weights that it was loaded with."""
+        known = model.provenance
+        if known is None:
+            return cls(UNKNOWN)
+        measured = () if known.settings else tuple(_measured(known.sha256))
+        return cls(known.name, known.sha256, measured)
 
     @classmethod
     def of_weights(cls, source: str | os.PathLike[str] | None = None) -> ReportedModel:

@@ -14,13 +14,16 @@ def record(explanation: Explanation) -> dict[str, Any]:
         explanation: of any model.
 
     Returns:
-        {"predicted_class", "probabilities", "finding", "verdict", "is_familiar", "class_name",
-        "method", "contrast_with", "against", "layers"}; names as the model has them.
+        {"predicted_class", "probabilities", "is_calibrated", "assumptions", "finding", "verdict",
+        "is_familiar", "class_name", "method", "contrast_with", "against", "layers"}; names as the
+        model has them.
     """
     question, prediction = explanation.question, explanation.prediction
     return {
         "predicted_class": prediction.predicted_class,
         "probabilities": prediction.probabilities,
+        "is_calibrated": prediction.is_calibrated,
+        "assumptions": list(prediction.assumptions),
         "finding": prediction.finding,
         "verdict": prediction.verdict,
         "is_familiar": prediction.is_familiar,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cxr_gradcam.data.dataset import PHANTOM_CLASSES, LabelledImages, load, sampling_weights
 from cxr_gradcam.data.split import Doubt, Sources, Split, split_by_patient
+from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.calibration import Calibration, Verdict
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
@@ -19,6 +20,7 @@ from cxr_gradcam.models.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from cxr_gradcam.models.importing import load_model
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.training.appearance import mix_appearance
@@ -85,7 +87,12 @@ def calibrate(
     split = split.only(split.held_out | _drawn(split, seed))
     phantoms = PHANTOMS if split.class_names == PHANTOM_CLASSES else 0
     training, validation = load(split, stored.preprocessing.size, phantoms, 0.0)
-    model = ResNet50FineTuned.from_checkpoint(checkpoint)
+    model = load_model(checkpoint)
+    if model.multi_label:
+        raise ValueError(
+            f"{checkpoint} finds several things at once: temperature and operating point are "
+            "fitted to classes of which one is true"
+        )
     calibration, features, verdicts = fit_calibration(model, validation, split)
     sources_of = validation.source_of[: len(features)]
     detector = _fit_detector(model, training, features, sources_of)
@@ -125,7 +132,7 @@ def _drawn(split: Split, seed: int) -> Tensor:
 
 
 def _fit_detector(
-    model: ResNet50FineTuned, training: LabelledImages, validation: Tensor, source_of: Tensor
+    model: ResNet50FineTuned | CAM, training: LabelledImages, validation: Tensor, source_of: Tensor
 ) -> OODDetector:
     """Fit the detector to training images; the validation images' features are (M, K)."""
     features, _ = _look(model, training.images)
@@ -134,7 +141,7 @@ def _fit_detector(
 
 
 def fit_calibration(
-    model: ResNet50FineTuned, validation: LabelledImages, split: Split
+    model: ResNet50FineTuned | CAM, validation: LabelledImages, split: Split
 ) -> tuple[Calibration, Tensor, Verdicts]:
     """Fit temperature and operating point to validation radiographs.
 
@@ -197,14 +204,24 @@ def mixed_appearance(images: Tensor, seed: int) -> Tensor:
     return changed
 
 
-def _look(model: ResNet50FineTuned, images: Tensor) -> tuple[Tensor, Tensor]:
+def _look(model: ResNet50FineTuned | CAM, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return the features (N, K) and logits (N, C) of 8-bit pictures (N, 1, H, W)."""
     batches = images.split(BATCH_SIZE)
     console = Console(stderr=True)
     looked = [
-        model.features(model.preprocessing.normalize(batch.float() / 255))
+        _features(model, model.preprocessing.normalize(batch.float() / 255))
         for batch in track(batches, "looking", console=console, transient=True)
     ]
     return torch.cat([features for features, _ in looked]), torch.cat(
         [logits for _, logits in looked]
     )
+
+
+def _features(model: ResNet50FineTuned | CAM, x: Tensor) -> tuple[Tensor, Tensor]:
+    if isinstance(model, ResNet50FineTuned):
+        return model.features(x)
+    with torch.no_grad():
+        forward_pass = model.record(x)
+    if forward_pass.features is None:
+        raise ValueError("this network shows no features in front of its head")
+    return forward_pass.features, forward_pass.logits

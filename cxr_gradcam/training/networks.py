@@ -12,7 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
-from cxr_gradcam.models.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from cxr_gradcam.models.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    is_ours,
+    load_checkpoint,
+)
+from cxr_gradcam.models.importing import load_model
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
@@ -43,6 +49,31 @@ def build_network(name: str, num_classes: int, weights: Path | None = None) -> n
     if weights is not None:
         load_weights(network, weights)
     return network
+
+
+def build_resnet50(num_classes: int, weights: str | None) -> ResNet50FineTuned:
+    """Build the package's network, and load weights into it, whoever wrote them.
+
+    Args:
+        num_classes: C; the head keeps random values where the weights are of other classes.
+        weights: as of `ResNet50FineTuned`, or a file of `load_model` that holds a ResNet50.
+
+    Raises:
+        CheckpointError: the weights cannot be read, or are of another network.
+    """
+    if weights is None or not Path(weights).exists() or is_ours(Path(weights)):
+        return ResNet50FineTuned(num_classes, freeze_features=False, weights=weights)
+    found = load_model(weights)
+    if not isinstance(found, ResNet50FineTuned):
+        name = found.provenance.architecture if found.provenance else "another network"
+        raise CheckpointError(f"{weights} holds a {name}: name the network by --network")
+    model = ResNet50FineTuned(num_classes, freeze_features=False, weights=None)
+    state = found.state_dict()
+    if len(found.class_names) != num_classes:
+        state |= model.resnet50.fc.state_dict(prefix="resnet50.fc.")
+    model.load_state_dict(state)
+    model.preprocessing = found.preprocessing
+    return model
 
 
 def head_of(network: nn.Module) -> nn.Linear:

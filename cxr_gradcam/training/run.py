@@ -29,6 +29,7 @@ from cxr_gradcam.training.location import gradcam_evidence, location_loss, outpu
 from cxr_gradcam.training.losses import MeanGap, distillation_loss, smooth_labels
 from cxr_gradcam.training.networks import (
     build_network,
+    build_resnet50,
     head_of,
     preprocessing_of,
     statistics,
@@ -116,7 +117,7 @@ class Run:
         """Build network, preprocessing, teachers and the map between their features."""
         classes, size = len(self.split.class_names), self.recipe.size
         if start.network is None:
-            model = ResNet50FineTuned(classes, freeze_features=False, weights=start.weights)
+            model = build_resnet50(classes, start.weights)
             if start.weights is None:
                 zero_residuals(model)
             preprocessing = replace(model.preprocessing, size=size)

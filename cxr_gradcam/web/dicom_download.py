@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -23,6 +22,8 @@ from starlette.routing import Route
 
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.models.provenance import Provenance
 
 _BUDGET = 200_000_000  # bytes of results that wait to be fetched
 _PREFIX = "dicom-results"
@@ -65,19 +66,19 @@ class Film:
         except RadiographError:
             return None
 
-    def results(self, explanation: Explanation, weights: str | os.PathLike[str]) -> bytes:
+    def results(self, explanation: Explanation, weights: Provenance) -> bytes:
         """Return the results of an explanation as a ZIP archive.
 
         Args:
             explanation: of the film, its map on the film's own grid.
-            weights: the model's file.
+            weights: the model's.
         """
         from cxr_gradcam.archive.header import quiet
         from cxr_gradcam.archive.identity import Algorithm, Result
         from cxr_gradcam.archive.results import make_objects
 
         grey = Radiograph(self.picture.astype(np.float32) / np.float32(255), "DICOM")
-        result = Result(self.header, explanation, Algorithm.of_weights(weights))
+        result = Result(self.header, explanation, Algorithm.of_provenance(weights))
         made, buffer = make_objects(result, grey), BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for kind, dataset in made.items():
@@ -132,12 +133,14 @@ class DicomDownload:
     """The button that downloads what is shown as DICOM, and what stands behind it.
 
     Args:
-        weights: the files of the models' weights, by the models' names: without its file a result
-            cannot say what made it.
+        models: by their names; a result of one whose weights are not known could not say what
+            made it, and is not offered.
     """
 
-    def __init__(self, weights: Mapping[str, str | os.PathLike[str]]) -> None:
-        self._weights, self._downloads = weights, Downloads()
+    def __init__(self, models: Mapping[str, Classifier]) -> None:
+        known = {name: model.provenance for name, model in models.items()}
+        self._weights = {name: weights for name, weights in known.items() if weights is not None}
+        self._downloads = Downloads()
         self.button = gr.Button("Download results as DICOM", visible=False, elem_id="dicom")
         self.name = gr.Textbox(visible=False)
 

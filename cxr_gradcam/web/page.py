@@ -76,15 +76,12 @@ class Page(gr.Blocks):
         models: what can be asked, by the names that the page shows, the first one at first; or one
             model. They have Grad-CAM enabled, are shared by all visitors and never changed.
         card: the model card in Markdown, of the first model; or the cards of several by name.
-        weights: the file of the first model's weights, or the files of several by name: results as
-            DICOM say what made them, and are offered for these.
     """
 
     def __init__(
         self,
         models: Mapping[str, Classifier] | Classifier,
         card: str | Mapping[str, str] = "",
-        weights: Path | Mapping[str, Path] | None = None,
     ) -> None:
         super().__init__(
             title="Chest X-ray viewer",
@@ -118,10 +115,7 @@ class Page(gr.Blocks):
                     )
                     self._prior_answer = prior_answer()
                     self._controls = Controls(named, model)
-                    files = weights if isinstance(weights, Mapping) else {first: weights}
-                    self._dicom = DicomDownload(
-                        {name: path for name, path in files.items() if path}
-                    )
+                    self._dicom = DicomDownload(named)
                     self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
                 with gr.Column(scale=4, min_width=320, elem_id="view"):
                     self._viewer = Viewer(PixelStore())

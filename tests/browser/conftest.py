@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.web.page import Page as ViewerPage
 
@@ -49,7 +48,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(bundled: ResNet50FineTuned, cache: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(cache))
-        app = ViewerPage(bundled, model_card(), bundled_checkpoint())
+        app = ViewerPage(bundled, model_card())
         _, address, _ = app.launch(prevent_thread_lock=True, quiet=True)
         yield address
         app.close()

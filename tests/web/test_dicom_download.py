@@ -12,12 +12,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
-from cxr_gradcam.bundled import bundled_checkpoint, example_files
+from cxr_gradcam.bundled import example_files
 from cxr_gradcam.web import dicom_download
 from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.dicom_download import DicomDownload, Downloads, Film
 from cxr_gradcam.web.events import Events
 from tests.archive.sources import file_of, source
+from tests.helpers.findings import eighteen_findings
 
 pytest.importorskip("highdicom")
 
@@ -52,7 +53,8 @@ def test_results_are_those_of_the_command_byte_for_byte(
     explanation = explain(bundled, radiograph)
     part = kept(film)
     assert part is not None
-    made = objects(part.results(explanation, bundled_checkpoint()))
+    assert bundled.provenance is not None
+    made = objects(part.results(explanation, bundled.provenance))
     expected = make_results(film, radiograph, explanation, Algorithm.of_weights())
     assert made == {kind: file_of(dataset) for kind, dataset in expected.items()}
 
@@ -89,9 +91,9 @@ def test_an_archive_is_sent_once_under_a_name_of_its_own() -> None:
 def test_the_button_is_there_for_films_and_models_with_a_file(
     bundled: ResNet50FineTuned, film: bytes
 ) -> None:
-    models = {"bundled": bundled, "other": bundled}
+    models = {"bundled": bundled, "other": eighteen_findings()}
     with gr.Blocks():
-        download = DicomDownload({"bundled": bundled_checkpoint()})
+        download = DicomDownload(models)
         handlers = Events(models, Controls(models, model_field(models)), dicom=download)
     part = kept(film)
     assert download.offers(part, "bundled")

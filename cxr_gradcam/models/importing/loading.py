@@ -6,11 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.models.any_classifier import CAM
-from cxr_gradcam.models.checkpoint import load_checkpoint, locate
+from cxr_gradcam.models.checkpoint import is_ours, load_checkpoint, locate
 from cxr_gradcam.models.importing.architectures import build
 from cxr_gradcam.models.importing.assembling import Found, assemble
 from cxr_gradcam.models.importing.libraries import is_library_name, pretrained
@@ -59,7 +57,7 @@ def load_model(
     if is_library_name(source) and not Path(source).exists():
         return assemble(pretrained(str(source)), told, fast=fast)
     path = bundled_checkpoint() if source == BUNDLED else locate(source)
-    header = load_checkpoint(path) if _is_ours(path) else None
+    header = load_checkpoint(path) if is_ours(path) else None
     if header is None:
         network, assumed, name = build(read_state_dict(path), architecture)
     else:
@@ -67,11 +65,3 @@ def load_model(
         name = header.architecture
     provenance = Provenance.of_file(path, name, name_of(path if source == BUNDLED else source))
     return assemble(Found(network, provenance, assumed, header), told, fast=fast)
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return "cxr_gradcam" in (file.metadata() or {})
-    except (SafetensorError, OSError):
-        return False

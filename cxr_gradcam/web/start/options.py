@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 from importlib.util import find_spec
 
 
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return what the command line asks, or a Space's variables.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line, or a Space's variables, may ask of the page.
 
     Args:
-        arguments: of the command line; None for those of this process.
-
-    Returns:
-        `mcp`, whether the page is offered as MCP tools too.
-
-    Raises:
-        SystemExit: an option that is none, or what it needs is not installed.
+        parser: `mcp` comes to its options, whether the page is offered as MCP tools too.
     """
-    parser = argparse.ArgumentParser(description="Start the viewer in the browser.")
     parser.add_argument(
         "--mcp",
         action="store_true",
@@ -28,7 +20,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="serve the endpoints as MCP tools too, under /gradio_api/mcp "
         "(or GRADIO_MCP_SERVER=true)",
     )
-    options = parser.parse_args(arguments)
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse what cannot be done here.
+
+    Raises:
+        ValueError: what an option needs is not installed.
+    """
     if options.mcp and find_spec("mcp") is None:
-        parser.error("--mcp needs the package mcp: pip install 'cxr-gradcam[mcp]'")
-    return options
+        raise ValueError("--mcp needs the package mcp: pip install 'cxr-gradcam[mcp]'")

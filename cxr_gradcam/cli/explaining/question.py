@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST, layers_of
 from cxr_gradcam.question import Question
 
 _METHOD_HELP = "; ".join(f"{name}: {method.summary}" for name, method in METHODS.items())
@@ -34,20 +35,29 @@ def add_question(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def question_of(options: argparse.Namespace) -> Question:
-    """Return the question that the options of `add_question` ask.
+def check_question(options: argparse.Namespace) -> None:
+    """Refuse what no model can answer.
 
     Raises:
         ValueError: it compares a class with nothing, or with itself.
     """
     if options.rather_than is not None and options.class_name is None:
         raise ValueError("--rather-than compares two classes: name the first by --class")
-    detail = options.detail or (_OF_A_TABLE if options.output is None else SHOWN_FIRST)
+    Question(options.class_name, options.method, options.rather_than, options.against)
+
+
+def question_of(options: argparse.Namespace, model: Classifier) -> Question:
+    """Return the question that the options of `add_question` ask of a model.
+
+    Raises:
+        ValueError: its maps have no such detail.
+    """
+    first = _OF_A_TABLE if options.output is None else SHOWN_FIRST
     return Question(
         options.class_name,
         options.method,
         options.rather_than,
         options.against,
-        DETAIL[detail],
+        layers_of(model.detail, options.detail, first),
         options.fusion,
     )

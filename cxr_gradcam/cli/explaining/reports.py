@@ -63,4 +63,6 @@ def report(record: Mapping[str, Any], *, as_json: bool, one_by_one: bool) -> Non
 def _remark(record: Mapping[str, Any]) -> str:
     if record["is_familiar"] is False:
         return " (unlike the X-rays that the model was trained on: do not rely on it)"
-    return "" if record["verdict"] is None else f" ({record['finding']} {record['verdict']})"
+    if record["verdict"] is not None:
+        return f" ({record['finding']} {record['verdict']})"
+    return "" if record.get("is_calibrated", True) else " (not calibrated)"

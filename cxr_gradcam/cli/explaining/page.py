@@ -12,6 +12,7 @@ from uuid import uuid4
 from cxr_gradcam.batch.pictures import Drawn, Export
 from cxr_gradcam.imaging.rendering import as_rgb
 from cxr_gradcam.imaging.stored_image import AS_SEEN
+from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.report.contents import Panels, Report, check_typed
 from cxr_gradcam.report.model import ReportedModel
 from cxr_gradcam.report.pdf import PAPERS, write_pdf
@@ -47,9 +48,9 @@ def check_report(options: argparse.Namespace) -> None:
     check_typed(options.title, options.remark)
 
 
-def reports(options: argparse.Namespace) -> Export:
+def reports(options: argparse.Namespace, model: Classifier) -> Export:
     """Return what writes the report of a file."""
-    return partial(_write, options, ReportedModel.of_weights(options.weights))
+    return partial(_write, options, ReportedModel.of_model(model))
 
 
 def _write(options: argparse.Namespace, model: ReportedModel, drawn: Drawn) -> Mapping[str, Path]:

@@ -1,0 +1,1 @@
+"""What `explain` takes, asks and says."""
