@@ -142,7 +142,7 @@ def what_is_shown(explanation: Explanation) -> str:
 
 def file_name(explanation: Explanation) -> str:
     """Name a download after what the map shows; nothing in it is of the patient."""
-    layers = [layer.split(".")[1] for layer in explanation.layers]
+    layers = [layer.removeprefix("resnet50.").split(".")[0] for layer in explanation.layers]
     words = [explanation.method, *layers]
     if METHODS[explanation.method].needs_class:
         words.insert(0, str(explanation.question).removeprefix("for "))

@@ -13,14 +13,16 @@ from cxr_gradcam.explanation import Explanation, Prediction
 from cxr_gradcam.imaging.stored_image import from_grey
 from cxr_gradcam.question import Question
 from cxr_gradcam.web.pixel_store import PixelStore
-from cxr_gradcam.web.viewer import View, Viewer, hottest_region, note
+from cxr_gradcam.web.viewer import View, Viewer, file_name, hottest_region, note
 
 PIXELS = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
 
 
-def explanation(heatmap: np.ndarray, peak: float = 1.0) -> Explanation:
+def explanation(
+    heatmap: np.ndarray, peak: float = 1.0, layer: str = "resnet50.layer4.2.conv3"
+) -> Explanation:
     return Explanation(
-        Question("Pneumonia", layers=["resnet50.layer4.2.conv3"]),
+        Question("Pneumonia", layers=[layer]),
         Prediction({"Normal": 0.004, "Pneumonia": 0.996}),
         heatmap.astype(np.float32),
         peak,
@@ -53,6 +55,19 @@ def test_picture_and_map_arrive_without_loss(viewer: Viewer) -> None:
         fetched(viewer, message["original"]), np.rint(PIXELS * np.float32(4095))
     )
     assert fetched(viewer, message["heatmap"])[3, 0] == 255
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        ("resnet50.layer4.2.conv3", "pneumonia-gradcam-layer4"),
+        ("features", "pneumonia-gradcam-features"),  # torchvision's DenseNets
+        ("layer4.2.conv3", "pneumonia-gradcam-layer4"),
+        ("0", "pneumonia-gradcam-0"),
+    ],
+)
+def test_a_download_is_named_after_the_layer_of_any_network(layer: str, name: str) -> None:
+    assert file_name(explanation(PIXELS, layer=layer)) == name
 
 
 def test_the_same_picture_is_not_sent_again(viewer: Viewer) -> None:
