@@ -162,6 +162,25 @@ def check_typed(title: str, remark: str) -> None:
             )
 
 
+def overlay_in_words(opacity: float, style: str = "even", threshold: float = 0) -> str:
+    """Say how a map is laid over the X-ray.
+
+    Args:
+        opacity: in [0, 1].
+        style: "even"; "fading", where the opacity follows the map's strength; or "contours".
+        threshold: below this share of the map's maximum nothing is laid.
+
+    Example:
+        >>> overlay_in_words(0.4, "fading", 0.25)
+        "opacity 40 % where the map is strongest, fading; nothing below 25 % of the map's maximum"
+    """
+    if style == "contours":
+        return "contours at 50, 75 and 90 % of the map's maximum"
+    fading = " where the map is strongest, fading" if style == "fading" else ""
+    below = f"; nothing below {100 * threshold:.0f} % of the map's maximum" if threshold else ""
+    return f"opacity {100 * opacity:.0f} %{fading}{below}"
+
+
 def _probabilities(probabilities: dict[str, float]) -> str:
     names = sorted(probabilities, key=probabilities.__getitem__, reverse=True)
     said = [f"{name} {percentage(probabilities[name])}" for name in names[:_MOST]]

@@ -73,6 +73,15 @@ def write_pdf(report: Report, paper: str = "a4") -> bytes:
     return file.getvalue()
 
 
+def panel_width(paper: str) -> int:
+    """Return how many pixels a panel is wide on a paper, unless it is taller than it may be."""
+    return _pixels(_column(PAPERS[paper][0] - 2 * (_MARGIN + _PADDING)))
+
+
+def _column(width: float) -> float:
+    return (width - 2 * _GAP) / 3
+
+
 def _story(report: Report, width: float) -> list[Any]:
     from reportlab.platypus import Spacer
 
@@ -116,7 +125,7 @@ def _panels(report: Report, width: float) -> Any:  # noqa: ANN401 - ReportLab's
         "Overlay": panels.overlay,
     }
     height, across = panels.original.shape[:2]
-    column = (width - 2 * _GAP) / 3
+    column = _column(width)
     shown = min(column, _TALLEST * across / height)
     size = _pixels(shown), _pixels(shown * height / across)
     images = [_picture(picture, size) for picture in pictures.values()]

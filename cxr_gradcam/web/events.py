@@ -19,8 +19,8 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.asked import Asked, Evidence, quick
 from cxr_gradcam.web.controls import Controls, Values, about_class
-from cxr_gradcam.web.dicom_download import DicomDownload, Film
-from cxr_gradcam.web.failures import reason
+from cxr_gradcam.web.downloads.dicom import Film
+from cxr_gradcam.web.failures import GONE, reason
 from cxr_gradcam.web.prediction import (
     EMPTY,
     WAITING,
@@ -34,7 +34,6 @@ from cxr_gradcam.web.viewer import View
 from cxr_gradcam.web.worklist.prior import CAPTION, prior_html
 
 _PROGRESS = gr.Progress()
-_GONE = "The X-ray is no longer on the server: please open it again."
 
 
 class Events:
@@ -44,7 +43,6 @@ class Events:
         models: by name, with Grad-CAM enabled; they are shared by all visitors and never changed.
         controls: what can be asked.
         cards: the models' cards in Markdown, by the models' names.
-        dicom: downloads results as DICOM.
         uploads: where the files of a worklist wait.
     """
 
@@ -53,11 +51,9 @@ class Events:
         models: Mapping[str, Classifier],
         controls: Controls,
         cards: Mapping[str, str] | None = None,
-        dicom: DicomDownload | None = None,
         uploads: Uploads | None = None,
     ) -> None:
         self._models, self._controls, self._cards = models, controls, cards or {}
-        self._dicom = dicom or DicomDownload({})
         self._uploads = uploads or Uploads()
 
     def open_upload(
@@ -77,7 +73,7 @@ class Events:
         """Show a file of the worklist, which the browser has sent before it names it."""
         path = self._uploads.take(str(chosen.path))
         if path is None:
-            raise gr.Error(_GONE, print_exception=False)
+            raise gr.Error(GONE, print_exception=False)
         yield from self.open_upload(path, previous, *values)
 
     def open_example(
@@ -94,7 +90,7 @@ class Events:
         """Show a file beside the open radiograph, and ask the same of it."""
         path = self._uploads.take(str(chosen.path))
         if path is None or session is None:
-            raise gr.Error(_GONE, print_exception=False)
+            raise gr.Error(GONE, print_exception=False)
         try:
             return self._put_beside(path, session, self._controls.asked(*values))
         except Exception as error:
@@ -153,23 +149,6 @@ class Events:
         """Answer another question, by another method or in another detail."""
         asked = self._controls.asked(model, class_name, number, method, detail)
         return self._answer(session, asked, progress)
-
-    def offer_dicom(self, session: Session | None, model: str) -> Any:  # noqa: ANN401 - an update
-        """Show the button for results as DICOM where they can be written."""
-        film = None if session is None else session.film
-        return gr.Button(visible=self._dicom.offers(film, model))
-
-    def put_dicom(self, session: Session | None, *values: *Values) -> str:
-        """Make what is shown into DICOM results, and return the name that fetches them."""
-        if session is None:
-            raise gr.Error(_GONE, print_exception=False)
-        asked = self._controls.asked(*values)
-        examination = session.examination(asked.model)
-        try:
-            explanation = examination.answer(asked.question(examination.model))
-            return self._dicom.put(session.film, asked.model, explanation)
-        except Exception as error:
-            raise gr.Error(reason(error), print_exception=False) from error
 
     def _open(
         self,
@@ -233,7 +212,7 @@ class Events:
 
     def _answer(self, session: Session | None, asked: Asked, progress: Callable[..., Any]) -> Any:  # noqa: ANN401 - as in `change_map`
         if session is None:
-            raise gr.Error(_GONE, print_exception=False)
+            raise gr.Error(GONE, print_exception=False)
         check = session.new_question()
 
         def report(done: int, total: int) -> None:

@@ -8,6 +8,8 @@ import traceback
 from cxr_gradcam.imaging.radiograph import RadiographError
 
 _LOG = logging.getLogger(__name__)
+GONE = "The X-ray is no longer on the server: please open it again."
+"""Said where a visitor's session has ended."""
 _UNEXPECTED = (
     "This X-ray could not be analysed: something went wrong on the server. "
     "Try again; if it happens again, save the X-ray as PNG and try that."

@@ -21,7 +21,9 @@ from cxr_gradcam.web.api.answers import Answers
 from cxr_gradcam.web.api.endpoints import Endpoints
 from cxr_gradcam.web.api.login import behind_login
 from cxr_gradcam.web.controls import Controls, model_field
-from cxr_gradcam.web.dicom_download import DicomDownload
+from cxr_gradcam.web.downloads.dicom import DicomDownload
+from cxr_gradcam.web.downloads.handlers import DownloadHandlers
+from cxr_gradcam.web.downloads.report import ReportDownload
 from cxr_gradcam.web.events import Events
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
@@ -119,6 +121,7 @@ class Page(gr.Blocks):
                     self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
                 with gr.Column(scale=4, min_width=320, elem_id="view"):
                     self._viewer = Viewer(PixelStore())
+                    self._report = ReportDownload(named)
                     with gr.Accordion(
                         "About this model", open=False, visible=bool(cards[first]), elem_id="card"
                     ) as self._card:
@@ -126,7 +129,7 @@ class Page(gr.Blocks):
             self._uploads, self._answers = Uploads(), Answers(named)
             self._endpoints = Endpoints(named, self._answers, self._uploads)
             self._endpoints.add_to(self)
-            events = Events(named, self._controls, cards, self._dicom, self._uploads)
+            events = Events(named, self._controls, cards, self._uploads)
             self._connect(events)
 
     def launch(self, *args: Any, mcp: bool = False, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own
@@ -150,6 +153,7 @@ class Page(gr.Blocks):
             *self._viewer.routes,
             *self._worklist.routes,
             *self._dicom.routes,
+            *self._report.routes,
             *([] if tools is None else tools.routes),
         ]
 
@@ -228,8 +232,8 @@ class Page(gr.Blocks):
         controls.class_name.input(events.change_class, asked, changed, **_QUESTION)
         for control in (controls.question, controls.method, controls.detail):
             control.input(events.change_map, asked, self._viewer, **_QUESTION)
-        self._connect_dicom(
-            events, session, [upload.then, listed.then, example.then, controls.model.input]
+        self._connect_downloads(
+            asked, [upload.then, listed.then, example.then, controls.model.input]
         )
 
     def _connect_prior(self, events: Events, asked: list[Any]) -> None:
@@ -238,19 +242,12 @@ class Page(gr.Blocks):
         self._prior_answer.click(events.close_prior, asked[0], shown, **_ANALYSE)
         self._controls.model.input(events.describe_prior, asked, self._prior_answer, **_ANALYSE)
 
-    def _connect_dicom(
-        self, events: Events, session: gr.State, changes: Sequence[Callable[..., Any]]
-    ) -> None:
-        """Offer results as DICOM where they can be written, and make them when they are wanted."""
-        button, controls = self._dicom.button, self._controls
+    def _connect_downloads(self, asked: list[Any], changes: Sequence[Callable[..., Any]]) -> None:
+        """Make files of what is shown; results as DICOM are offered where they can be written."""
+        handlers = DownloadHandlers(self._controls, self._dicom, self._report)
+        inputs = [asked[0], self._controls.model]
         for change in changes:
-            inputs = [session, controls.model]
-            change(events.offer_dicom, inputs, button, queue=False, api_visibility="private")
-        made = button.click(
-            events.put_dicom,
-            [session, *controls.all],
-            self._dicom.name,
-            show_progress_on=button,
-            **_QUESTION,
-        )
-        self._dicom.fetch(made)
+            button = self._dicom.button
+            change(handlers.offer_dicom, inputs, button, queue=False, api_visibility="private")
+        self._dicom.connect(handlers.put_dicom, asked, _QUESTION)
+        self._report.connect(handlers.put_report, asked, _QUESTION)

@@ -12,7 +12,7 @@ from cxr_gradcam.explanation import Examination
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.asked import finest_layers
-from cxr_gradcam.web.dicom_download import Film
+from cxr_gradcam.web.downloads.dicom import Film
 
 _KEPT = 2
 """Forward passes are kept of as many models as are compared; of others, the next question runs

@@ -13,7 +13,7 @@ from cxr_gradcam.batch.pictures import Drawn, Export
 from cxr_gradcam.imaging.rendering import as_rgb
 from cxr_gradcam.imaging.stored_image import AS_SEEN
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.report.contents import Panels, Report, check_typed
+from cxr_gradcam.report.contents import Panels, Report, check_typed, overlay_in_words
 from cxr_gradcam.report.model import ReportedModel
 from cxr_gradcam.report.pdf import PAPERS, write_pdf
 
@@ -60,7 +60,7 @@ def _write(options: argparse.Namespace, model: ReportedModel, drawn: Drawn) -> M
         drawn.pictures["overlay"],
         AS_SEEN,
         options.colormap,
-        f"opacity {options.alpha:.0%}".replace("%", " %"),
+        overlay_in_words(options.alpha),
     )
     report = Report(drawn.explanation, model, panels, options.title, options.remark)
     path = drawn.start.with_name(f"{drawn.start.name}-report.{options.report}")

@@ -1,39 +1,25 @@
-"""Results as DICOM from the page: made in memory when they are asked for, and sent once."""
+"""Results as DICOM from the page."""
 
 from __future__ import annotations
 
 import zipfile
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
-from secrets import token_hex
-from threading import Lock
+from typing import Any
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from starlette.background import BackgroundTask
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.provenance import Provenance
-
-_BUDGET = 200_000_000  # bytes of results that wait to be fetched
-_PREFIX = "dicom-results"
-_FETCH = f"""(name) => {{
-  if (!name) return;
-  const link = document.createElement("a");
-  link.href = new URL(`{_PREFIX}/${{name}}`, document.baseURI);
-  link.download = "";
-  link.click();
-}}"""
+from cxr_gradcam.web.downloads.held import Download, Downloads
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,46 +75,6 @@ class Film:
         return buffer.getvalue()
 
 
-class Downloads:
-    """Holds archives until they are fetched, each once, under names that nobody can guess.
-
-    Args:
-        budget: bytes held at most; the newest is held in any case.
-    """
-
-    def __init__(self, budget: int = _BUDGET) -> None:
-        self._budget = budget
-        self._held: OrderedDict[str, bytes] = OrderedDict()
-        self._lock = Lock()
-
-    @property
-    def routes(self) -> list[Route]:
-        """The route under which the browser fetches an archive."""
-        return [Route(f"/{_PREFIX}/{{name}}", self.send)]
-
-    def put(self, data: bytes) -> str:
-        """Hold an archive, and return its name."""
-        name = token_hex(16)
-        with self._lock:
-            self._held[name] = data
-            while len(self._held) > 1 and sum(map(len, self._held.values())) > self._budget:
-                self._held.popitem(last=False)
-        return name
-
-    def send(self, request: Request) -> Response:
-        """Send an archive and forget it."""
-        name = request.path_params["name"]
-        data = self._held.get(name)
-        if data is None:
-            return Response(status_code=404)
-        headers = {
-            "Cache-Control": "no-store",
-            "Content-Disposition": 'attachment; filename="results-dicom.zip"',
-        }
-        done = BackgroundTask(self._held.pop, name, None)
-        return Response(data, 200, headers, "application/zip", done)
-
-
 class DicomDownload:
     """The button that downloads what is shown as DICOM, and what stands behind it.
 
@@ -140,7 +86,7 @@ class DicomDownload:
     def __init__(self, models: Mapping[str, Classifier]) -> None:
         known = {name: model.provenance for name, model in models.items()}
         self._weights = {name: weights for name, weights in known.items() if weights is not None}
-        self._downloads = Downloads()
+        self._downloads = Downloads("dicom-results")
         self.button = gr.Button("Download results as DICOM", visible=False, elem_id="dicom")
         self.name = gr.Textbox(visible=False)
 
@@ -149,9 +95,12 @@ class DicomDownload:
         """What the page must serve for it."""
         return self._downloads.routes
 
-    def fetch(self, made: gr.events.Dependency) -> None:
-        """Let the browser fetch what an event has put."""
-        made.then(None, self.name, None, js=_FETCH)
+    def connect(
+        self, put: Callable[..., str], asked: Sequence[Any], settings: Mapping[str, Any]
+    ) -> None:
+        """Let the button put the results of what is asked, and the browser fetch them."""
+        made = self.button.click(put, asked, self.name, show_progress_on=self.button, **settings)
+        self._downloads.fetch(made, self.name)
 
     def offers(self, film: Film | None, model: str) -> bool:
         """Return whether results of a film by a model can be written."""
@@ -161,4 +110,5 @@ class DicomDownload:
         """Make the results of a film, and return the name under which they are fetched."""
         if film is None or model not in self._weights:
             return ""
-        return self._downloads.put(film.results(explanation, self._weights[model]))
+        archive = film.results(explanation, self._weights[model])
+        return self._downloads.put(Download(archive, "results-dicom.zip", "application/zip"))

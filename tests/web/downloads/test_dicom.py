@@ -8,15 +8,14 @@ from io import BytesIO
 import gradio as gr
 import numpy as np
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.bundled import example_files
-from cxr_gradcam.web import dicom_download
 from cxr_gradcam.web.controls import Controls, model_field
-from cxr_gradcam.web.dicom_download import DicomDownload, Downloads, Film
-from cxr_gradcam.web.events import Events
+from cxr_gradcam.web.downloads import dicom
+from cxr_gradcam.web.downloads.dicom import DicomDownload, Film
+from cxr_gradcam.web.downloads.handlers import DownloadHandlers
+from cxr_gradcam.web.downloads.report import ReportDownload
 from tests.archive.sources import file_of, source
 from tests.helpers.findings import eighteen_findings
 
@@ -72,20 +71,8 @@ def test_nothing_is_kept_where_no_result_can_be_written(
 ) -> None:
     assert kept(example_files()[0].read_bytes()) is None
     assert kept(file_of(source(StudyInstanceUID=""))) is None
-    monkeypatch.setattr(dicom_download, "find_spec", lambda _name: None)
+    monkeypatch.setattr(dicom, "find_spec", lambda _name: None)
     assert kept(film) is None
-
-
-def test_an_archive_is_sent_once_under_a_name_of_its_own() -> None:
-    downloads = Downloads(budget=10)
-    client = TestClient(Starlette(routes=downloads.routes))
-    first, second = downloads.put(b"first"), downloads.put(b"second")  # 11 bytes
-    assert first != second
-    assert client.get(f"/dicom-results/{first}").status_code == 404
-    sent = client.get(f"/dicom-results/{second}")
-    assert sent.content == b"second"
-    assert sent.headers["cache-control"] == "no-store"
-    assert client.get(f"/dicom-results/{second}").status_code == 404
 
 
 def test_the_button_is_there_for_films_and_models_with_a_file(
@@ -94,7 +81,8 @@ def test_the_button_is_there_for_films_and_models_with_a_file(
     models = {"bundled": bundled, "other": eighteen_findings()}
     with gr.Blocks():
         download = DicomDownload(models)
-        handlers = Events(models, Controls(models, model_field(models)), dicom=download)
+        controls = Controls(models, model_field(models))
+        handlers = DownloadHandlers(controls, download, ReportDownload(models))
     part = kept(film)
     assert download.offers(part, "bundled")
     assert not download.offers(part, "other")

@@ -1,0 +1,1 @@
+"""Files that the page makes of what it shows."""

@@ -1,0 +1,62 @@
+"""What happens when a visitor takes along what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.web.controls import Controls, Values
+from cxr_gradcam.web.downloads.dicom import DicomDownload
+from cxr_gradcam.web.downloads.report import ReportDownload
+from cxr_gradcam.web.failures import GONE, reason
+from cxr_gradcam.web.session import Session
+
+
+class DownloadHandlers:
+    """The handlers of the downloads; nothing of a visitor is kept here.
+
+    Args:
+        controls: what can be asked.
+        dicom: downloads results as DICOM.
+        report: downloads reports.
+    """
+
+    def __init__(self, controls: Controls, dicom: DicomDownload, report: ReportDownload) -> None:
+        self._controls, self._dicom, self._report = controls, dicom, report
+
+    def offer_dicom(self, session: Session | None, model: str) -> Any:  # noqa: ANN401 - an update
+        """Show the button for results as DICOM where they can be written."""
+        film = None if session is None else session.film
+        return gr.Button(visible=self._dicom.offers(film, model))
+
+    def put_dicom(self, session: Session | None, *values: *Values) -> str:
+        """Make what is shown into DICOM results, and return the name that fetches them."""
+        film = None if session is None else session.film
+        return self._put(session, values, lambda model, of: self._dicom.put(film, model, of))
+
+    def put_report(self, form: str, session: Session | None, *values: *Values) -> str:
+        """Make a report of what is shown, and return the name that fetches it.
+
+        Args:
+            form: what the reader filled in and sees, as of `ReportDownload.put`; "" for nothing.
+            session: what is open.
+            values: what is asked of it.
+        """
+        if not form:
+            return ""
+        return self._put(session, values, lambda model, of: self._report.put(form, model, of))
+
+    def _put(
+        self, session: Session | None, values: Values, put: Callable[[str, Explanation], str]
+    ) -> str:
+        if session is None:
+            raise gr.Error(GONE, print_exception=False)
+        asked = self._controls.asked(*values)
+        examination = session.examination(asked.model)
+        try:
+            return put(asked.model, examination.answer(asked.question(examination.model)))
+        except Exception as error:
+            raise gr.Error(reason(error), print_exception=False) from error

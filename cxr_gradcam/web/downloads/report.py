@@ -1,0 +1,139 @@
+"""The report from the page: the panels as the reader sees them, and what the model says."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.imaging.radiograph import MAX_PIXELS
+from cxr_gradcam.imaging.rendering import COLORMAPS, RGBImage
+from cxr_gradcam.imaging.stored_image import AS_SEEN
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.report.contents import Panels, Report, overlay_in_words
+from cxr_gradcam.report.model import ReportedModel
+from cxr_gradcam.report.pdf import PAPERS, panel_width, write_pdf
+from cxr_gradcam.web.downloads.held import Download, Downloads
+
+_STATIC = Path(__file__).parents[1] / "static" / "report"
+_MAX_FORM = 3 * 4 * MAX_PIXELS  # bytes: three panels at the picture's own size
+_MAX_LABEL = 100
+_BLANK = np.zeros((1, 1, 3), np.uint8)
+
+_ASK = """async (_, ...inputs) => {{
+  const {{ askForReport }} = await import(new URL("report/main.js", document.baseURI));
+  return [await askForReport({widths}), ...inputs];
+}}"""
+
+
+class ReportDownload:
+    """The button that makes a report of what is shown, and what stands behind it.
+
+    Args:
+        models: by their names.
+    """
+
+    def __init__(self, models: Mapping[str, Classifier]) -> None:
+        self._models, self._downloads = models, Downloads("reports")
+        self.button = gr.Button("Save a report …", elem_id="report", size="sm")
+        self.form = gr.Textbox(visible=False)
+        self.name = gr.Textbox(visible=False)
+        self._ask = _ASK.format(widths=json.dumps({paper: panel_width(paper) for paper in PAPERS}))
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """What the page must serve for it."""
+        return [*self._downloads.routes, Mount("/report", StaticFiles(directory=_STATIC))]
+
+    def connect(
+        self, put: Callable[..., str], asked: Sequence[Any], settings: Mapping[str, Any]
+    ) -> None:
+        """Let the button ask the reader, put the report, and the browser fetch it."""
+        made = self.button.click(
+            put,
+            [self.form, *asked],
+            self.name,
+            js=self._ask,
+            show_progress_on=self.button,
+            **settings,
+        )
+        self._downloads.fetch(made, self.name)
+
+    def put(self, form: str, model: str, explanation: Explanation) -> str:
+        """Make a report, and return the name under which it is fetched.
+
+        Args:
+            form: what `static/report/main.js` returns of the reader's form and the panels.
+            model: its name on the page.
+            explanation: what is shown.
+
+        Raises:
+            ValueError: the form holds what it cannot hold, or too much.
+        """
+        if len(form) > _MAX_FORM:
+            raise ValueError("The pictures are too large for a report: make the window smaller.")
+        filled = json.loads(form)
+        title, remark, paper = (str(filled[name]) for name in ("title", "remark", "paper"))
+        panels = _panels(filled["settings"], filled["panels"])
+        report = Report(
+            explanation,
+            ReportedModel.of_model(self._models[model]),
+            panels,
+            title,
+            remark.replace("\r", ""),
+        )
+        if paper == "json":
+            text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
+            return self._downloads.put(Download(text.encode(), "report.json", "application/json"))
+        pdf = write_pdf(report, paper)
+        return self._downloads.put(Download(pdf, "report.pdf", "application/pdf"))
+
+
+def _panels(settings: Mapping[str, Any], pictures: Mapping[str, str] | None) -> Panels:
+    colormap = settings.get("colormap")
+    if colormap not in COLORMAPS:
+        raise ValueError(f"no colour map {str(colormap)[:_MAX_LABEL]!r}")
+    overlaid = overlay_in_words(
+        _share(settings.get("opacity")),
+        str(settings.get("style", "even")),
+        _share(settings.get("threshold", 0)),
+    )
+    original, heatmap, overlay = (
+        _BLANK if pictures is None else _picture(pictures[panel])
+        for panel in ("original", "heat-map", "overlay")
+    )
+    window = _window(settings.get("window") or {})
+    return Panels(original, heatmap, overlay, window, colormap, overlaid)
+
+
+def _share(percentage: object) -> float:
+    if not isinstance(percentage, int | float) or not 0 <= percentage <= 100:
+        raise ValueError(f"{str(percentage)[:_MAX_LABEL]} is no percentage: 0 to 100")
+    return percentage / 100
+
+
+def _window(window: Mapping[str, Any]) -> str:
+    """Say what the grey scale is; low and high are shares of the one that the model saw."""
+    inverted = ", inverted" if window.get("inverted") is True else ""
+    low, high = window.get("low"), window.get("high")
+    if isinstance(low, int | float) and isinstance(high, int | float) and isfinite(low + high):
+        return f"From {100 * low:.0f} to {100 * high:.0f} % of what the model saw{inverted}"
+    return str(window.get("preset") or AS_SEEN)[:_MAX_LABEL] + inverted
+
+
+def _picture(encoded: str) -> RGBImage:
+    with Image.open(BytesIO(b64decode(encoded, validate=True)), formats=["PNG"]) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"A panel has more than {MAX_PIXELS:,} pixels.")
+        return np.asarray(image.convert("RGB"))

@@ -1,0 +1,83 @@
+"""A report of what is shown, filled in and downloaded on the page."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Page, expect
+from pypdf import PdfReader
+
+from cxr_gradcam.report.pdf import panel_width
+from tests.archive.sources import PATIENT, file_of, source
+from tests.browser.test_viewer import upload
+
+
+def save(page: Page, kind: str) -> bytes:
+    page.get_by_role("button", name="Save a report").click()
+    dialog = page.get_by_role("dialog", name="Report")
+    dialog.get_by_label("Title").fill("Teaching case 7")
+    dialog.get_by_label("Remark").fill("Look at the right base.")
+    dialog.get_by_label("As").select_option(kind)
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Save report").click()
+    return Path(download.value.path()).read_bytes()
+
+
+def on_screen(page: Page, panel: str, width: int) -> NDArray[np.uint8]:
+    """Return a panel as it is shown, `width` pixels wide."""
+    encoded = page.evaluate(
+        """async ([panel, width]) => {
+          const made = await document.querySelector(".viewer").viewer.panelsAsPng(width);
+          const bytes = new Uint8Array(await made[panel].arrayBuffer());
+          return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+        }""",
+        [panel, width],
+    )
+    return np.asarray(Image.open(BytesIO(b64decode(encoded))).convert("RGB"))
+
+
+def test_a_report_shows_the_panels_as_they_are_on_the_screen(page: Page, tmp_path: Path) -> None:
+    film = tmp_path / "film.dcm"
+    film.write_bytes(file_of(source()))
+    expect(page.get_by_role("button", name="Save a report")).to_be_hidden()
+    upload(page, film)
+    page.evaluate(
+        """() => document.querySelector(".viewer").viewer.apply(
+          {opacity: 20, colormap: "magma", window: {inverted: true},
+           view: {x: .5, y: .5, zoom: 2}})"""
+    )
+    pdf = save(page, "letter")
+    printed = PdfReader(BytesIO(pdf)).pages[0]
+    text = " ".join(printed.extract_text().split())
+    for said in ("Teaching case 7", "Look at the right base.", "inverted", "opacity 20 %", "magma"):
+        assert said in text
+    assert (printed.mediabox.width, printed.mediabox.height) == (612, 792)
+    images = [np.asarray(image.image.convert("RGB")) for image in printed.images]
+    for panel in ("original", "heat-map", "overlay"):
+        seen = on_screen(page, panel, panel_width("letter"))
+        assert any(np.array_equal(image, seen) for image in images), panel
+    assert not any(word in f"{text} {PdfReader(BytesIO(pdf)).metadata}" for word in PATIENT)
+
+
+def test_json_has_what_the_command_line_writes(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    made = json.loads(save(page, "json"))
+    assert made["title"] == "Teaching case 7"
+    assert {"probabilities", "layers", "window", "model", "disclaimer"} <= made.keys()
+
+
+def test_a_report_can_be_cancelled_by_the_keyboard(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    button = page.get_by_role("button", name="Save a report")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Title")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Report")).to_have_count(0)
+    expect(button).to_be_focused()
