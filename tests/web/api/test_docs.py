@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.threads import in_thread
 from tests.web.api.conftest import Running
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +27,7 @@ def blocks(language: str, running: Running) -> list[str]:
 def test_the_python_examples_run(running: Running, monkeypatch, capsys) -> None:
     monkeypatch.chdir(ROOT)
     for block in blocks("python", running):
-        exec(compile(block, "docs/api.md", "exec"), {})
+        in_thread(exec, compile(block, "docs/api.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "likely" in printed
     assert "['text', 'image']" in printed

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cxr_gradcam.web.api.files import PictureFiles
+from tests.helpers.threads import in_thread
 
 PICTURE = {"overlay": np.zeros((4, 4, 3), np.uint8)}
 
@@ -31,7 +32,7 @@ def test_a_picture_goes_when_its_time_is_over(folder: Path) -> None:
                 await asyncio.sleep(0.05)
             pytest.fail("the picture is still there")
 
-    asyncio.run(run())
+    in_thread(asyncio.run, run())
 
 
 def test_all_go_when_the_page_stops(folder: Path) -> None:
@@ -41,7 +42,7 @@ def test_all_go_when_the_page_stops(folder: Path) -> None:
             files.put(PICTURE)
             files.put(PICTURE)
 
-    asyncio.run(run())
+    in_thread(asyncio.run, run())
     assert not any(folder.iterdir())
 
 

@@ -22,6 +22,7 @@ from PIL import Image
 
 from cxr_gradcam import explain, read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, overlay
+from tests.helpers.threads import in_thread
 from tests.web.api.conftest import Running
 
 Call = Callable[..., CallToolResult]
@@ -38,7 +39,7 @@ def in_session(address: str, ask: Callable[[ClientSession], Any]) -> Any:
             await session.initialize()
             return await ask(session)
 
-    return asyncio.run(run())
+    return in_thread(asyncio.run, run())
 
 
 @pytest.fixture
