@@ -18,6 +18,7 @@ from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.api.answers import Answers
+from cxr_gradcam.web.api.body_limit import BodyLimit
 from cxr_gradcam.web.api.endpoints import Endpoints
 from cxr_gradcam.web.api.login import behind_login
 from cxr_gradcam.web.controls import Controls, model_field
@@ -168,7 +169,7 @@ class Page(gr.Blocks):
 
         app = {
             "routes": behind_login(routes),
-            "middleware": [Middleware(SecurityHeaders)],
+            "middleware": [Middleware(SecurityHeaders), Middleware(BodyLimit)],
             "lifespan": running,
         }
         self.mcp_server = mcp  # Gradio then names their address

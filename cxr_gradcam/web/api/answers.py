@@ -156,8 +156,10 @@ def _class(model: Classifier, asked: Mapping[str, Any], argument: str) -> str | 
 
 
 def _described(model: Classifier) -> dict[str, Any]:
-    point = model.calibration.operating_point
+    point, known = model.calibration.operating_point, model.provenance
     return {
+        "weights": None if known is None else {"name": known.name, "sha256": known.sha256},
+        "architecture": None if known is None else known.architecture,
         "classes": list(model.class_names),
         "multi_label": model.multi_label,
         "details": list(model.detail),

@@ -149,9 +149,10 @@ class Endpoints:
     def models(self) -> dict[str, Any]:
         """Name the models with their classes, the methods, details, colour maps and styles.
 
-        Of each model: its classes, whether several can be true at once, the details of its maps,
-        whether it is calibrated (has_verdict) and notices images unlike those of its training, and
-        what was assumed of it. Of each method: what it shows and whether it is slow.
+        Of each model: its weights and their SHA-256, its classes, whether several can be true at
+        once, the details of its maps, whether it is calibrated (has_verdict) and notices images
+        unlike those of its training, and what was assumed of it. Of each method: what it shows and
+        whether it is slow.
         """
         return self._answers.models()
 

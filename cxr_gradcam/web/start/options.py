@@ -16,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mcp",
         action="store_true",
-        default=os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true",
+        default=os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true" and _has_mcp(),
         help="serve the endpoints as MCP tools too, under /gradio_api/mcp "
         "(or GRADIO_MCP_SERVER=true)",
     )
@@ -28,5 +28,9 @@ def check_options(options: argparse.Namespace) -> None:
     Raises:
         ValueError: what an option needs is not installed.
     """
-    if options.mcp and find_spec("mcp") is None:
+    if options.mcp and not _has_mcp():
         raise ValueError("--mcp needs the package mcp: pip install 'cxr-gradcam[mcp]'")
+
+
+def _has_mcp() -> bool:
+    return find_spec("mcp") is not None

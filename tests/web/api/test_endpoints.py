@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -230,15 +231,59 @@ def test_nothing_that_was_sent_stays(running: Running, client: Client, xray: Pat
     assert all(path.parent.parent == running.folder for path in running.files)
 
 
-@pytest.mark.parametrize("event", ["change_class", "change_map", "put_dicom", "open_upload"])
-def test_the_pages_own_events_know_no_picture_of_anybody(
-    running: Running, client: Client, event: str
+class Visitor:
+    """A browser that has the page open, by what it sends."""
+
+    def __init__(self, running: Running, session: str) -> None:
+        self._api, self._session = f"{running.address}gradio_api", session
+        events = httpx.get(f"{running.address}config").json()["dependencies"]
+        self._numbers = {event["api_name"]: event["id"] for event in events}
+
+    def send(self, event: str, *values: object) -> str:
+        """Send an event of the page; return what the queue says last."""
+        sent = {"fn_index": self._numbers[event], "session_hash": self._session, "data": values}
+        httpx.post(f"{self._api}/queue/join", json=sent).raise_for_status()
+        address = f"{self._api}/queue/data?session_hash={self._session}"
+        with httpx.stream("GET", address, timeout=60) as answer:
+            return next(line for line in answer.iter_lines() if "process_completed" in line)
+
+
+def test_the_pages_own_events_know_no_picture_of_anybody_else(
+    running: Running, client: Client, xray: Path
 ) -> None:
-    address = f"{running.address}gradio_api/run/{event}"
     asked = ["bundled", "Normal", 0, "gradcam", "coarse"]
-    answer = httpx.post(address, json={"data": [None, *asked]}, timeout=60)
-    if event == "open_upload":
-        answer = httpx.post(address, json={"data": [None, None, *asked]}, timeout=60)
-    assert "heat" not in answer.text
+    files = {"files": ("film.png", xray.read_bytes())}
+    [path] = httpx.post(f"{running.address}gradio_api/upload", files=files).json()
+    film = [{"path": path, "meta": {"_type": "gradio.FileData"}}]
+    reader, stranger = Visitor(running, "reader"), Visitor(running, "stranger")
+    assert '"heatmap":{"name"' in reader.send("open_upload", film, None, *asked)
+    assert '"heatmap":{"name"' in reader.send("change_map", None, *asked)
+    assert "no longer on the server" in stranger.send("change_map", None, *asked)
+    assert "no longer on the server" in stranger.send("put_dicom", None, *asked)
     with pytest.raises(ValueError, match="Cannot find"):
-        client.predict(*asked, api_name=f"/{event}")
+        client.predict(*asked, api_name="/change_map")
+
+
+def test_programs_that_ask_at_once_get_each_its_own_answer(
+    running: Running, tmp_path: Path, xray: Path
+) -> None:
+    films = [xray, tmp_path / "mirrored.png"]
+    Image.open(xray).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(films[1])
+    client = Client(running.address, verbose=False, download_files=tmp_path)
+    jobs = [
+        client.submit(handle_file(films[number % 2]), detail="coarse", api_name="/explain")
+        for number in range(6)
+    ]
+    for number, job in enumerate(jobs):
+        record, original, *_ = job.result(60)
+        assert record["sha256"] == sha256(films[number % 2].read_bytes()).hexdigest()
+        np.testing.assert_array_equal(
+            pixels(original), as_rgb(read_radiograph(films[number % 2]).pixels)
+        )
+
+
+@pytest.mark.parametrize("path", ["queue/join", "call/explain", "call/v2/classify", "mcp", "run/x"])
+def test_a_request_that_is_too_large_is_refused(running: Running, path: str) -> None:
+    address = f"{running.address}gradio_api/{path}"
+    assert httpx.post(address, content=b"x" * 5_000_000).status_code == 413
+    assert httpx.post(address, content=iter([b"x"])).status_code == 411

@@ -183,8 +183,3 @@ def test_what_cannot_be_answered_is_told(
     assert said in words(result)
     assert "JANE" not in words(result)
     assert str(running.folder) not in words(result)
-
-
-def test_a_request_that_is_too_large_is_refused(running: Running) -> None:
-    address = f"{running.address}gradio_api/mcp"
-    assert httpx.post(address, content=b"x" * 5_000_000, timeout=60).status_code == 413
