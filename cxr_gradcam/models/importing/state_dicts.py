@@ -29,11 +29,12 @@ _WRAPPERS = (
     "ema",
 )
 _PREFIX = re.compile(
-    r"^(module|model|net|network|backbone|encoder|_orig_mod|(?:wide_)?res[a-z]*\d+[a-z0-9_]*|"
+    r"^(module|model|net|network|backbone|encoder|base_model|ema_model|_orig_mod|(?:wide_)?res[a-z]*\d+[a-z0-9_]*|"
     r"densenet\d+|efficientnet_\w+|mobilenet_\w+|vgg\d+\w*|convnext_\w+|vit_\w+|swin_\w+)\."
 )
 _HARMLESS = re.compile(
-    r"(^|\.)(num_batches_tracked|total_ops|total_params)$"
+    # counters of BatchNorm, of thop and of averaged weights; torchxrayvision's operating points
+    r"(^|\.)(num_batches_tracked|total_ops|total_params|n_averaged|op_threshs)$"
     r"|^(criterion|loss|loss_fn)\.(weight|pos_weight)$"
 )
 
@@ -75,6 +76,11 @@ def without_prefixes(state_dict: Mapping[str, Tensor]) -> Iterator[dict[str, Ten
         if shorter == names or len(set(shorter.values())) < len(shorter):
             return
         names = shorter
+
+
+def is_counter(name: str) -> bool:
+    """Return whether a tensor only counts the batches of a training."""
+    return name.endswith("num_batches_tracked")
 
 
 def _modern(name: str) -> str:
