@@ -11,6 +11,7 @@ from cxr_gradcam.cli.options import FAILED, complain
 
 COMMANDS = {
     "explain": "classify radiographs and save their maps",
+    "convert": "write anybody's weights as a file that says what they are",
     "train": "train a model on folders of radiographs",
     "calibrate": "fit probabilities, verdicts and the out-of-distribution detector",
     "evaluate": "measure a model on folders of radiographs",

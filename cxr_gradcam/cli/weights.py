@@ -15,16 +15,17 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 VARIABLE = "CXR_GRADCAM_MODEL"
 """The environment variable that names the page's models, as a Space has it; commas between them."""
 
-_SOURCE = (
+SOURCE = (
     "a file (.safetensors, .pth, .pt, .ckpt), hf://owner/name, torchvision:NAME, timm:NAME, "
     "torchxrayvision:NAME, or bundled"
 )
+"""What weights can be named by."""
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add the weights that a command works with, and what their file may not say."""
     parser.add_argument(
-        "--model", "--weights", dest="weights", metavar="SOURCE", help=f"{_SOURCE}, the default"
+        "--model", "--weights", dest="weights", metavar="SOURCE", help=f"{SOURCE}, the default"
     )
     add_description(parser)
 
@@ -36,7 +37,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[NAME=]SOURCE",
-        help=f"{_SOURCE}; several times for several models. Default: {VARIABLE}, or bundled",
+        help=f"{SOURCE}; several times for several models. Default: {VARIABLE}, or bundled",
     )
     add_description(parser)
 
@@ -88,7 +89,7 @@ def models_of(
         ValueError: two models have one name, or several one description.
     """
     sources = options.model or _names(environ.get(VARIABLE, "")) or [None]
-    if len(sources) > 1 and any(value is not None for value in _description(options).values()):
+    if len(sources) > 1 and any(value is not None for value in description(options).values()):
         raise ValueError(
             "--classes, --input-size and the like describe one model: convert the others first "
             "(python -m cxr_gradcam convert), which writes it into their files"
@@ -108,7 +109,7 @@ def load_described(
     source: str | None, options: argparse.Namespace, *, fast: bool = True
 ) -> ResNet50FineTuned | CAM:
     """Load weights with the options of `add_description`; None for the bundled ones."""
-    said = _description(options)
+    said = description(options)
     if source is None and all(value is None for value in said.values()):
         return ResNet50FineTuned.from_checkpoint(fast=fast)
     from cxr_gradcam.models.importing import load_model  # the bundled weights need none of it
@@ -130,7 +131,8 @@ def remarks(model: Classifier) -> list[str]:
     return lines
 
 
-def _description(options: argparse.Namespace) -> dict[str, Any]:
+def description(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options of `add_description` say, as `load_model` takes it."""
     return {
         "class_names": options.classes,
         "architecture": options.architecture,
