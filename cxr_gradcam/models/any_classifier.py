@@ -168,7 +168,7 @@ def guess_preprocessing(model: nn.Module) -> Preprocessing:
         return Preprocessing(int(getattr(model, "input_resolution", 224)), (0.5,), (1 / 2048,))
     config = getattr(model, "pretrained_cfg", None) or {}
     default = Preprocessing()
-    size = config.get("input_size", (3, default.size))[-1]
+    size = config.get("input_size", (3, built_for(model) or default.size))[-1]
     mean, std = config.get("mean", default.mean), config.get("std", default.std)
     channels = next(
         (layer.in_channels for layer in model.modules() if isinstance(layer, nn.Conv2d)), 3
@@ -176,6 +176,12 @@ def guess_preprocessing(model: nn.Module) -> Preprocessing:
     if channels != len(mean):
         mean, std = ((sum(values) / len(values),) * channels for values in (mean, std))
     return Preprocessing(size, tuple(mean), tuple(std))
+
+
+def built_for(model: nn.Module) -> int | None:
+    """Return the side of the only input that torchvision's vision transformers take, or None."""
+    size = getattr(model, "image_size", None)
+    return size if isinstance(size, int) else None
 
 
 def guess_class_names(model: nn.Module, num_classes: int) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from itertools import chain
 
 import torch
 import torchvision
@@ -14,7 +15,19 @@ from cxr_gradcam.models.importing.misfits import misfit
 from cxr_gradcam.models.importing.skeletons import Shapes, Skeleton, image_size, skeleton
 from cxr_gradcam.models.importing.state_dicts import is_counter, without_prefixes
 
-_COMMON = ("resnet50", "densenet121", "resnet18", "resnet34", "resnet101", "efficientnet_b0")
+_COMMON = (
+    *("resnet50", "densenet121", "resnet18", "resnet34", "resnet101", "efficientnet_b0"),
+    *("mobilenet_v2", "mobilenet_v3_large", "convnext_tiny", "vgg16", "vit_b_16", "swin_t"),
+)
+_FAMILIES = {
+    "layer1.0.conv1.weight": ("resnet", "resnext", "wide_resnet"),
+    "features.denseblock1.denselayer1.conv1.weight": ("densenet",),
+    "conv_proj.weight": ("vit_",),
+    "features.0.0.weight": ("efficientnet", "mobilenet", "convnext", "swin"),
+    "features.0.weight": ("vgg", "alexnet"),
+}
+"""By a tensor that all of a family have, how the names of its networks begin."""
+
 _UNUSED = ("googlenet", "inception_v3", "squeezenet1_0", "squeezenet1_1")  # other heads
 _EFFICIENTNET_LITE = tuple(f"timm:tf_efficientnet_lite{size}" for size in range(5))
 
@@ -32,9 +45,9 @@ def build(state_dict: Mapping[str, Tensor], architecture: str | None) -> tuple[n
     Raises:
         CheckpointError: the weights fit no such network, or not wholly.
     """
-    names = _candidates() if architecture is None else (architecture,)
     weights = {key: tensor for key, tensor in state_dict.items() if not is_counter(key)}
     versions = list(without_prefixes(weights))
+    names = _candidates({*chain(*versions)}) if architecture is None else (architecture,)
     if "_conv_stem.weight" in versions[-1]:
         names = _EFFICIENTNET_LITE if architecture is None else names
         versions = [_in_order(versions[-1], skeleton(name).shapes) for name in names]
@@ -48,10 +61,13 @@ def build(state_dict: Mapping[str, Tensor], architecture: str | None) -> tuple[n
     raise CheckpointError(misfit(versions, [skeleton(name) for name in names]))
 
 
-def _candidates() -> Iterable[str]:
+def _candidates(tensors: Collection[str]) -> tuple[str, ...]:
+    """Return the networks to try, the most common first; by a tensor's name, only its family."""
     known = torchvision.models.list_models(module=torchvision.models)
     others = (name for name in known if not name.startswith("regnet"))  # up to 2.6 GB to build
-    return (*_COMMON, *(name for name in others if name not in (*_COMMON, *_UNUSED)))
+    names = (*_COMMON, *(name for name in others if name not in (*_COMMON, *_UNUSED)))
+    families = tuple(chain(*(family for key, family in _FAMILIES.items() if key in tensors)))
+    return tuple(name for name in names if name.startswith(families)) if families else names
 
 
 def _in_order(tensors: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:

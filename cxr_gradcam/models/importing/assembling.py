@@ -9,7 +9,12 @@ import torch
 from torch import nn
 from torchvision.models import ResNet
 
-from cxr_gradcam.models.any_classifier import CAM, guess_class_names, guess_preprocessing
+from cxr_gradcam.models.any_classifier import (
+    CAM,
+    built_for,
+    guess_class_names,
+    guess_preprocessing,
+)
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.checkpoint import Checkpoint, CheckpointError
 from cxr_gradcam.models.importing.told import Told
@@ -157,7 +162,7 @@ def _assumptions(model: ResNet50FineTuned | CAM, found: Found, told: Told) -> li
         if told.mean is None or told.std is None:
             whose = "timm's" if hasattr(found.network, "pretrained_cfg") else "ImageNet"
             made.append(f"{whose} {_STATISTICS}")
-        if told.input_size is None:
+        if told.input_size is None and built_for(found.network) is None:
             made.append(f"input of {model.preprocessing.size} {_SIZE}")
     if found.header is None:
         if told.class_names is None and model.class_names[0] == "class 0":

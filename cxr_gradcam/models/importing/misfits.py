@@ -54,6 +54,8 @@ def _differences(tensors: Mapping[str, Tensor], known: Skeleton) -> str:
         "of another shape": {name: shape for name, shape in other.items() if name in trunk},
     }
     said = [f"{len(some)} {what}: {_listed(some)}" for what, some in parts.items() if some]
+    if not any(name.startswith(known.head.partition(".")[0]) for name in found):
+        said.append(f"no head: its weight would be {known.head}.weight")
     return "; ".join(said) or "all but the head fits"
 
 
