@@ -75,14 +75,28 @@ class Controls:
         """Return the update that offers classes in an order and shows the one asked for."""
         return type(self.class_name)(list(names), value=asked.class_name, interactive=True)
 
-    def questions(self, asked: Asked) -> gr.Dropdown:
+    def questions(self, asked: Asked, *, interactive: bool = True) -> gr.Dropdown:
         """Return the update that offers a class's questions and shows the one asked."""
         names = self._models[asked.model].class_names
         return gr.Dropdown(
             questions(names, str(asked.class_name)),
             value=evidence_of(names).index(asked.evidence),
-            interactive=True,
+            interactive=interactive,
         )
+
+    def waiting(self, asked: Asked) -> list[gr.Radio | gr.Dropdown]:
+        """Return the updates of class and question that show what the next radiograph is asked."""
+        names = self._models[asked.model].class_names
+        worded = replace(asked, class_name=asked.class_name or names[0])
+        return [
+            type(self.class_name)(list(names), value=asked.class_name, interactive=False),
+            self.questions(worded, interactive=False),
+        ]
+
+    def values(self, asked: Asked) -> Values:
+        """Return the values of `all` that mean a question."""
+        number = evidence_of(self._models[asked.model].class_names).index(asked.evidence)
+        return asked.model, asked.class_name, number, asked.method, asked.detail
 
     def details(self, asked: Asked) -> gr.Radio:
         """Return the update that offers the details of a model's maps."""

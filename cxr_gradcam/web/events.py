@@ -12,12 +12,11 @@ import gradio as gr
 
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.reading import read_bytes, read_for_viewing
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.asked import Asked, Evidence, quick
+from cxr_gradcam.web.compare.views import explained, set_beside, view_of, without_map
 from cxr_gradcam.web.controls import Controls, Values, about_class
 from cxr_gradcam.web.downloads.dicom import Film
 from cxr_gradcam.web.failures import GONE, reason
@@ -29,11 +28,19 @@ from cxr_gradcam.web.prediction import (
     prediction_html,
 )
 from cxr_gradcam.web.session import Session, Superseded
+from cxr_gradcam.web.sharing.component import told_of
+from cxr_gradcam.web.sharing.query import read_link
 from cxr_gradcam.web.uploads import Uploads
 from cxr_gradcam.web.viewer import View
-from cxr_gradcam.web.worklist.prior import CAPTION, prior_html
+from cxr_gradcam.web.worklist.prior import prior_html
 
 _PROGRESS = gr.Progress()
+
+_UNCHANGED: list[Any] = [gr.skip()] * 6
+"""What leaves session, prediction, controls and viewer as they are.
+
+Of an event that yields nothing Gradio would empty them.
+"""
 
 
 class Events:
@@ -61,9 +68,10 @@ class Events:
     ) -> Iterator[list[Any]]:
         """Show an uploaded file; nothing of it stays on disk."""
         if path is None:
+            yield _UNCHANGED
             return
         try:
-            yield from self._open(path, 0, previous, values)
+            yield from self._open(path, previous, values)
         finally:
             path.unlink(missing_ok=True)
 
@@ -81,8 +89,10 @@ class Events:
     ) -> Iterator[list[Any]]:
         """Show the example that was clicked last; clicks may arrive in another order."""
         if previous is not None and chosen.value < previous.clicked:
+            yield _UNCHANGED
             return
-        yield from self._open(example_files()[chosen.index], chosen.value, previous, values)
+        path = example_files()[chosen.index]
+        yield from self._open(path, previous, values, chosen.value, chosen.index)
 
     def open_prior(
         self, chosen: gr.EventData, session: Session | None, *values: *Values
@@ -92,11 +102,12 @@ class Events:
         if path is None or session is None:
             raise gr.Error(GONE, print_exception=False)
         try:
-            return self._put_beside(path, session, self._controls.asked(*values))
+            view = set_beside(path, session, self._controls.asked(*values))
         except Exception as error:
             raise gr.Error(reason(error), print_exception=False) from error
         finally:
             path.unlink(missing_ok=True)
+        return [self.describe_prior(session, *values), view]
 
     def describe_prior(self, session: Session | None, *values: *Values) -> Any:  # noqa: ANN401 - HTML, or Gradio's sign that there is none
         """Say what the model that is asked now makes of the prior."""
@@ -116,17 +127,45 @@ class Events:
         asked = self._controls.asked(*values)
         if asked.evidence.contrast_with is not None:  # its number was of the model before
             asked = replace(asked, evidence=Evidence())
-        about = [self._controls.details(asked), *self._about(asked.model)]
-        if session is None:
-            yield [EMPTY, self._unasked(asked), gr.skip(), gr.skip(), gr.skip(), *about]
+        yield from self._ask_model(session, asked)
+
+    def open_link(
+        self, chosen: gr.EventData, session: Session | None, *_: *Values
+    ) -> Iterator[list[Any]]:
+        """Ask what a link asks, of the open radiograph or of the next one."""
+        link = read_link(str(chosen.query), self._models, len(example_files()))
+        told: Any = told_of(link, is_open=session is not None)
+        for step in self._ask_model(session, link.asked):
+            yield [told, link.asked.model, *step]
+            told = gr.skip()
+
+    def open_linked(
+        self, told: dict[str, Any], previous: Session | None, *values: *Values
+    ) -> Iterator[list[Any]]:
+        """Show the example that a link names, unless something else is open."""
+        example = told["example"]
+        if previous is not None or not isinstance(example, int):
+            yield _UNCHANGED
             return
-        session.cancel()
-        yield [WAITING, *self._locked(), _without_map(session), *about]
-        try:
-            yield [*self._answered(session, asked), *about]
-        except Exception as error:
-            failed = _without_map(session, "")
-            yield [failure_html(reason(error)), *self._locked(), failed, *about]
+        yield from self._open(example_files()[example], None, values, example=example)
+
+    def ask_slowly(
+        self,
+        chosen: gr.EventData,
+        session: Session | None,
+        model: str,
+        class_name: str | None,
+        number: int | None,
+        _method: str,
+        detail: str,
+        progress: gr.Progress = _PROGRESS,
+    ) -> list[Any]:
+        """Ask by the slow method that a link names, once its radiograph is shown."""
+        method = str(chosen.method)
+        if method not in METHODS:
+            return [gr.skip(), gr.skip()]
+        asked = self._controls.asked(model, class_name, number, method, detail)
+        return [method, self._answer(session, asked, progress)]
 
     def change_class(self, session: Session | None, *values: *Values) -> list[Any]:
         """Show the map of another class, and offer its questions."""
@@ -150,12 +189,27 @@ class Events:
         asked = self._controls.asked(model, class_name, number, method, detail)
         return self._answer(session, asked, progress)
 
+    def _ask_model(self, session: Session | None, asked: Asked) -> Iterator[list[Any]]:
+        """Say what a model knows, and what it makes of the open radiograph where there is one."""
+        about = [self._controls.details(asked), *self._about(asked.model)]
+        if session is None:
+            yield [EMPTY, *self._controls.waiting(asked), asked.method, gr.skip(), *about]
+            return
+        session.cancel()
+        yield [WAITING, *self._locked(), without_map(session), *about]
+        try:
+            yield [*self._answered(session, asked), *about]
+        except Exception as error:
+            failed = without_map(session, "")
+            yield [failure_html(reason(error)), *self._locked(), failed, *about]
+
     def _open(
         self,
         path: Path,
-        clicked: float,
         previous: Session | None,
         values: Values,
+        clicked: float = 0,
+        example: int | None = None,
     ) -> Iterator[list[Any]]:
         """Show the picture at once, then the prediction and its map."""
         if previous is not None:
@@ -166,8 +220,10 @@ class Events:
             radiograph, stored = read_for_viewing(data)
             yield [None, WAITING, *self._locked(), View(image_id, stored)]
             film = Film.of(data, radiograph)
-            session = Session.of(self._models, radiograph, image_id, clicked, film)
-            asked = replace(self._controls.asked(*values), class_name=None)
+            session = Session.of(self._models, radiograph, image_id, clicked, film, example)
+            asked = self._controls.asked(*values)
+            if previous is not None:  # else a link may have named the class
+                asked = replace(asked, class_name=None)
             yield [session, *self._answered(session, asked)]
         except Exception as error:
             yield [None, failure_html(reason(error)), *self._locked(), View(note="")]
@@ -180,31 +236,19 @@ class Events:
         asked = about_class(
             replace(asked, method=quick(asked.method)), asked.class_name or names[0]
         )
-        explanation = _explained(session, asked)
+        explanation = explained(session, asked)
         return [
             prediction_html(explanation),
             self._controls.classes(asked, names),
             self._controls.questions(asked),
             asked.method,
-            _view(session, asked, explanation),
+            view_of(session, asked, explanation),
         ]
-
-    def _put_beside(self, path: Path, session: Session, asked: Asked) -> list[Any]:
-        radiograph, stored = read_for_viewing(path)
-        prior = Session.of(self._models, radiograph, uuid4().hex)
-        explanation = _explained(prior, replace(asked, method=quick(asked.method)))
-        session.prior = prior
-        view = View(prior.image_id, stored, explanation, slot="b", caption=CAPTION)
-        return [prior_html(explanation.prediction), view]
 
     def _about(self, model: str) -> list[Any]:
         """Return what is said of a model: its scope, and its card where there is one."""
         card = self._cards.get(model, "")
         return [scope(self._models[model]), gr.Accordion(visible=bool(card)), card]
-
-    def _unasked(self, asked: Asked) -> gr.Radio | gr.Dropdown:
-        names = self._models[asked.model].class_names
-        return type(self._controls.class_name)(list(names), value=None, interactive=False)
 
     def _locked(self) -> list[Any]:
         """Return the updates of class, question and method while there is nothing to ask."""
@@ -220,35 +264,13 @@ class Events:
             progress(done / total, desc=METHODS[asked.method].label)
 
         try:
-            view = _view(session, asked, _explained(session, asked, report), report)
+            view = view_of(session, asked, explained(session, asked, report), report)
             check()
         except Superseded:
             return gr.skip()
         except Exception as error:
-            return _without_map(session, reason(error))
+            return without_map(session, reason(error))
         return view
-
-
-def _explained(session: Session, asked: Asked, report: Progress | None = None) -> Explanation:
-    examination = session.examination(asked.model)
-    return examination.answer(asked.question(examination.model), report)
-
-
-def _view(
-    session: Session, asked: Asked, explanation: Explanation, report: Progress | None = None
-) -> View:
-    """Return the map of a radiograph, and that of the prior beside it."""
-    beside = None
-    if session.prior is not None:
-        answer = _explained(session.prior, asked, report)
-        beside = View(session.prior.image_id, explanation=answer, slot="b", caption=CAPTION)
-    return View(session.image_id, explanation=explanation, beside=beside)
-
-
-def _without_map(session: Session, note: str | None = None) -> View:
-    """Return the view that takes the maps of the last question away."""
-    beside = None if session.prior is None else View(session.prior.image_id, slot="b")
-    return View(session.image_id, note=note, beside=beside)
 
 
 def _no_progress(_share: float, desc: str) -> None:

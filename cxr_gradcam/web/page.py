@@ -29,6 +29,7 @@ from cxr_gradcam.web.events import Events
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
 from cxr_gradcam.web.security_headers import SecurityHeaders
+from cxr_gradcam.web.sharing.component import LinkButton
 from cxr_gradcam.web.start.gallery import examples
 from cxr_gradcam.web.start.welcome import disclaimer, welcome
 from cxr_gradcam.web.uploads import UploadField, Uploads
@@ -122,6 +123,7 @@ class Page(gr.Blocks):
                     self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
                 with gr.Column(scale=4, min_width=320, elem_id="view"):
                     self._viewer = Viewer(PixelStore())
+                    self._link = LinkButton()
                     self._report = ReportDownload(named)
                     with gr.Accordion(
                         "About this model", open=False, visible=bool(cards[first]), elem_id="card"
@@ -156,6 +158,7 @@ class Page(gr.Blocks):
             *self._dicom.routes,
             *self._report.routes,
             *([] if tools is None else tools.routes),
+            *self._link.routes,
         ]
 
         @asynccontextmanager
@@ -225,16 +228,30 @@ class Page(gr.Blocks):
             show_progress_on=self._prediction,
             **_ANALYSE,
         )
-        controls.model.input(
-            lambda name: name, controls.model, self._worklist, api_visibility="private"
+        linked = self._link.select(
+            events.open_link,
+            asked,
+            [self._link, controls.model, *answered, *about],
+            show_progress_on=self._prediction,
+            **_ANALYSE,
         )
+        shown = linked.then(events.open_linked, [self._link, *asked], **opened, **_ANALYSE)
+        self._link.submit(
+            events.ask_slowly,
+            asked,
+            [controls.method, self._viewer],
+            show_progress_on=self._viewer,
+            **_QUESTION,
+        )
+        for change in (controls.model.input, shown.then):
+            change(lambda name: name, controls.model, self._worklist, api_visibility="private")
         self._connect_prior(events, asked)
         changed = [controls.question, self._viewer, controls.method]
         controls.class_name.input(events.change_class, asked, changed, **_QUESTION)
         for control in (controls.question, controls.method, controls.detail):
             control.input(events.change_map, asked, self._viewer, **_QUESTION)
         self._connect_downloads(
-            asked, [upload.then, listed.then, example.then, controls.model.input]
+            asked, [upload.then, listed.then, example.then, shown.then, controls.model.input]
         )
 
     def _connect_prior(self, events: Events, asked: list[Any]) -> None:

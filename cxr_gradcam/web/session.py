@@ -40,6 +40,7 @@ class Session:
         image_id: names it in messages to the browser, and says nothing about it.
         clicked: when its example was clicked, in ms of the page's clock; 0 for an upload.
         film: what results as DICOM need of it; None where none can be written.
+        example: the index in `example_files`; None for an upload.
         prior: what is set beside it.
     """
 
@@ -49,6 +50,7 @@ class Session:
     image_id: str
     clicked: float = 0
     film: Film | None = None
+    example: int | None = None
     prior: Session | None = None
     _examinations: dict[str, Examination] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -62,11 +64,12 @@ class Session:
         image_id: str,
         clicked: float = 0,
         film: Film | None = None,
+        example: int | None = None,
     ) -> Session:
         """Take from a radiograph what the models need of it."""
         height, width = radiograph.pixels.shape
         inputs = {name: model.prepare(radiograph) for name, model in models.items()}
-        return cls(models, (height, width), inputs, image_id, clicked, film)
+        return cls(models, (height, width), inputs, image_id, clicked, film, example)
 
     def examination(self, name: str) -> Examination:
         """Return what a model makes of the radiograph, by one forward pass at most."""

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import gradio as gr
 import numpy as np
-from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
@@ -23,7 +22,7 @@ from cxr_gradcam.imaging.rendering import (
 )
 from cxr_gradcam.imaging.stored_image import StoredImage, Window
 from cxr_gradcam.prediction import percentage
-from cxr_gradcam.web.component import OwnComponent
+from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.pixel_store import PixelStore
 
 _STATIC = Path(__file__).parent / "static"
@@ -48,6 +47,7 @@ class View:
         slot: "a", or "b" for a second picture beside the first.
         caption: what the second picture is called.
         beside: what the other slot shows at the same time; None leaves it as it is.
+        link: the query string that asks for the same map again.
     """
 
     image_id: str = ""
@@ -57,6 +57,7 @@ class View:
     slot: Literal["a", "b"] = "a"
     caption: str = ""
     beside: View | None = None
+    link: str = ""
 
 
 class Viewer(gr.HTML, metaclass=OwnComponent):
@@ -82,7 +83,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
     @property
     def routes(self) -> list[BaseRoute]:
         """What the page must serve for the viewer: its code, and the pixels."""
-        return [Mount("/viewer", StaticFiles(directory=_STATIC / "viewer")), *self._store.routes]
+        return [code_of("viewer", _STATIC / "viewer"), *self._store.routes]
 
     def postprocess(self, value: View | None) -> dict[str, Any] | None:  # type: ignore[override]
         """Return the message that makes the browser show a view."""
@@ -96,6 +97,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             "note": value.note,
             "slot": value.slot,
             "caption": value.caption,
+            "link": value.link,
         }
         if value.beside is not None:
             message["beside"] = self.postprocess(value.beside)

@@ -7,8 +7,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.evaluation.model_card import model_card
@@ -62,3 +66,24 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
     opened.wait_for_selector("#viewer .panels canvas")
     yield opened
     context.close()
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A film of 12 bits at 0.5 mm, whose rows run to the patient's left."""
+    path = tmp_path / "film"
+    stored = np.linspace(0, 4095, 200 * 160).reshape(200, 160).astype(np.uint16)
+    file = Dataset()
+    file.file_meta = FileMetaDataset()
+    file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file.SOPClassUID, file.SOPInstanceUID = ComputedRadiographyImageStorage, generate_uid()
+    file.Modality, file.PhotometricInterpretation = "CR", "MONOCHROME2"
+    file.Rows, file.Columns, file.SamplesPerPixel = *stored.shape, 1
+    file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 16, 12, 11, 0
+    file.WindowCenter, file.WindowWidth = [2000, 1000], [2001, 501]
+    file.WindowCenterWidthExplanation = ["SOFT", "HARD"]
+    file.ImagerPixelSpacing = [0.5, 0.5]
+    file.PatientOrientation = ["L", "F"]
+    file.PixelData = stored.tobytes()
+    file.save_as(path, enforce_file_format=True)
+    return path

@@ -85,6 +85,7 @@ def test_an_empty_view_names_no_picture(viewer: Viewer) -> None:
         "note": "Nothing.",
         "slot": "a",
         "caption": "",
+        "link": "",
     }
     assert viewer.postprocess(None) is None
 

@@ -13,8 +13,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from PIL import Image
-from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
 
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.radiograph import MAX_PIXELS
@@ -24,6 +23,7 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.report.contents import Panels, Report, overlay_in_words
 from cxr_gradcam.report.model import ReportedModel
 from cxr_gradcam.report.pdf import PAPERS, panel_width, write_pdf
+from cxr_gradcam.web.component import code_of
 from cxr_gradcam.web.downloads.held import Download, Downloads
 
 _STATIC = Path(__file__).parents[1] / "static" / "report"
@@ -54,7 +54,7 @@ class ReportDownload:
     @property
     def routes(self) -> list[BaseRoute]:
         """What the page must serve for it."""
-        return [*self._downloads.routes, Mount("/report", StaticFiles(directory=_STATIC))]
+        return [*self._downloads.routes, code_of("report", _STATIC)]
 
     def connect(
         self, put: Callable[..., str], asked: Sequence[Any], settings: Mapping[str, Any]

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
 
 from cxr_gradcam.batch.names import EXTENSIONS
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.component import OwnComponent
+from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.worklist.rows import Rows
 
 _STATIC = Path(__file__).parents[1] / "static" / "worklist"
@@ -70,4 +69,4 @@ class Worklist(gr.HTML, metaclass=OwnComponent):
     @property
     def routes(self) -> list[BaseRoute]:
         """What the page must serve for the worklist: the answers, and its code."""
-        return [*self._rows.routes, Mount("/worklist", StaticFiles(directory=_STATIC))]
+        return [*self._rows.routes, code_of("worklist", _STATIC)]

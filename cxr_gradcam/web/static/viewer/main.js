@@ -88,6 +88,7 @@ class Viewer {
   async showMap(slot, message) {
     this.slots[slot].renderer.setMap(await fetchPixels(message.heatmap));
     this.slots[slot].fileName = message.file_name;
+    this.slots[slot].link = message.link;
     this.panels.rows[slot].describe(message.shown, message.hottest);
     if (slot === "a") this.note.textContent = message.note;
     this.draw();
@@ -98,6 +99,7 @@ class Viewer {
 
   dropMap(slot, note) {
     this.slots[slot].renderer.setMap(null);
+    this.slots[slot].link = "";
     this.panels.rows[slot].describe("no heat map");
     if (slot === "a") {
       this.note.textContent = note ?? "";

@@ -1,0 +1,1 @@
+"""Links that share a view: the question and the display, never the image."""

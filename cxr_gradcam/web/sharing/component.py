@@ -1,0 +1,74 @@
+"""The button that copies a link to the view, and what a link says when the page opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from starlette.routing import BaseRoute
+
+from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.web.component import OwnComponent, code_of
+from cxr_gradcam.web.sharing.query import PARAMETERS, Link
+
+_STATIC = Path(__file__).parents[1] / "static" / "sharing"
+
+# Gradio runs this text when the component loads; the code itself comes as modules.
+_ON_LOAD = """
+import(new URL("sharing/main.js", document.baseURI)).then(({ start }) => {
+  start(element, props, watch, trigger);
+});
+"""
+
+
+class LinkButton(gr.HTML, metaclass=OwnComponent):
+    """The button, and what the page was opened with.
+
+    Its select event carries the query of the page's address, where one of a link's parameters is in
+    it; its submit event the slow method that a link names, when the radiograph is shown.
+
+    Args:
+        settings: as `gr.HTML` takes them; Gradio copies the component for a visitor's session.
+    """
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+        super().__init__(
+            html_template=(_STATIC / "sharing.html").read_text("utf-8"),
+            css_template=(_STATIC / "sharing.css").read_text("utf-8"),
+            js_on_load=_ON_LOAD,
+            apply_default_css=False,
+            elem_id="sharing",
+            parameters=list(PARAMETERS),
+            **settings,
+        )
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """What the page must serve for the button: its code."""
+        return [code_of("sharing", _STATIC)]
+
+    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:  # type: ignore[override]
+        """Return what `told_of` tells the browser, as it is."""
+        return value
+
+
+def told_of(link: Link, *, is_open: bool) -> dict[str, Any]:
+    """Tell the browser what it has to do for a link.
+
+    Args:
+        link: what the page was opened with.
+        is_open: whether a radiograph is open, which is then answered at once.
+
+    Returns:
+        {"display", "example", "note"} as in `Link`; "method", the slow method to ask by when the
+        radiograph is shown, or None; "is_open".
+    """
+    slow = link.asked.method if METHODS[link.asked.method].is_slow else None
+    return {
+        "display": link.display,
+        "example": link.example,
+        "note": link.note,
+        "method": slow,
+        "is_open": is_open,
+    }

@@ -1,0 +1,218 @@
+"""What a link says: a query string becomes settings that can be taken, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+from cxr_gradcam.batch.pictures import STYLES
+from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.imaging.rendering import COLORMAPS
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.web.asked import Asked, Evidence, first_detail
+
+_LONGEST = 2_000
+_MOST_PARAMETERS = 50
+_MOST_WINDOWS = 99
+_LARGEST_ZOOM = 64
+_WIDEST_WINDOW = 1_000
+
+Value = TypeVar("Value")
+
+PARAMETERS: dict[str, str] = {
+    "model": "a model",
+    "class": "a class",
+    "vs": "a question",
+    "against": "a question",
+    "method": "a method",
+    "detail": "a detail",
+    "example": "an example",
+    "opacity": "an opacity",
+    "colors": "a colour map",
+    "style": "a style",
+    "threshold": "a threshold",
+    "window": "a grey scale",
+    "invert": "a grey scale",
+    "place": "a place",
+}
+"""The parameters of a link, and what each of them names."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link asks for, as far as it can be given.
+
+    Attributes:
+        asked: the question.
+        display: what `viewer.apply` takes; its window may be {"number"} of the picture's windows.
+        example: the index in `example_files`, or None.
+        note: what the link named and nobody offers, in words; "" where all is well.
+    """
+
+    asked: Asked
+    display: dict[str, Any] = field(default_factory=dict)
+    example: int | None = None
+    note: str = ""
+
+
+def write_link(asked: Asked, example: int | None = None) -> str:
+    """Write a question as the beginning of a query string; the browser adds the display.
+
+    Args:
+        asked: the question, its class named.
+        example: the index in `example_files`; None where the picture is no example.
+
+    Returns:
+        The query string, without "?"; nothing in it is of the picture.
+    """
+    evidence = asked.evidence
+    said = {
+        "model": asked.model,
+        "class": asked.class_name,
+        "vs": evidence.contrast_with,
+        "against": 1 if evidence.against else None,
+        "method": asked.method,
+        "detail": asked.detail,
+        "example": None if example is None else example + 1,
+    }
+    return urlencode({name: value for name, value in said.items() if value is not None})
+
+
+def read_link(query: str, models: Mapping[str, Classifier], examples: int) -> Link:
+    """Read a query string, which may come from anybody.
+
+    Args:
+        query: with or without "?".
+        models: what can be asked, by name, the first one by default.
+        examples: how many examples there are.
+
+    Returns:
+        What of it can be given; parameters of others are left alone.
+    """
+    pairs = _pairs(query.removeprefix("?"))
+    if pairs is None:
+        return Link(_usual(models), note="The link could not be read; the usual view is shown.")
+    values = _Values(pairs)
+    asked = _asked(values, models)
+    display = _display(values)
+    example = values.take("example", _whole(1, examples))
+    return Link(asked, display, None if example is None else example - 1, _note(values.refused))
+
+
+def _pairs(query: str) -> dict[str, str] | None:
+    if len(query) > _LONGEST:
+        return None
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS))
+    except ValueError:
+        return None
+
+
+class _Values:
+    """The values of a link; remembers which of them could not be taken."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.refused: list[str] = []
+
+    def take(self, name: str, read: Callable[[str], Value | None]) -> Value | None:
+        """Return a value as it is read; None where it is absent or cannot be."""
+        if name not in self._values:
+            return None
+        value = read(self._values[name])
+        if value is None:
+            self.refused.append(PARAMETERS[name])
+        return value
+
+
+def _usual(models: Mapping[str, Classifier]) -> Asked:
+    name = next(iter(models))
+    return Asked(name, None, Evidence(), "gradcam", first_detail(models[name]))
+
+
+def _asked(values: _Values, models: Mapping[str, Classifier]) -> Asked:
+    name = values.take("model", _one_of(models)) or next(iter(models))
+    model = models[name]
+    class_name = values.take("class", _one_of(model.class_names))
+    others = [other for other in model.class_names if other != class_name]
+    contrast = values.take("vs", _one_of(others))
+    against = values.take("against", _one_of("1")) is not None
+    return Asked(
+        name,
+        class_name,
+        Evidence(against=against and contrast is None, contrast_with=contrast),
+        values.take("method", _one_of(METHODS)) or "gradcam",
+        values.take("detail", _one_of(model.detail)) or first_detail(model),
+    )
+
+
+def _display(values: _Values) -> dict[str, Any]:
+    found = {
+        "opacity": values.take("opacity", _whole(0, 100)),
+        "colormap": values.take("colors", _one_of(COLORMAPS)),
+        "style": values.take("style", _one_of(STYLES)),
+        "threshold": values.take("threshold", _whole(0, 100)),
+        "view": values.take("place", _place),
+    }
+    window = values.take("window", _window)
+    if values.take("invert", _one_of("1")):
+        window = (window or {}) | {"inverted": True}
+    return {
+        name: value for name, value in (found | {"window": window}).items() if value is not None
+    }
+
+
+def _one_of(offered: Iterable[str]) -> Callable[[str], str | None]:
+    known = list(offered)
+    return lambda text: text if text in known else None
+
+
+def _whole(least: int, most: int) -> Callable[[str], int | None]:
+    """Read a whole number in its plain form, within bounds."""
+
+    def read(text: str) -> int | None:
+        plain = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        return int(text) if plain and least <= int(text) <= most else None
+
+    return read
+
+
+def _numbers(text: str, count: int) -> list[float] | None:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return None
+    return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
+
+
+def _place(text: str) -> dict[str, float] | None:
+    numbers = _numbers(text, 3)
+    if numbers is None:
+        return None
+    x, y, zoom = numbers
+    is_place = 0 <= x <= 1 and 0 <= y <= 1 and 0 < zoom <= _LARGEST_ZOOM
+    return {"x": x, "y": y, "zoom": zoom} if is_place else None
+
+
+def _window(text: str) -> dict[str, Any] | None:
+    number = _whole(1, _MOST_WINDOWS)(text)
+    if number is not None:
+        return {"number": number}
+    ends = _numbers(text, 2)
+    if ends is None or ends[0] == ends[1] or max(map(abs, ends)) > _WIDEST_WINDOW:
+        return None
+    return {"low": ends[0], "high": ends[1]}
+
+
+def _note(refused: list[str]) -> str:
+    """Name what a link named and nobody offers; nothing of the link stands in it."""
+    named = list(dict.fromkeys(refused))
+    if not named:
+        return ""
+    if len(named) == 1:
+        return f"The link named {named[0]} that is not offered; the usual one is shown."
+    listed = f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"The link named {listed} that are not offered; the usual ones are shown."

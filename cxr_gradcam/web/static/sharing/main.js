@@ -1,0 +1,94 @@
+// A link shares the view: the question and the display, never the image.
+
+import { copy } from "./clipboard.js";
+import { displayFor, displayQuery } from "./query.js";
+
+const SPACES = "https://huggingface.co";
+
+// element, props, watch and trigger are Gradio's: the component, what component.py told it, news of
+// it, and its events.
+export function start(element, props, watch, trigger) {
+  const sharing = new Sharing(element.querySelector(".sharing"), trigger);
+  watch("value", () => sharing.told(props.value));
+  const names = new URLSearchParams(location.search).keys();
+  if (names.some((name) => props.parameters.includes(name))) sharing.open();
+}
+
+class Sharing {
+  constructor(root, trigger) {
+    Object.assign(this, { root, trigger });
+    this.said = root.querySelector(".said");
+    this.byHand = root.querySelector(".by-hand");
+    this.field = this.byHand.querySelector("input");
+    root.querySelector(".copy").addEventListener("click", () => this.copy());
+    document.addEventListener("picture", () => this.showDisplay());
+    document.addEventListener("map", () => this.askSlowly());
+  }
+
+  get viewer() {
+    return document.querySelector("#viewer .viewer").viewer;
+  }
+
+  get windows() {
+    return this.viewer.slots.a.greyScale.windows;
+  }
+
+  // Asks the server what of the page's address can be given.
+  open() {
+    this.trigger("select", { query: location.search });
+  }
+
+  told(link) {
+    if (!link) return;
+    this.say(link.note);
+    // Somebody was quicker: the X-ray came without the link's question.
+    if (this.viewer?.isFilled && !link.is_open) return this.open();
+    Object.assign(this, { display: link.display, method: link.method });
+    if (link.is_open) this.showDisplay();
+  }
+
+  // The first picture is shown as the link says; those after it, as ever.
+  showDisplay() {
+    if (!this.display) return;
+    const { settings, note } = displayFor(this.display, this.windows);
+    this.display = null;
+    this.viewer.apply(settings);
+    if (note) this.say(note);
+  }
+
+  askSlowly() {
+    if (!this.method) return;
+    this.trigger("submit", { method: this.method });
+    this.method = null;
+  }
+
+  get link() {
+    const { slots } = this.viewer;
+    if (!slots.a.link) return null;
+    const query = `${slots.a.link}&${displayQuery(this.viewer.settings(), this.windows)}`;
+    return new URL(`?${query}`, location.origin + location.pathname);
+  }
+
+  async copy() {
+    const { link } = this;
+    this.byHand.hidden = true;
+    if (!link) return this.say("A link can be copied when the heat map is shown.");
+    this.field.value = link.href;
+    this.byHand.hidden = false; // nothing can be selected in a hidden field
+    const isCopied = await copy(link.href, this.field);
+    this.byHand.hidden = isCopied;
+    this.say(isCopied ? "Link copied" : "The browser does not let the page copy: please copy");
+    if (!isCopied) this.field.select();
+    showOutside(link.search);
+  }
+
+  say(text) {
+    this.said.textContent = text;
+  }
+}
+
+// A Space's own page, around this one, takes the query into its address.
+function showOutside(queryString) {
+  if (!document.referrer.startsWith(`${SPACES}/`) || window.parent === window) return;
+  window.parent.postMessage({ queryString }, SPACES);
+}
