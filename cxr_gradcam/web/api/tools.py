@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from inspect import getdoc
 from io import BytesIO
@@ -49,7 +49,9 @@ from cxr_gradcam.web.uploads import Uploads
 PATH = "/gradio_api/mcp"
 """Where the tools are; it is Gradio's own place for them."""
 
-_MAX_WAITING = 16
+MAX_WAITING: int = 16
+"""Calls that wait for their turn at most; beyond, clients are asked to try again."""
+
 _PICTURES: Schemas = {
     "pictures": {
         "type": "array",
@@ -87,7 +89,7 @@ class Tools:
         self, models: Mapping[str, Classifier], answers: Answers, uploads: Uploads
     ) -> None:
         self._answers, self._uploads = answers, uploads
-        self._turns = anyio.CapacityLimiter(1)
+        self._turns, self._calls = anyio.CapacityLimiter(1), 0
         sent = file_schema() | model_schema(models)
         self._schemas: dict[str, Schemas] = {
             "explain": sent | question_schemas(models) | style_schemas() | _PICTURES,
@@ -157,21 +159,27 @@ class Tools:
         self, name: str, arguments: dict[str, Any]
     ) -> tuple[list[types.ContentBlock], dict[str, Any]]:
         progress = _progress_of(self._server)
-        self._check(name)
+        if name not in self._schemas:
+            raise ArgumentError(f"There are the tools {', '.join(self._schemas)}.")
         try:
             asked = checked(self._schemas[name], arguments)
             if name == "models":
                 return _content(self._answers.models(), [])
-            answer = partial(self._answer, name, asked, progress)
-            return await anyio.to_thread.run_sync(answer, limiter=self._turns)
+            with self._in_turn():
+                answer = partial(self._answer, name, asked, progress)
+                return await anyio.to_thread.run_sync(answer, limiter=self._turns)
         except Exception as error:
             raise ArgumentError(told(error)) from None
 
-    def _check(self, name: str) -> None:
-        if name not in self._schemas:
-            raise ArgumentError(f"There are the tools {', '.join(self._schemas)}.")
-        if self._turns.statistics().tasks_waiting >= _MAX_WAITING:
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._calls > MAX_WAITING:
             raise ArgumentError("Too many calls are waiting. Try again soon.")
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
 
     def _answer(
         self, name: str, asked: Mapping[str, Any], progress: Progress
@@ -231,6 +239,7 @@ def _progress_of(server: Server[Any, Any]) -> Progress:
 
     def report(done: int, total: int) -> None:
         nonlocal told_before
+        anyio.from_thread.check_cancelled()  # nobody waits any more
         share = 100 * done // total
         if token is not None and share > told_before:
             told_before = share
