@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cxr_gradcam import explain, read_radiograph
 from cxr_gradcam.cli import main
 from cxr_gradcam.imaging.contours import contour_overlay
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
+from tests.archive.sources import file_of, source
 from tests.helpers.findings import FINDINGS
 from tests.web.api.conftest import Running
 
@@ -174,6 +176,24 @@ def test_a_file_that_cannot_be_read_is_told_without_its_name(
     assert words in str(refused.value)
     assert "JANE" not in str(refused.value)
     assert str(running.folder) not in str(refused.value)
+
+
+@pytest.mark.parametrize("size", [None, -900, 700])
+def test_a_films_patient_is_in_no_answer_and_in_no_log(
+    client: Client, running: Running, tmp_path: Path, caplog, capfd, size: int | None
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    film = tmp_path / "Doe^Jane.dcm"
+    film.write_bytes(file_of(source())[:size])  # whole, or cut short
+    try:
+        answer = json.dumps(client.predict(handle_file(film), api_name="/explain"))
+    except AppError as refused:
+        answer = str(refused)
+    _, refusal = called(running, "classify", {"file": {"path": str(film)}})
+    logged = "\n".join(record.getMessage() for record in caplog.records)
+    for said in (answer, refusal, logged, *capfd.readouterr()):
+        assert "Doe" not in said
+        assert "4711-77" not in said
 
 
 @pytest.mark.parametrize(
