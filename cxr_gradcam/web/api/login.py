@@ -16,7 +16,7 @@ def behind_login(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
     """Return routes that answer those who have logged in, where the page asks for a login.
 
     Args:
-        routes: of the page; folders of code among them stay open, as Gradio's own do.
+        routes: of the page.
     """
     return [
         Route(
