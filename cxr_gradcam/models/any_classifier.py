@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cxr_gradcam.cam.forward_pass import ForwardPass, MapOptions
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.layers import named_layers
-from cxr_gradcam.cam.probe import probe
+from cxr_gradcam.cam.probe import Probe, probe
 from cxr_gradcam.cam.targets import ClassIdx
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration
@@ -19,6 +19,8 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.provenance import Provenance
+
+_PICTURE_CHANNELS = 4
 
 
 class CAM:
@@ -58,7 +60,7 @@ class CAM:
         self.preprocessing = preprocessing or guess_preprocessing(model)
         self.calibration: Calibration = getattr(model, "calibration", Calibration())
         self.ood_detector: OODDetector | None = getattr(model, "ood_detector", None)
-        learnt = probe(model, self._noise())
+        learnt = _probe(model, self._noise())
         own = getattr(model, "target_layer", learnt.target_layer)
         target = own if target_layers is None else target_layers
         if target is None:
@@ -146,6 +148,18 @@ class CAM:
         return noise.to(next(self.model.parameters()))
 
 
+def _probe(model: nn.Module, x: Tensor) -> Probe:
+    try:
+        return probe(model, x)
+    except ValueError:
+        raise
+    except Exception as error:  # a network fails in ways of its own
+        said = str(error).partition("\n")[0]
+        raise ValueError(
+            f"the network does not take pictures {tuple(x.shape)} ({said}): name its preprocessing"
+        ) from error
+
+
 def as_classifier(model: Classifier | nn.Module) -> Classifier:
     """Return a model that can be explained itself, or a `CAM` of any other torch classifier."""
     return model if isinstance(model, Classifier) else CAM(model)
@@ -173,6 +187,8 @@ def guess_preprocessing(model: nn.Module) -> Preprocessing:
     channels = next(
         (layer.in_channels for layer in model.modules() if isinstance(layer, nn.Conv2d)), 3
     )
+    if channels > _PICTURE_CHANNELS and "input_size" in config:
+        channels = config["input_size"][0]  # something transforms the picture before it is seen
     if channels != len(mean):
         mean, std = ((sum(values) / len(values),) * channels for values in (mean, std))
     return Preprocessing(size, tuple(mean), tuple(std))

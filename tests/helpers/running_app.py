@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -18,9 +19,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@dataclass(frozen=True)
+class RunningApp:
+    """A started app.py: where it answers, and its process's number."""
+
+    address: str
+    process: int
+
+
 @contextmanager
-def running_app(folder: Path, settings: Mapping[str, str]) -> Iterator[str]:
-    """Start app.py of a folder, with environment variables besides; yield its address."""
+def running_app(folder: Path, settings: Mapping[str, str]) -> Iterator[RunningApp]:
+    """Start app.py of a folder, with environment variables besides."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -30,9 +39,11 @@ def running_app(folder: Path, settings: Mapping[str, str]) -> Iterator[str]:
         env=os.environ | {"GRADIO_SERVER_PORT": str(port)} | dict(settings),
         stdout=subprocess.DEVNULL,
     )
-    yield f"http://127.0.0.1:{port}"
-    app.terminate()
-    app.wait(30)
+    try:
+        yield RunningApp(f"http://127.0.0.1:{port}", app.pid)
+    finally:
+        app.terminate()
+        app.wait(30)
 
 
 def fetch(address: str) -> bytes:

@@ -1,6 +1,7 @@
 """CAM on architectures as torchvision, torchxrayvision and timm build them, with random weights."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -224,6 +225,29 @@ def test_grey_statistics_for_a_grey_network():
     network = nn.Sequential(nn.Conv2d(1, 2, 1))
     assert guess_preprocessing(network).mean == pytest.approx((0.449,))
     assert guess_preprocessing(ResNet50FineTuned(weights=None)).mean == (0.485, 0.456, 0.406)
+
+
+def test_a_picture_that_is_transformed_before_the_first_convolution_keeps_its_channels():
+    class Frequencies(nn.Module):
+        pretrained_cfg: ClassVar = {"input_size": (3, 32, 32)}
+
+        def __init__(self):
+            super().__init__()
+            self.unfold = nn.PixelUnshuffle(4)
+            self.convolution, self.head = nn.Conv2d(48, 4, 3, padding=1), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(self.convolution(self.unfold(x)).mean(dim=(2, 3)))
+
+    cam = CAM(Frequencies())
+    assert len(cam.preprocessing.mean) == 3
+    assert cam.target_layers.keys() == {"convolution"}
+
+
+def test_a_network_that_takes_no_such_picture_is_refused_with_the_remedy():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(7, 2))
+    with pytest.raises(ValueError, match=r"\(1, 3, 224, 224\).*: name its preprocessing"):
+        CAM(network)
 
 
 def test_a_layer_with_two_names_is_taken_once():

@@ -8,5 +8,5 @@ from tests.helpers.running_app import ROOT, fetch, running_app
 
 
 def test_the_app_starts_with_what_the_repository_holds(tmp_path: Path) -> None:
-    with running_app(ROOT, {"GRADIO_TEMP_DIR": str(tmp_path)}) as address:
-        assert b"Chest X-ray viewer" in fetch(address)
+    with running_app(ROOT, {"GRADIO_TEMP_DIR": str(tmp_path)}) as app:
+        assert b"Chest X-ray viewer" in fetch(app.address)

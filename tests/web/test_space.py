@@ -99,8 +99,8 @@ def test_the_uploaded_tree_starts_on_a_space_without_network(
     uploaded: Path, cut_off: Path, tmp_path: Path
 ) -> None:
     settings = SPACE | {"GRADIO_TEMP_DIR": str(tmp_path), "PYTHONPATH": str(cut_off)}
-    with running_app(uploaded, settings) as address:
-        assert b"Chest X-ray viewer" in fetch(address)
+    with running_app(uploaded, settings) as app:
+        assert b"Chest X-ray viewer" in fetch(app.address)
     assert not (cut_off / "asked").exists()
 
 
