@@ -70,7 +70,7 @@ class CAM:
         self.trained_on = ""
         self.assumptions: tuple[str, ...] = ()
         self.provenance: Provenance | None = None
-        scaled = _last_linear(model) if _is_scaled_xrv(model) else learnt.logits_layer
+        scaled = last_linear(model) if _is_scaled_xrv(model) else learnt.logits_layer
         self._logits_layer = (
             scaled
             if logits_layer is None
@@ -227,5 +227,6 @@ def _is_scaled_xrv(model: nn.Module) -> bool:
     return _is_xrv(model) and (scaled or getattr(model, "apply_sigmoid", False))
 
 
-def _last_linear(model: nn.Module) -> nn.Module:
+def last_linear(model: nn.Module) -> nn.Module:
+    """Return the last linear layer of a network, which makes the logits of most."""
     return [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]

@@ -130,6 +130,16 @@ def is_ours(path: Path) -> bool:
         return False
 
 
+def architecture_of(network: str | None) -> str:
+    """Return the architecture of a network that was trained by its name; None for the ResNet50.
+
+    Torchvision's own ResNet50 names its tensors otherwise than the package's.
+    """
+    if network is None:
+        return RESNET50
+    return f"torchvision:{network}" if network == RESNET50 else network
+
+
 def checksum(source: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a checkpoint's file: figures say by it which weights they are of.
 
@@ -159,7 +169,7 @@ def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> C
         _calibration(header.get("calibration", {})),
         None if ood_detector is None else from_header(ood_detector),
         # Files of earlier releases: the name of a network that was trained is with the training.
-        str(header.get("architecture") or training.get("network") or RESNET50),
+        str(header.get("architecture") or architecture_of(training.get("network"))),
         bool(header.get("multi_label")) or len(names) == 1,
         tuple(header.get("assumptions", ())),
     )

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cxr_gradcam.data.dataset import LabelledImages, load
 from cxr_gradcam.data.split import Sources, split_by_patient
-from cxr_gradcam.models.checkpoint import Checkpoint, save_checkpoint
+from cxr_gradcam.models.checkpoint import Checkpoint, architecture_of, save_checkpoint
 from cxr_gradcam.training.recipe import Recipe
 from cxr_gradcam.training.run import Run, Start
 from cxr_gradcam.training.validation import validate
@@ -85,7 +85,13 @@ def train(
     figures["teachers"] = [path.name for path in teachers]
     save_checkpoint(
         output,
-        Checkpoint(run.average.module.state_dict(), split.class_names, run.preprocessing, figures),
+        Checkpoint(
+            run.average.module.state_dict(),
+            split.class_names,
+            run.preprocessing,
+            figures,
+            architecture=architecture_of(network),
+        ),
     )
     resume.unlink(missing_ok=True)
     return figures

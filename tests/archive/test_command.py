@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
+import torchvision
 from pydicom import dcmread
 
 from cxr_gradcam.archive.dicomweb import PASSWORD, USER
@@ -141,3 +143,38 @@ def test_explain_writes_dicom_results_beside_the_pictures(
         assert made.StudyInstanceUID == source().StudyInstanceUID
         assert str(made.PatientName) == "Doe^Jane"
     assert not any(word in json.dumps(done) for word in PATIENT)
+
+
+def test_results_of_uncalibrated_weights_say_so_and_differ_by_settings(
+    tmp_path: Path, film: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "film.dcm").write_bytes(film)
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18(num_classes=3).state_dict(), tmp_path / "own.pth")
+    uids = set()
+    for size in ("64", "96"):
+        words = ["explain", str(tmp_path / "film.dcm"), "--output", str(tmp_path / "out"), "--json"]
+        said = ["--model", str(tmp_path / "own.pth"), "--multi-label", "--input-size", size]
+        assert main([*words, "--dicom", *said]) == 0
+        done = json.loads(capsys.readouterr().out)
+        report = dcmread(done["outputs"]["dicom-report"])
+        uids.add(str(report.SOPInstanceUID))
+        said_in_it = [each.value for each in report.iterall() if each.keyword == "TextValue"]
+        assert "Calibration: none" in said_in_it
+        assert any("ImageNet statistics assumed" in each for each in said_in_it)
+        coded = {each.value for each in report.iterall() if each.keyword == "CodeValue"}
+        assert not {"VERDICT", "RESEMBLANCE"} & coded
+    assert len(uids) == 2
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_node_answers_with_anybodys_weights(
+    tmp_path: Path, orthanc: Orthanc, film: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(torchvision.models.resnet18(num_classes=3).state_dict(), tmp_path / "own.pth")
+    orthanc.store(film)
+    words = ["node", "--dicomweb", orthanc.dicomweb, "--spool", str(tmp_path / "spool")]
+    said = ["--model", str(tmp_path / "own.pth"), "--multi-label", "--input-size", "64"]
+    assert main([*words, "--study", str(source().StudyInstanceUID), *said]) == 0
+    assert len(orthanc.get("/instances")) == 1 + len(KINDS)
+    assert "ImageNet statistics assumed" in capsys.readouterr().err

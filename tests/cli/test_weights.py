@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,13 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from cxr_gradcam import CheckpointError, ResNet50FineTuned, load_model
+from cxr_gradcam import (
+    CheckpointError,
+    ResNet50FineTuned,
+    explain,
+    load_model,
+    read_radiograph,
+)
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cli.weights import add_models, models_of
 from tests.helpers.command_line import run
@@ -191,6 +198,59 @@ def test_a_training_starts_from_anybodys_resnet50(
     status, _, errors = run(capsys, *start, "--weights", findings)
     assert status == 2
     assert "densenet121" in errors
+
+
+def test_calibrate_fits_a_network_that_is_no_resnet50(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), tmp_path / "old.pth")
+    output = tmp_path / "new.safetensors"
+    said = ("--classes", "normal,pneumonia", "--input-size", "32")
+    assert run(capsys, "convert", tmp_path / "old.pth", "--output", output, *said)[0] == 0
+    status, _, errors = run(capsys, "calibrate", output, trained[1], "--validation-share", "0.3")
+    assert status == 0, errors
+    model = load_model(output)
+    assert model.calibration.is_fitted
+    assert model.ood_detector is not None
+    prediction = explain(model, read_radiograph(FILM)).prediction
+    assert prediction.verdict is not None
+    assert prediction.ood_score is not None
+    assert prediction.is_calibrated
+
+
+def test_findings_that_can_be_true_at_once_are_not_calibrated(
+    findings: Path, trained: tuple[Path, Path], tmp_path: Path, capsys
+) -> None:
+    output = tmp_path / "new.safetensors"
+    said = ("--multi-label", "--input-size", "64")
+    assert run(capsys, "convert", findings, "--output", output, *said)[0] == 0
+    fit = ("calibrate", output, trained[1], "--validation-share", "0.3")
+    status, _, errors = run(capsys, *fit)
+    assert status == 2
+    assert "several things at once" in errors
+
+
+def test_what_train_made_of_another_network_is_loaded(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "small.safetensors"
+    small = ("--epochs", "1", "--size", "32", "--batch-size", "8", "--phantoms", "0")
+    named = ("--network", "torchvision:resnet18")
+    status, _, errors = run(capsys, "train", trained[1], "--output", output, *small, *named)
+    assert status == 0, errors
+    model = load_model(output)
+    assert model.class_names == ("Normal", "Pneumonia")
+    assert model.assumptions == ()
+
+
+def test_actors_of_a_cluster_get_a_copy_of_any_model(findings: Path) -> None:
+    model = load_model(findings, input_size=64)
+    again = pickle.loads(pickle.dumps(model))
+    film = read_radiograph(FILM)
+    first, second = (explain(each, film, "class 1") for each in (model, again))
+    assert (first.heatmap == second.heatmap).all()
+    assert again.provenance == model.provenance
 
 
 def page_models(*words: object, variable: str = "") -> dict[str, ResNet50FineTuned]:

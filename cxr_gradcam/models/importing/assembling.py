@@ -14,6 +14,7 @@ from cxr_gradcam.models.any_classifier import (
     built_for,
     guess_class_names,
     guess_preprocessing,
+    last_linear,
 )
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.checkpoint import Checkpoint, CheckpointError
@@ -126,6 +127,8 @@ def _any(found: Found, known: Told, preprocessing: Preprocessing) -> CAM:
             class_names=known.class_names,
             preprocessing=preprocessing,
             multi_label=known.multi_label,
+            # What the head takes are features, which a detector knows the training's of.
+            logits_layer=None if found.from_library else last_linear(found.network),
         )
     except ValueError as error:
         raise CheckpointError(f"{name}: {error}") from error

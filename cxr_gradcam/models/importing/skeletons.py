@@ -92,7 +92,7 @@ def new_network(name: str, size: int | None = None) -> nn.Module:
     """
     library, _, own_name = name.rpartition(":")
     try:
-        if library == "timm":
+        if library == "timm" or (not library and own_name not in torchvision.models.list_models()):
             import timm
 
             network: nn.Module = timm.create_model(own_name, pretrained=False)
