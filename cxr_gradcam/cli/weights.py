@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_gradcam.models.any_classifier import CAM
+from cxr_gradcam.models.checkpoint import WEIGHTS
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
@@ -166,6 +167,5 @@ def _numbers(text: str) -> list[float]:
 
 def sources_are_named(words: Sequence[str]) -> bool:
     """Return whether the first of several words names weights, and no folder of radiographs."""
-    ends = (".safetensors", ".pth", ".pt", ".ckpt", ".pth.tar")
     libraries = ("hf://", "torchvision:", "timm:", "torchxrayvision:")
-    return bool(words) and (words[0].startswith(libraries) or words[0].endswith(ends))
+    return bool(words) and (words[0].startswith(libraries) or words[0].endswith(WEIGHTS))

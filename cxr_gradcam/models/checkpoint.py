@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,10 @@ from cxr_gradcam.models.provenance import RESNET50, file_sha256
 
 _HEADER = "cxr_gradcam"
 _HUB = "hf://"
-_HUB_FILE = "model.safetensors"
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+
+WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar")
+"""What the names of files of weights end with."""
 
 
 class CheckpointError(ValueError):
@@ -194,23 +197,54 @@ def _full_precision(tensor: Tensor) -> Tensor:
 
 
 def locate(source: str | os.PathLike[str]) -> Path:
-    """Return the path of a file, fetching model.safetensors of "hf://owner/name" first.
+    """Return the path of a file, fetching that of "hf://owner/name" first.
+
+    Args:
+        source: a path; "hf://owner/name" for a repository's model.safetensors or, without one, its
+            pytorch_model.bin; "hf://owner/name/FILE" for another of its files.
 
     Raises:
         CheckpointError: the file cannot be fetched.
     """
-    return _download(source) if str(source).startswith(_HUB) else Path(source)
+    if not str(source).startswith(_HUB):
+        return Path(source)
+    owner, _, rest = str(source).removeprefix(_HUB).partition("/")
+    name, _, file = rest.partition("/")
+    if not file.endswith(WEIGHTS):
+        return _download(str(source).removeprefix(_HUB), _HUB_FILES)
+    return _download(f"{owner}/{name}", (file,))
 
 
-def _download(source: str | os.PathLike[str]) -> Path:
+def hub_config(source: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what a repository of "hf://owner/name" says of its model in config.json, or {}."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    repository = str(source).removeprefix(_HUB)
+    repository = "/".join(str(source).removeprefix(_HUB).split("/")[:2])
     try:
-        return Path(hf_hub_download(repository, _HUB_FILE))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"{_HUB_FILE} of {repository!r} cannot be fetched from Hugging Face: check the name "
-            "and the network, or download the file and give its path"
-        ) from error
+        config = json.loads(Path(hf_hub_download(repository, "config.json")).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _download(repository: str, files: Sequence[str]) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+
+    for file in files:
+        try:
+            return Path(hf_hub_download(repository, file))
+        except (OSError, HFValidationError, EntryNotFoundError) as error:
+            failure = error
+            if isinstance(error, LocalEntryNotFoundError) or not isinstance(
+                error, EntryNotFoundError
+            ):
+                break  # nothing can be fetched, whatever it is called
+    raise CheckpointError(
+        f"{' or '.join(files)} of {repository!r} cannot be fetched from Hugging Face: check the "
+        "name and the network, or download the file and give its path"
+    ) from failure

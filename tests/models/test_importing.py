@@ -1,8 +1,13 @@
+import json
+
+import httpx
+import huggingface_hub
 import pytest
 import timm
 import torch
 import torchvision
 import torchxrayvision
+from huggingface_hub.errors import RemoteEntryNotFoundError
 from safetensors.torch import save_file
 
 from cxr_gradcam import CheckpointError, ResNet50FineTuned, load_model
@@ -130,3 +135,50 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch):
 
     with pytest.raises(CheckpointError, match="connect to the network"):
         load_model("timm:resnet10t")
+
+
+def repository(monkeypatch, folder):
+    """Let the hub be a folder: what it has not, is not found."""
+    asked = []
+
+    def fetch(name, file):
+        asked.append(f"{name}/{file}")
+        if not (folder / file).exists():
+            raise RemoteEntryNotFoundError(file, response=httpx.Response(404, request=REQUEST))
+        return str(folder / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
+    return asked
+
+
+REQUEST = httpx.Request("GET", "https://hub")
+
+
+def test_a_repository_of_timm_names_its_architecture(tmp_path, monkeypatch):
+    model = timm.create_model("resnet10t", num_classes=3).eval()
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    config = {"architecture": "resnet10t", "num_classes": 3, "pretrained_cfg": {"tag": "c3_in1k"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    repository(monkeypatch, tmp_path)
+
+    loaded = load_model("hf://owner/chest", input_size=SIZE)
+
+    torch.testing.assert_close(logits(loaded, images()), logits(model, images()))
+    assert loaded.provenance.architecture == "timm:resnet10t.c3_in1k"
+    assert loaded.provenance.name == "chest"
+
+
+def test_a_repository_may_hold_a_file_of_torch_save(tmp_path, monkeypatch):
+    model = network()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    torch.save(model.state_dict(), tmp_path / "best.pth")
+    asked = repository(monkeypatch, tmp_path)
+
+    for source in ("hf://owner/chest", "hf://owner/chest/best.pth"):
+        loaded = load_model(source, input_size=SIZE)
+        torch.testing.assert_close(logits(loaded, images()), logits(model, images()))
+
+    assert asked[:2] == ["owner/chest/model.safetensors", "owner/chest/pytorch_model.bin"]
+    assert "owner/chest/best.pth" in asked
+    with pytest.raises(CheckpointError, match=r"other\.pth of 'owner/chest' cannot be fetched"):
+        load_model("hf://owner/chest/other.pth")

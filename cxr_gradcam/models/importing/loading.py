@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.models.any_classifier import CAM
-from cxr_gradcam.models.checkpoint import is_ours, load_checkpoint, locate
+from cxr_gradcam.models.checkpoint import hub_config, is_ours, load_checkpoint, locate
 from cxr_gradcam.models.importing.architectures import build
 from cxr_gradcam.models.importing.assembling import Found, assemble
 from cxr_gradcam.models.importing.libraries import is_library_name, pretrained
@@ -34,8 +34,9 @@ def load_model(
 
     Args:
         source: a file of `save_checkpoint`, of torch.save (a state_dict, or a training checkpoint
-            that has one) or of safetensors; "hf://owner/name"; "torchvision:NAME", "timm:NAME" or
-            "torchxrayvision:NAME" for a library's pretrained weights; "bundled" for the package's.
+            that has one) or of safetensors; "hf://owner/name[/FILE]"; "torchvision:NAME",
+            "timm:NAME" or "torchxrayvision:NAME" for a library's pretrained weights; "bundled" for
+            the package's.
         class_names: the classes in the order of the logits; of one logit also two, the absence's
             first.
         architecture: a name of torchvision, or "timm:NAME"; None to tell it from the weights.
@@ -59,9 +60,19 @@ def load_model(
     path = bundled_checkpoint() if source == BUNDLED else locate(source)
     header = load_checkpoint(path) if is_ours(path) else None
     if header is None:
-        network, assumed, name = build(read_state_dict(path), architecture)
+        named = architecture or _of_repository(source)
+        network, assumed, name = build(read_state_dict(path), named)
     else:
         network, assumed, _ = build(header.state_dict, header.architecture)
         name = header.architecture
     provenance = Provenance.of_file(path, name, name_of(path if source == BUNDLED else source))
     return assemble(Found(network, provenance, assumed, header), told, fast=fast)
+
+
+def _of_repository(source: str | os.PathLike[str]) -> str | None:
+    """Return the architecture that a repository of timm's says it has, or None."""
+    config = hub_config(source) if str(source).startswith("hf://") else {}
+    if not isinstance(config.get("architecture"), str):
+        return None
+    tag = config.get("pretrained_cfg", {}).get("tag")
+    return f"timm:{config['architecture']}{f'.{tag}' if tag else ''}"
