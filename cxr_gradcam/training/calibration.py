@@ -218,7 +218,7 @@ def _look(model: ResNet50FineTuned | CAM, images: Tensor) -> tuple[Tensor, Tenso
 
 
 def _features(model: ResNet50FineTuned | CAM, x: Tensor) -> tuple[Tensor, Tensor]:
-    if isinstance(model, ResNet50FineTuned):
+    if not isinstance(model, CAM):
         return model.features(x)
     with torch.no_grad():
         forward_pass = model.record(x)
