@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
+from gradio.utils import get_upload_folder
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -26,6 +27,7 @@ from cxr_gradcam.web.downloads.dicom import DicomDownload
 from cxr_gradcam.web.downloads.handlers import DownloadHandlers
 from cxr_gradcam.web.downloads.report import ReportDownload
 from cxr_gradcam.web.events import Events
+from cxr_gradcam.web.held import sweeping
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
 from cxr_gradcam.web.security_headers import SecurityHeaders
@@ -163,9 +165,12 @@ class Page(gr.Blocks):
 
         @asynccontextmanager
         async def running(_app: Starlette) -> AsyncIterator[None]:
+            self._uploads.remove_left(Path(get_upload_folder()))
             async with AsyncExitStack() as stack:
                 stack.callback(self._uploads.clear)
                 await stack.enter_async_context(self._endpoints.pictures.sweeping())
+                waiting = self._viewer.held, self._dicom.held, self._report.held
+                await stack.enter_async_context(sweeping(*waiting))
                 if tools is not None:
                     await stack.enter_async_context(tools.serving())
                 yield

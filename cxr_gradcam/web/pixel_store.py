@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections import OrderedDict
 from ipaddress import ip_address
-from secrets import token_hex
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cxr_gradcam.imaging.radiograph import MAX_PIXELS
+from cxr_gradcam.web.held import Held
 
 _BUDGET = 6 * MAX_PIXELS  # bytes: two of the largest pictures, each of 16 bits and with a map
 
@@ -23,16 +21,14 @@ _BUDGET = 6 * MAX_PIXELS  # bytes: two of the largest pictures, each of 16 bits 
 class PixelStore:
     """Holds arrays until they are fetched, each once, under names that nobody can guess.
 
-    What nobody fetches goes when newer arrays need its place.
+    What nobody fetches goes after minutes, or when newer arrays need its place.
 
     Args:
         budget: bytes held at most; the newest array is held in any case.
     """
 
     def __init__(self, budget: int = _BUDGET) -> None:
-        self._budget = budget
-        self._held: OrderedDict[str, bytes] = OrderedDict()
-        self._lock = Lock()
+        self.held = Held[bytes](len, budget)
 
     @property
     def routes(self) -> list[Route]:
@@ -45,23 +41,21 @@ class PixelStore:
         Returns:
             What the browser must know: name, width, height and bits per pixel.
         """
-        name, (height, width) = token_hex(16), pixels.shape
-        with self._lock:
-            self._held[name] = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
-            while len(self._held) > 1 and sum(map(len, self._held.values())) > self._budget:
-                self._held.popitem(last=False)
+        height, width = pixels.shape
+        little_endian = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+        name = self.held.put(little_endian.tobytes())
         return {"name": name, "width": width, "height": height, "bits": 8 * pixels.itemsize}
 
     def send(self, request: Request) -> Response:
         """Send an array and forget it; packed unless it stays on this machine."""
         name = request.path_params["name"]
-        data = self._held.get(name)
+        data = self.held.get(name)
         if data is None:
             return Response(status_code=404)
         headers = {"Cache-Control": "no-store"}
         if not _is_local(request):
             data, headers["Content-Encoding"] = gzip.compress(data, 1), "gzip"
-        done = BackgroundTask(self._held.pop, name, None)
+        done = BackgroundTask(self.held.drop, name)
         return Response(data, 200, headers, "application/octet-stream", done)
 
 

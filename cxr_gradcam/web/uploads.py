@@ -8,9 +8,11 @@ the others. Here every upload gets a random name, goes once it is read, or after
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -27,6 +29,7 @@ from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.web.component import OwnComponent
 
 _MINUTE = 60
+_RANDOM_NAME = re.compile("[0-9a-f]{32}")
 
 
 class UploadField(gr.File, metaclass=OwnComponent):
@@ -78,6 +81,17 @@ class Uploads:
         """Return the waiting file that a browser names; None where none of this name waits."""
         kept = Path(path)
         return kept if kept in self._waiting else None
+
+    def remove_left(self, folder: Path) -> None:
+        """Remove what a process that was killed has left in a folder.
+
+        Files of another process that is at work are younger, and those of others named otherwise.
+        """
+        oldest = time.time() - 2 * self._seconds
+        for left in folder.glob("*") if folder.is_dir() else ():
+            with suppress(OSError):
+                if _RANDOM_NAME.fullmatch(left.name) and left.stat().st_mtime < oldest:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def clear(self) -> None:
         """Remove what still waits."""

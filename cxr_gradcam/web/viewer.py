@@ -23,6 +23,7 @@ from cxr_gradcam.imaging.rendering import (
 from cxr_gradcam.imaging.stored_image import StoredImage, Window
 from cxr_gradcam.prediction import percentage
 from cxr_gradcam.web.component import OwnComponent, code_of
+from cxr_gradcam.web.held import Held
 from cxr_gradcam.web.pixel_store import PixelStore
 
 _STATIC = Path(__file__).parent / "static"
@@ -79,6 +80,11 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             colormaps={name: _colormap(name) for name in COLORMAPS},
             **settings,
         )
+
+    @property
+    def held(self) -> Held[bytes]:
+        """The pixels that wait to be fetched."""
+        return self._store.held
 
     @property
     def routes(self) -> list[BaseRoute]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,20 @@ def test_uploads_that_wait_fill_the_disk_up_to_a_bound(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == [kept]
         kept.unlink()
         assert server.post("film.png", content=bytes(1500))
+
+
+def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    left, folder, young, others = (
+        tmp_path / name for name in ("a" * 32, "b" * 32, "c" * 32, "examples")
+    )
+    folder.mkdir()
+    for path in (left, folder / "part", young, others):
+        path.write_bytes(CONTENT)
+    for path in (left, folder, others):
+        os.utime(path, (0, time.time() - 601))
+    Uploads(seconds=300).remove_left(tmp_path)
+    assert {*tmp_path.iterdir()} == {young, others}
+    Uploads().remove_left(tmp_path / "nowhere")
 
 
 def test_no_form_is_refused_and_leaves_nothing(server: Server) -> None:

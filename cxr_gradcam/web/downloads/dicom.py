@@ -20,6 +20,7 @@ from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.provenance import Provenance
 from cxr_gradcam.web.downloads.held import Download, Downloads
+from cxr_gradcam.web.held import Held
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +90,11 @@ class DicomDownload:
         self._downloads = Downloads("dicom-results")
         self.button = gr.Button("Download results as DICOM", visible=False, elem_id="dicom")
         self.name = gr.Textbox(visible=False)
+
+    @property
+    def held(self) -> Held[Download]:
+        """What waits to be fetched."""
+        return self._downloads.held
 
     @property
     def routes(self) -> list[Route]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
-from secrets import token_hex
-from threading import Lock
 
 import gradio as gr
 from starlette.background import BackgroundTask
@@ -14,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from cxr_gradcam.web.held import Held
+
 _BUDGET = 200_000_000  # bytes that wait to be fetched
-_PATIENCE = 300.0  # seconds until what nobody fetched is forgotten
 
 
 @dataclass(frozen=True)
@@ -42,9 +39,8 @@ class Downloads:
     """
 
     def __init__(self, prefix: str, budget: int = _BUDGET) -> None:
-        self._prefix, self._budget = prefix, budget
-        self._held: OrderedDict[str, tuple[float, Download]] = OrderedDict()
-        self._lock = Lock()
+        self._prefix = prefix
+        self.held = Held[Download](lambda file: len(file.data), budget)
 
     @property
     def routes(self) -> list[Route]:
@@ -68,32 +64,17 @@ class Downloads:
 
     def put(self, file: Download) -> str:
         """Hold a file, and return its name."""
-        name = token_hex(16)
-        with self._lock:
-            self._held[name] = time.monotonic(), file
-            self._forget()
-        return name
+        return self.held.put(file)
 
     def send(self, request: Request) -> Response:
         """Send a file and forget it."""
         name = request.path_params["name"]
-        with self._lock:
-            self._forget()
-            _, file = self._held.get(name, (0.0, None))
+        file = self.held.get(name)
         if file is None:
             return Response(status_code=404)
         headers = {
             "Cache-Control": "no-store",
             "Content-Disposition": f'attachment; filename="{file.file_name}"',
         }
-        done = BackgroundTask(self._held.pop, name, None)
+        done = BackgroundTask(self.held.drop, name)
         return Response(file.data, 200, headers, file.media_type, done)
-
-    def _forget(self) -> None:
-        oldest = time.monotonic() - _PATIENCE
-        size = sum(len(file.data) for _, file in self._held.values())
-        for name, (since, file) in list(self._held.items()):
-            if since > oldest and (size <= self._budget or len(self._held) == 1):
-                return
-            del self._held[name]
-            size -= len(file.data)

@@ -25,6 +25,7 @@ from cxr_gradcam.report.model import ReportedModel
 from cxr_gradcam.report.pdf import PAPERS, panel_width, write_pdf
 from cxr_gradcam.web.component import code_of
 from cxr_gradcam.web.downloads.held import Download, Downloads
+from cxr_gradcam.web.held import Held
 
 _STATIC = Path(__file__).parents[1] / "static" / "report"
 _MAX_FORM = 3 * 4 * MAX_PIXELS  # bytes: three panels at the picture's own size
@@ -50,6 +51,11 @@ class ReportDownload:
         self.form = gr.Textbox(visible=False)
         self.name = gr.Textbox(visible=False)
         self._ask = _ASK.format(widths=json.dumps({paper: panel_width(paper) for paper in PAPERS}))
+
+    @property
+    def held(self) -> Held[Download]:
+        """What waits to be fetched."""
+        return self._downloads.held
 
     @property
     def routes(self) -> list[BaseRoute]:
