@@ -20,6 +20,7 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.api.answers import Answers
 from cxr_gradcam.web.api.body_limit import BodyLimit
+from cxr_gradcam.web.api.call_errors import CallErrors
 from cxr_gradcam.web.api.endpoints import Endpoints
 from cxr_gradcam.web.api.login import behind_login
 from cxr_gradcam.web.controls import Controls, model_field
@@ -177,7 +178,11 @@ class Page(gr.Blocks):
 
         app = {
             "routes": behind_login(routes),
-            "middleware": [Middleware(SecurityHeaders), Middleware(BodyLimit)],
+            "middleware": [
+                Middleware(SecurityHeaders),
+                Middleware(BodyLimit),
+                Middleware(CallErrors, endpoints=self._endpoints.takes),
+            ],
             "lifespan": running,
         }
         self.mcp_server = mcp  # Gradio then names their address
@@ -193,12 +198,17 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """Return an event's arguments; what programs send is left to the endpoints as it came.
 
-        Gradio would fetch addresses in it, and log the paths that it refuses.
+        Gradio would fetch addresses in it, and log paths and values that it refuses.
         """
-        if block_fn.preprocess:
-            return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
-        self.validate_inputs(block_fn, inputs)
-        return inputs
+        takes = len(block_fn.inputs)
+        if not block_fn.preprocess:
+            inputs = [*inputs, *[None] * (takes - len(inputs))]
+        if len(inputs) < takes or (len(inputs) > takes and not block_fn.preprocess):
+            words = f"{len(inputs)} values came for {takes} arguments: see the API view."
+            raise gr.Error(words, print_exception=False)
+        if not block_fn.preprocess:
+            return inputs
+        return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
 
     def _tools(self) -> Tools:
         from cxr_gradcam.web.api.tools import Tools

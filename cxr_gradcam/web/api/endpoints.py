@@ -69,6 +69,10 @@ class Endpoints:
         models: by name, with Grad-CAM enabled.
         answers: of these models.
         uploads: where uploaded files wait.
+
+    Attributes:
+        takes: the arguments of each endpoint.
+        pictures: those that wait to be fetched.
     """
 
     def __init__(
@@ -77,15 +81,21 @@ class Endpoints:
         self._answers, self._uploads = answers, uploads
         self._model = model_schema(models)
         self._asked = self._model | question_schemas(models) | style_schemas()
+        self.takes: dict[str, Schemas] = {
+            "explain": _SENT | self._asked,
+            "classify": _SENT | self._model,
+            "models": {},
+        }
         self.pictures = PictureFiles()
 
     def add_to(self, page: gr.Blocks) -> None:
         """Add the endpoints to a page."""
         answer: Schema = {"type": "object", "description": "What the model says"}
         files = {name: _FILE | {"description": words} for name, words in _PICTURE_WORDS.items()}
-        _add(page, self.explain, _SENT | self._asked, {"answer": answer} | files)
-        _add(page, self.classify, _SENT | self._model, {"answer": answer})
-        _add(page, self.models, {}, {"models": {"type": "object", "description": "By name"}})
+        _add(page, self.explain, self.takes["explain"], {"answer": answer} | files)
+        _add(page, self.classify, self.takes["classify"], {"answer": answer})
+        named: Schema = {"type": "object", "description": "By name"}
+        _add(page, self.models, self.takes["models"], {"models": named})
 
     def explain(
         self,

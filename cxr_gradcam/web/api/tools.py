@@ -7,6 +7,7 @@ writes records as Python's text. Here a call leaves nothing, and its record is J
 from __future__ import annotations
 
 import json
+import logging
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -48,6 +49,9 @@ from cxr_gradcam.web.uploads import Uploads
 
 PATH = "/gradio_api/mcp"
 """Where the tools are; it is Gradio's own place for them."""
+
+# At its warnings, the SDK would log the names of tools that clients make up.
+logging.getLogger("mcp.server.lowlevel.server").setLevel(logging.ERROR)
 
 MAX_WAITING: int = 16
 """Calls that wait for their turn at most; beyond, clients are asked to try again."""

@@ -307,3 +307,36 @@ def test_a_request_that_is_too_large_is_refused(running: Running, path: str) -> 
     address = f"{running.address}gradio_api/{path}"
     assert httpx.post(address, content=b"x" * 5_000_000).status_code == 413
     assert httpx.post(address, content=iter([b"x"])).status_code == 411
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status", "said"),
+    [
+        ("call/v2/diagnose", {}, 404, "The endpoints are explain, classify, models."),
+        ("call/diagnose", {"data": []}, 404, "The endpoints are explain, classify, models."),
+        ("call/open_upload", {"data": []}, 404, "The endpoints are explain, classify, models."),
+        ("run/diagnose", {"data": []}, 404, "The endpoints are explain, classify, models."),
+        ("call/v2/classify", {}, 422, "classify takes a JSON object of these arguments, file in "),
+        ("call/v2/classify", {"file": {}, "Doe^Jane": 1}, 422, "any case: file, model."),
+        ("run/classify", {"data": []}, 500, "file is missing"),
+        ("run/classify", {"data": ["Doe^Jane", None, 3]}, 500, "3 values came for 2 arguments"),
+        ("run/change_map", {"data": ["Doe^Jane"]}, 500, "1 values came for "),
+    ],
+)
+def test_a_wrong_call_is_answered_in_a_sentence_and_logged_by_none(
+    running: Running, caplog, capfd, path: str, sent: dict[str, object], status: int, said: str
+) -> None:
+    answer = httpx.post(f"{running.address}gradio_api/{path}", json=sent, timeout=60)
+    assert answer.status_code == status
+    assert said in answer.json()["error"]
+    logged = "\n".join(record.getMessage() for record in caplog.records)
+    for each in (answer.text, logged, *capfd.readouterr()):
+        assert "Doe" not in each
+        assert "Traceback" not in each
+
+
+def test_values_that_are_left_out_are_the_defaults(running: Running, xray: Path) -> None:
+    files = {"files": ("film.png", xray.read_bytes())}
+    [path] = httpx.post(f"{running.address}gradio_api/upload", files=files).json()
+    answer = httpx.post(f"{running.address}gradio_api/run/explain", json={"data": [{"path": path}]})
+    assert answer.json()["data"][0]["method"] == "gradcam"

@@ -1,0 +1,67 @@
+"""Calls of endpoints that Gradio would answer by a bare "Internal Server Error"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from gradio.route_utils import FnIndexInferError
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cxr_gradcam.web.failures import reason
+
+_CALL = re.compile(r"/gradio_api/(call|call/v2|run|api)/([^/]+)/?$")
+_BY_PROGRAMS = {"call", "call/v2"}
+"""The page's own events come by other ways."""
+
+
+class CallErrors:
+    """ASGI middleware that says in a sentence what is wrong with a call.
+
+    Events of the page are no endpoints: programs cannot call them by their names.
+
+    Args:
+        app: what answers.
+        endpoints: the arguments of each endpoint, by its name.
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Iterable[str]]) -> None:
+        self._app, self._endpoints = app, endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        call = _CALL.search(scope["path"]) if scope["type"] == "http" else None
+        if call is None or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+        elif call[1] in _BY_PROGRAMS and call[2] not in self._endpoints:
+            await self._unknown()(scope, receive, send)
+        else:
+            await self._called(call[2], scope, receive, send)
+
+    async def _called(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def begin(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, begin)
+        except Exception as error:
+            if has_begun:
+                raise
+            await self._answer(name, error)(scope, receive, send)
+
+    def _answer(self, name: str, error: Exception) -> JSONResponse:
+        if isinstance(error, FnIndexInferError):
+            return self._unknown()
+        if isinstance(error, TypeError) and name in self._endpoints:
+            arguments = ", ".join(self._endpoints[name]) or "none"
+            words = f"{name} takes a JSON object of these arguments, file in any case: {arguments}."
+            return JSONResponse({"error": words}, 422)
+        return JSONResponse({"error": reason(error)}, 500)
+
+    def _unknown(self) -> JSONResponse:
+        return JSONResponse({"error": f"The endpoints are {', '.join(self._endpoints)}."}, 404)
