@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.models.classifier import Classifier
@@ -57,6 +57,12 @@ class Asked:
             against=self.evidence.against,
             layers=model.detail[self.detail],
         )
+
+
+def about_class(asked: Asked, class_name: str) -> Asked:
+    """Ask of a class what was asked, or for it where that would set it against itself."""
+    same = asked.evidence.contrast_with == class_name
+    return replace(asked, class_name=class_name, evidence=Evidence() if same else asked.evidence)
 
 
 def evidence_of(class_names: Sequence[str]) -> list[Evidence]:

@@ -121,12 +121,6 @@ def model_field(models: Mapping[str, Classifier]) -> gr.Dropdown:
     )
 
 
-def about_class(asked: Asked, class_name: str) -> Asked:
-    """Ask of a class what was asked, or for it where that would set it against itself."""
-    same = asked.evidence.contrast_with == class_name
-    return replace(asked, class_name=class_name, evidence=Evidence() if same else asked.evidence)
-
-
 def _class_field(models: Mapping[str, Classifier]) -> gr.Radio | gr.Dropdown:
     most = max(models.values(), key=lambda model: len(model.class_names))
     kind = gr.Radio if len(most.class_names) <= FEW else gr.Dropdown

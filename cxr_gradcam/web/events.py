@@ -15,9 +15,9 @@ from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.imaging.reading import read_bytes, read_for_viewing
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
-from cxr_gradcam.web.asked import Asked, Evidence, quick
+from cxr_gradcam.web.asked import Asked, Evidence, about_class, quick
 from cxr_gradcam.web.compare.views import explained, set_beside, view_of, without_map
-from cxr_gradcam.web.controls import Controls, Values, about_class
+from cxr_gradcam.web.controls import Controls, Values
 from cxr_gradcam.web.downloads.dicom import Film
 from cxr_gradcam.web.failures import GONE, reason
 from cxr_gradcam.web.prediction import (
@@ -171,6 +171,8 @@ class Events:
         """Show the map of another class, and offer its questions."""
         asked = self._controls.asked(*values)
         asked = replace(asked, method=quick(asked.method))
+        if session is not None and session.comparison is not None and session.comparison.is_slow:
+            session.comparison = None
         view = self._answer(session, asked, _no_progress)
         offered = gr.skip() if asked.class_name is None else self._controls.questions(asked)
         return [offered, view, asked.method]

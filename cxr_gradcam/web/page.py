@@ -23,6 +23,8 @@ from cxr_gradcam.web.api.body_limit import BodyLimit
 from cxr_gradcam.web.api.call_errors import CallErrors
 from cxr_gradcam.web.api.endpoints import Endpoints
 from cxr_gradcam.web.api.login import behind_login
+from cxr_gradcam.web.compare.component import CompareField
+from cxr_gradcam.web.compare.handlers import CompareHandlers
 from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.downloads.dicom import DicomDownload
 from cxr_gradcam.web.downloads.handlers import DownloadHandlers
@@ -105,8 +107,8 @@ class Page(gr.Blocks):
             disclaimer()
             welcome()
             self._worklist = Worklist(named)
-            with gr.Row():
-                with gr.Column(scale=1, min_width=280):
+            with gr.Row(elem_id="layout"):
+                with gr.Column(elem_id="open"):
                     self._upload = UploadField(
                         label="Drop or paste a chest X-ray",
                         file_count="multiple",
@@ -121,10 +123,7 @@ class Page(gr.Blocks):
                         EMPTY, elem_id="answer", container=True, padding=True, js_on_load=SEARCHING
                     )
                     self._prior_answer = prior_answer()
-                    self._controls = Controls(named, model)
-                    self._dicom = DicomDownload(named)
-                    self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
-                with gr.Column(scale=4, min_width=320, elem_id="view"):
+                with gr.Column(elem_id="view"):
                     self._viewer = Viewer(PixelStore())
                     self._link = LinkButton()
                     self._report = ReportDownload(named)
@@ -132,6 +131,11 @@ class Page(gr.Blocks):
                         "About this model", open=False, visible=bool(cards[first]), elem_id="card"
                     ) as self._card:
                         self._card_text = gr.Markdown(cards[first])
+                with gr.Column(elem_id="ask"):
+                    self._controls = Controls(named, model)
+                    self._compare = CompareField(named)
+                    self._dicom = DicomDownload(named)
+                    self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
             self._uploads, self._answers = Uploads(), Answers(named)
             self._endpoints = Endpoints(named, self._answers, self._uploads)
             self._endpoints.add_to(self)
@@ -162,6 +166,7 @@ class Page(gr.Blocks):
             *self._report.routes,
             *([] if tools is None else tools.routes),
             *self._link.routes,
+            *self._compare.routes,
         ]
 
         @asynccontextmanager
@@ -274,6 +279,8 @@ class Page(gr.Blocks):
         self._worklist.upload(events.open_prior, asked, shown, **_ANALYSE)
         self._prior_answer.click(events.close_prior, asked[0], shown, **_ANALYSE)
         self._controls.model.input(events.describe_prior, asked, self._prior_answer, **_ANALYSE)
+        compare = CompareHandlers(self._controls).compare
+        self._compare.select(compare, asked, shown, show_progress_on=self._viewer, **_QUESTION)
 
     def _connect_downloads(self, asked: list[Any], changes: Sequence[Callable[..., Any]]) -> None:
         """Make files of what is shown; results as DICOM are offered where they can be written."""

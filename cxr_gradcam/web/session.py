@@ -12,6 +12,7 @@ from cxr_gradcam.explanation import Examination
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.asked import finest_layers
+from cxr_gradcam.web.compare.comparison import Comparison
 from cxr_gradcam.web.downloads.dicom import Film
 
 _KEPT = 2
@@ -42,6 +43,7 @@ class Session:
         film: what results as DICOM need of it; None where none can be written.
         example: the index in `example_files`; None for an upload.
         prior: what is set beside it.
+        comparison: the answer that is set beside the one shown, in the place of a prior.
     """
 
     models: Mapping[str, Classifier]
@@ -52,6 +54,7 @@ class Session:
     film: Film | None = None
     example: int | None = None
     prior: Session | None = None
+    comparison: Comparison | None = None
     _examinations: dict[str, Examination] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _questions: int = 0

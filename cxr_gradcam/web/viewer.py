@@ -48,6 +48,8 @@ class View:
         slot: "a", or "b" for a second picture beside the first.
         caption: what the second picture is called.
         beside: what the other slot shows at the same time; None leaves it as it is.
+        same_picture: whether the second picture is the first one, with another map.
+        first_caption: what the first picture is called while the second one is shown.
         link: the query string that asks for the same map again.
     """
 
@@ -58,6 +60,8 @@ class View:
     slot: Literal["a", "b"] = "a"
     caption: str = ""
     beside: View | None = None
+    same_picture: bool = False
+    first_caption: str = ""
     link: str = ""
 
 
@@ -103,6 +107,8 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             "note": value.note,
             "slot": value.slot,
             "caption": value.caption,
+            "same_picture": value.same_picture,
+            "first_caption": value.first_caption,
             "link": value.link,
         }
         if value.beside is not None:

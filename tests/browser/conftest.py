@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,10 @@ from cxr_gradcam.web.page import Page as ViewerPage
 # A busy machine with two cores may take its time.
 expect.set_options(timeout=30_000)
 
+Open = Callable[[str], Page]
+"""Opens an address, as another visitor."""
+
+SIZE = {"width": 1440, "height": 900}
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -87,3 +91,22 @@ def film(tmp_path: Path) -> Path:
     file.PixelData = stored.tobytes()
     file.save_as(path, enforce_file_format=True)
     return path
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Open]:
+    """Open addresses, each as another visitor."""
+    contexts = []
+
+    def open_page(address: str) -> Page:
+        context = browser.new_context(viewport=SIZE)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#viewer .panels canvas")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.web.page import Page as ViewerPage
+from tests.browser.conftest import Open
 from tests.browser.test_viewer import (
     PANELS,
     choose,
@@ -24,32 +24,10 @@ from tests.browser.test_viewer import (
 )
 from tests.helpers.proxy import reverse_proxy
 
-SIZE = {"width": 1440, "height": 900}
 NO_CLIPBOARD = """
 Object.defineProperty(navigator, "clipboard", { value: undefined });
 document.execCommand = () => false;
 """
-
-Open = Callable[[str], Page]
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Open]:
-    """Open addresses, each as another visitor."""
-    contexts = []
-
-    def open_page(address: str) -> Page:
-        context = browser.new_context(viewport=SIZE)
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(address)
-        page.wait_for_selector("#viewer .panels canvas")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 def said(page: Page) -> str:

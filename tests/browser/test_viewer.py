@@ -247,7 +247,7 @@ def not_predicted(model: ResNet50FineTuned, path: Path) -> str:
 
 def choose(page: Page, label: str, option: str) -> None:
     page.get_by_label(label, exact=True).click()
-    page.get_by_role("option", name=option).click()
+    page.get_by_role("listbox").get_by_role("option", name=option).click()
 
 
 def open_settings(page: Page) -> None:

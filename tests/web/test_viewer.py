@@ -85,6 +85,8 @@ def test_an_empty_view_names_no_picture(viewer: Viewer) -> None:
         "note": "Nothing.",
         "slot": "a",
         "caption": "",
+        "same_picture": False,
+        "first_caption": "",
         "link": "",
     }
     assert viewer.postprocess(None) is None

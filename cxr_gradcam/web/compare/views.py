@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.reading import read_for_viewing
 from cxr_gradcam.web.asked import Asked, quick
+from cxr_gradcam.web.compare.comparison import caption
 from cxr_gradcam.web.session import Session
 from cxr_gradcam.web.sharing.query import write_link
 from cxr_gradcam.web.viewer import View
@@ -25,18 +27,55 @@ def explained(session: Session, asked: Asked, report: Progress | None = None) ->
 def view_of(
     session: Session, asked: Asked, explanation: Explanation, report: Progress | None = None
 ) -> View:
-    """Return the map of a radiograph, and that of the prior beside it."""
-    beside = None
-    if session.prior is not None:
-        answer = explained(session.prior, asked, report)
-        beside = View(session.prior.image_id, explanation=answer, slot="b", caption=CAPTION)
-    link = write_link(replace(asked, class_name=explanation.class_name), session.example)
+    """Return the map of a radiograph, and what is set beside it."""
+    asked = replace(asked, class_name=explanation.class_name)
+    beside = _beside(session, asked, report)
+    link = write_link(asked, session.example)
     return View(session.image_id, explanation=explanation, beside=beside, link=link)
+
+
+def compared(session: Session, asked: Asked, report: Progress | None = None) -> View | None:
+    """Return the other answer of a comparison; None where there is none, or it is the same.
+
+    Args:
+        session: the open radiograph; a comparison with itself is ended.
+        asked: the question of the answer that is shown, its class named.
+        report: called while a slow method is at work.
+    """
+    comparison = session.comparison
+    if comparison is None:
+        return None
+    other = comparison.other(asked, session.models)
+    if other == asked:
+        session.comparison = None
+        return None
+    answer = explained(session, other, report)
+    first = session.examination(asked.model).prediction
+    second = replace(other, class_name=answer.class_name)
+    return View(
+        session.image_id,
+        explanation=answer,
+        slot="b",
+        same_picture=True,
+        first_caption=caption(comparison, asked, first),
+        caption=caption(comparison, second, answer.prediction),
+        link=urlencode({"compare": str(comparison)}),
+    )
+
+
+def _beside(session: Session, asked: Asked, report: Progress | None) -> View | None:
+    if session.comparison is not None:
+        return compared(session, asked, report) or View(slot="b")
+    if session.prior is None:
+        return None
+    answer = explained(session.prior, asked, report)
+    return View(session.prior.image_id, explanation=answer, slot="b", caption=CAPTION)
 
 
 def without_map(session: Session, note: str | None = None) -> View:
     """Return the view that takes the maps of the last question away."""
-    beside = None if session.prior is None else View(session.prior.image_id, slot="b")
+    second = session if session.comparison is not None else session.prior
+    beside = None if second is None else View(second.image_id, slot="b")
     return View(session.image_id, note=note, beside=beside)
 
 
@@ -45,5 +84,5 @@ def set_beside(path: Path, session: Session, asked: Asked) -> View:
     radiograph, stored = read_for_viewing(path)
     prior = Session.of(session.models, radiograph, uuid4().hex)
     explanation = explained(prior, replace(asked, method=quick(asked.method)))
-    session.prior = prior
+    session.prior, session.comparison = prior, None
     return View(prior.image_id, stored, explanation, slot="b", caption=CAPTION)

@@ -61,14 +61,15 @@ def told_of(link: Link, *, is_open: bool) -> dict[str, Any]:
         is_open: whether a radiograph is open, which is then answered at once.
 
     Returns:
-        {"display", "example", "note"} as in `Link`; "method", the slow method to ask by when the
-        radiograph is shown, or None; "is_open".
+        {"display", "example", "note"} as in `Link`; "compare", as the compare field takes it;
+        "method", the slow method to ask by when the radiograph is shown, or None; "is_open".
     """
     slow = link.asked.method if METHODS[link.asked.method].is_slow else None
     return {
         "display": link.display,
         "example": link.example,
         "note": link.note,
+        "compare": str(link.comparison or ""),
         "method": slow,
         "is_open": is_open,
     }

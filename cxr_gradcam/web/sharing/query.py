@@ -13,6 +13,7 @@ from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.imaging.rendering import COLORMAPS
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.asked import Asked, Evidence, first_detail
+from cxr_gradcam.web.compare.comparison import Comparison, read_comparison
 
 _LONGEST = 2_000
 _MOST_PARAMETERS = 50
@@ -29,6 +30,7 @@ PARAMETERS: dict[str, str] = {
     "against": "a question",
     "method": "a method",
     "detail": "a detail",
+    "compare": "a comparison",
     "example": "an example",
     "opacity": "an opacity",
     "colors": "a colour map",
@@ -49,12 +51,14 @@ class Link:
         asked: the question.
         display: what `viewer.apply` takes; its window may be {"number"} of the picture's windows.
         example: the index in `example_files`, or None.
+        comparison: the answer to set beside the one asked for, or None.
         note: what the link named and nobody offers, in words; "" where all is well.
     """
 
     asked: Asked
     display: dict[str, Any] = field(default_factory=dict)
     example: int | None = None
+    comparison: Comparison | None = None
     note: str = ""
 
 
@@ -98,8 +102,10 @@ def read_link(query: str, models: Mapping[str, Classifier], examples: int) -> Li
     values = _Values(pairs)
     asked = _asked(values, models)
     display = _display(values)
-    example = values.take("example", _whole(1, examples))
-    return Link(asked, display, None if example is None else example - 1, _note(values.refused))
+    number = values.take("example", _whole(1, examples))
+    example = None if number is None else number - 1
+    comparison = values.take("compare", lambda text: read_comparison(text, asked.model, models))
+    return Link(asked, display, example, comparison, _note(values.refused))
 
 
 def _pairs(query: str) -> dict[str, str] | None:

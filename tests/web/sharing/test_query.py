@@ -13,6 +13,7 @@ from cxr_gradcam.batch.pictures import STYLES
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.imaging.rendering import COLORMAPS
 from cxr_gradcam.web.asked import Asked, Evidence, evidence_of
+from cxr_gradcam.web.compare.comparison import Comparison
 from cxr_gradcam.web.sharing.query import PARAMETERS, Link, read_link, write_link
 
 
@@ -52,7 +53,7 @@ def questions(draw: st.DrawFn) -> Asked:
 
 @given(questions(), st.none() | st.integers(0, 3))
 def test_every_question_comes_back_as_it_was_written(asked: Asked, example: int | None) -> None:
-    assert read("?" + write_link(asked, example)) == Link(asked, {}, example, "")
+    assert read("?" + write_link(asked, example)) == Link(asked, {}, example)
 
 
 def assert_can_be_given(link: Link) -> None:
@@ -64,6 +65,7 @@ def assert_can_be_given(link: Link) -> None:
     assert asked.method in METHODS
     assert asked.detail in model.detail
     assert link.example in {None, 0, 1, 2, 3}
+    assert link.comparison is None or link.comparison.other(asked, MODELS).model in MODELS
     display = dict(link.display)
     assert display.pop("opacity", 0) in range(101)
     assert display.pop("threshold", 0) in range(101)
@@ -97,15 +99,21 @@ def test_whatever_a_link_says_what_is_taken_can_be_given(query: str) -> None:
 @given(st.dictionaries(st.sampled_from(list(PARAMETERS)), st.just("<img src=x onerror=alert(1)>")))
 def test_nothing_of_a_hostile_link_is_repeated(said: dict[str, str]) -> None:
     link = read(urlencode(said))
-    assert link == Link(USUAL, {}, None, link.note)
+    assert link == Link(USUAL, note=link.note)
     assert bool(link.note) == bool(said)
     assert "<" not in link.note
+
+
+def test_a_comparison_is_of_what_the_links_model_knows() -> None:
+    link = read("model=my+own+%26+only&class=1&compare=class:a%3Db%26c")
+    assert link.comparison == Comparison("class", "a=b&c")
+    assert read("compare=class:a%3Db%26c").note.startswith("The link named a comparison")
 
 
 def test_one_value_that_is_not_offered_is_named() -> None:
     note = "The link named a colour map that is not offered; the usual one is shown."
     link = read("class=Normal&colors=sepia&opacity=30")
-    assert link == Link(replace(USUAL, class_name="Normal"), {"opacity": 30}, None, note)
+    assert link == Link(replace(USUAL, class_name="Normal"), {"opacity": 30}, note=note)
 
 
 def test_several_values_that_are_not_offered_are_named_once() -> None:
@@ -148,6 +156,7 @@ REFUSED = {
     "invert": ["true"],
     "against": [""],
     "class": ["normal"],
+    "compare": ["", "class:Mass", "Normal", "class:"],
 }
 
 

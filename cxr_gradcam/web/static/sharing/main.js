@@ -22,7 +22,7 @@ class Sharing {
     this.field = this.byHand.querySelector("input");
     root.querySelector(".copy").addEventListener("click", () => this.copy());
     document.addEventListener("picture", () => this.showDisplay());
-    document.addEventListener("map", () => this.askSlowly());
+    document.addEventListener("map", () => this.askMore());
   }
 
   get viewer() {
@@ -43,7 +43,7 @@ class Sharing {
     this.say(link.note);
     // Somebody was quicker: the X-ray came without the link's question.
     if (this.viewer?.isFilled && !link.is_open) return this.open();
-    Object.assign(this, { display: link.display, method: link.method });
+    Object.assign(this, { display: link.display, method: link.method, compare: link.compare });
     if (link.is_open) this.showDisplay();
   }
 
@@ -56,17 +56,21 @@ class Sharing {
     if (note) this.say(note);
   }
 
-  askSlowly() {
-    if (!this.method) return;
-    this.trigger("submit", { method: this.method });
+  // What waits until the first answer is shown: a slow method, then a second answer beside it.
+  askMore() {
+    const { method, compare } = this;
     this.method = null;
+    if (method) return this.trigger("submit", { method });
+    this.compare = null;
+    if (compare) document.dispatchEvent(new CustomEvent("compare", { detail: compare }));
   }
 
   get link() {
     const { slots } = this.viewer;
     if (!slots.a.link) return null;
-    const query = `${slots.a.link}&${displayQuery(this.viewer.settings(), this.windows)}`;
-    return new URL(`?${query}`, location.origin + location.pathname);
+    const asked = slots.b?.isSame ? `${slots.a.link}&${slots.b.link}` : slots.a.link;
+    const display = displayQuery(this.viewer.settings(), this.windows);
+    return new URL(`?${asked}&${display}`, location.origin + location.pathname);
   }
 
   async copy() {

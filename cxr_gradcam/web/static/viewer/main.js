@@ -1,6 +1,7 @@
 // The viewer. The server sends pictures and their maps; all that can be seen of them is drawn here.
 
 import { HeatDisplay } from "./heat.js";
+import { download } from "./download.js";
 import { gesturesOn } from "./gestures.js";
 import { fillHelp, listen } from "./keyboard.js";
 import { drawMarks } from "./marks.js";
@@ -38,7 +39,7 @@ class Viewer {
     this.windowing = new Windowing(root, () => this.redraw());
     this.panels = new Panels(root, {
       onResize: () => this.redraw(),
-      onDownload: (slot, panel) => this.download(slot, panel),
+      onDownload: (slot, panel) => download(this, this.slots[slot], panel),
       onCanvas: (slot, canvas) => new Pointers(canvas, gesturesOn(this, slot)),
     });
     this.tools = new Tools(root, this);
@@ -61,8 +62,10 @@ class Viewer {
     const slot = message.slot ?? "a";
     if (!message.image_id) return this.clear(slot, message.note || this.hint);
     // A map of another image than the one shown comes too late: its own image is on the way.
-    if (!message.original && message.image_id !== this.slots[slot]?.id) return;
+    const known = this.slots[message.same_picture ? "a" : slot];
+    if (!message.original && message.image_id !== known?.id) return;
     if (message.original) await this.showPicture(slot, message);
+    if (message.same_picture) this.showAgain(slot, message);
     if (message.heatmap) await this.showMap(slot, message);
     else this.dropMap(slot, message.note);
   }
@@ -75,6 +78,19 @@ class Viewer {
     this.slots[slot].setPicture(id, original, picture);
     this.ruler = this.cursor = null;
     if (slot === "a") this.frame(original);
+  }
+
+  // The first picture once more, for another map of it.
+  showAgain(slot, { image_id: id, caption, first_caption: firstCaption }) {
+    if (!this.slots[slot]?.isSame) {
+      this.closeSecond();
+      this.panels.open(slot, caption);
+      this.slots[slot] = new Slot();
+      this.slots[slot].share(this.slots.a);
+      this.panels.compare(true);
+    }
+    this.panels.rows[slot].rename(caption);
+    this.panels.rows.a.rename(firstCaption);
   }
 
   frame(original) {
@@ -93,7 +109,7 @@ class Viewer {
     if (slot === "a") this.note.textContent = message.note;
     this.draw();
     if (slot === "a") this.root.dataset.shown = `${message.image_id} ${message.file_name}`;
-    else this.root.dataset.second = `${message.image_id} ${message.file_name}`;
+    else this.root.dataset[this.slots[slot].isSame ? "compared" : "second"] = `${message.image_id} ${message.file_name}`;
     this.root.dispatchEvent(new CustomEvent("map", { bubbles: true }));
   }
 
@@ -122,8 +138,12 @@ class Viewer {
 
   closeSecond() {
     delete this.root.dataset.second;
+    delete this.root.dataset.compared;
     this.panels.close("b");
+    this.panels.compare(false);
+    this.panels.rows.a.rename("");
     delete this.slots.b;
+    this.root.dispatchEvent(new CustomEvent("closed", { bubbles: true }));
   }
 
   fail(error) {
@@ -275,17 +295,5 @@ class Viewer {
     const made = await renderer.pictures(this.view.of(renderer.picture, size), size, paint);
     this.redraw();
     return made;
-  }
-
-  async download(slot, panel) {
-    const { renderer, fileName } = this.slots[slot];
-    if (!renderer.picture) return;
-    const map = panel === "original" ? [] : [fileName, this.heat.settings.colormap];
-    const share = panel === "overlay" ? this.heat.name : [];
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await renderer.full(panel, this.paint(this.slots[slot])));
-    link.download = ["xray", panel, ...map, ...share].join("-").replaceAll(" ", "-") + ".png";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 }

@@ -2,11 +2,9 @@
 
 const NAMES = { original: "Original", "heat-map": "Heat map", overlay: "Overlay" };
 
-function button(label, symbol, action) {
+function button(symbol, action) {
   const made = document.createElement("button");
   made.type = "button";
-  made.title = label;
-  made.setAttribute("aria-label", label);
   made.textContent = symbol;
   made.addEventListener("click", action);
   return made;
@@ -22,7 +20,6 @@ class Row {
 
   fill(figure, onDownload, onLarge) {
     const id = figure.dataset.panel;
-    const name = (this.caption && `${this.caption}: `) + NAMES[id];
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
     canvas.tabIndex = 0;
@@ -33,15 +30,36 @@ class Row {
     stage.append(canvas, marks);
     const caption = document.createElement("figcaption");
     caption.append(
-      name,
-      button(`${name}: full screen`, "⤢", () => onLarge(figure)),
-      button(`${name}: download as PNG`, "⤓", () => onDownload(id)),
+      document.createElement("span"),
+      button("⤢", () => onLarge(figure)),
+      button("⤓", () => onDownload(id)),
     );
     figure.replaceChildren(caption, stage);
+    this.name(figure);
     Object.assign(this, {
       canvases: { ...this.canvases, [id]: canvas },
       marks: { ...this.marks, [id]: marks },
     });
+  }
+
+  // Names the panels anew by what tells them from those of the other picture.
+  rename(caption) {
+    this.caption = caption;
+    this.figures.forEach((figure) => this.name(figure));
+    if (this.told) this.describe(...this.told);
+  }
+
+  name(figure) {
+    const name = (this.caption && `${this.caption}: `) + NAMES[figure.dataset.panel];
+    const [title, large, download] = figure.querySelector("figcaption").children;
+    title.textContent = name;
+    for (const [made, what] of [
+      [large, "full screen"],
+      [download, "download as PNG"],
+    ]) {
+      made.title = `${name}: ${what}`;
+      made.setAttribute("aria-label", made.title);
+    }
   }
 
   // The panels that are on the screen: [id, canvas, marks].
@@ -52,6 +70,7 @@ class Row {
 
   // Names what the panels show; without a map, all of them by one text.
   describe(what, hottest) {
+    this.told = [what, hottest];
     const of = this.caption && `${this.caption}, `;
     const map = hottest ? `Heat map of the ${what}, ${hottest}` : `Heat map: ${what}`;
     const over = hottest
@@ -118,6 +137,20 @@ export class Panels {
     this.viewer.classList.toggle("two", Object.keys(this.rows).length > 1);
   }
 
+  // Of one picture with two maps the original is not shown twice, nor is there room for it: the
+  // overlay without opacity is the original.
+  compare(isCompared) {
+    this.isCompared = isCompared;
+    this.viewer.classList.toggle("compared", isCompared);
+    if (!this.viewer.classList.contains("large")) this.showAll();
+  }
+
+  showAll() {
+    for (const figure of this.figures) {
+      figure.hidden = Boolean(this.isCompared) && figure.dataset.panel === "original";
+    }
+  }
+
   // The panels' common size in device pixels, and how many of these a CSS pixel has.
   size() {
     const [, canvas] = this.rows.a.visible()[0];
@@ -141,7 +174,7 @@ export class Panels {
 
   leaveLarge() {
     this.viewer.classList.remove("large");
-    for (const figure of this.figures) figure.hidden = false;
+    this.showAll();
     if (document.fullscreenElement) document.exitFullscreen();
   }
 

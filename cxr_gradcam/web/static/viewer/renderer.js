@@ -18,6 +18,13 @@ export class Renderer {
     this.setMap(null);
   }
 
+  // The picture of another renderer, which is held once.
+  share({ picture, pyramids }) {
+    this.picture = picture;
+    this.pyramids = { picture: pyramids.picture, map: null };
+    this.setMap(null);
+  }
+
   setMap(map) {
     this.map = map;
     this.pyramids.map = map && new Pyramid(map);

@@ -12,6 +12,12 @@ export class Slot {
     Object.assign(this, { id, greyScale });
   }
 
+  // The picture of another slot, for another map of it.
+  share({ id, greyScale, renderer }) {
+    this.renderer.share(renderer);
+    Object.assign(this, { id, greyScale, isSame: true });
+  }
+
   // The read-out of a place: where, what value the file holds, how strong the map is.
   says(pixel, ruler) {
     const { slope, offset, spacing } = this.greyScale;

@@ -1,0 +1,59 @@
+"""What happens when a visitor compares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from cxr_gradcam.web.compare.comparison import read_comparison
+from cxr_gradcam.web.compare.views import compared
+from cxr_gradcam.web.controls import Controls
+from cxr_gradcam.web.failures import GONE, reason
+from cxr_gradcam.web.session import Session, Superseded
+from cxr_gradcam.web.viewer import View
+
+_PROGRESS = gr.Progress()
+
+
+class CompareHandlers:
+    """The handlers of the compare field; nothing of a visitor is kept here.
+
+    Args:
+        controls: what can be asked.
+    """
+
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
+
+    def compare(
+        self,
+        chosen: gr.EventData,
+        session: Session | None,
+        model: str,
+        class_name: str | None,
+        number: int | None,
+        method: str,
+        detail: str,
+        progress: gr.Progress = _PROGRESS,
+    ) -> list[Any]:
+        """Set another answer beside the one that is shown, in the place of a prior; or none."""
+        if session is None:
+            raise gr.Error(GONE, print_exception=False)
+        asked = self._controls.asked(model, class_name, number, method, detail)
+        check = session.new_question()
+        session.prior = None
+        session.comparison = read_comparison(str(chosen.wanted), asked.model, session.models)
+
+        def report(done: int, total: int) -> None:
+            check()
+            progress(done / total, desc="Comparing")
+
+        try:
+            return ["", compared(session, asked, report) or View(slot="b")]
+        except Superseded:
+            return [gr.skip(), gr.skip()]
+        except Exception as error:
+            session.comparison = None
+            gr.Warning(reason(error))
+            return ["", View(slot="b")]
