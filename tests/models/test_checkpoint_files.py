@@ -266,7 +266,10 @@ REFUSED: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "a list": (of(lambda: [1, 2]), ("no weights by name", "list")),
     "a truncated file": (cut, ("no readable file of torch.save", "fetch it again")),
     "an empty file": (lambda path: path.write_bytes(b""), ("readable",)),
-    "a page of the web": (lambda path: path.write_text("<!DOCTYPE html>"), ("not read",)),
+    "a page of the web": (
+        lambda path: path.write_text("<!DOCTYPE html>"),
+        ("no readable file of weights", "<!DOCTYPE"),
+    ),
 }
 
 
@@ -300,6 +303,16 @@ def test_broken_files_are_refused(name: str, content: bytes, tmp_path: Path) -> 
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=r"readable|not read"):
         load_model(tmp_path / name)
+
+
+def test_safetensors_are_known_by_what_is_in_them(tmp_path: Path) -> None:
+    save_file(state(network()), tmp_path / "model.bin")
+    assert load_model(tmp_path / "model.bin", input_size=SIZE).class_names[0] == "class 0"
+
+
+def test_a_file_of_torch_before_1_6_is_read(tmp_path: Path) -> None:
+    torch.save(state(network()), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert load_model(tmp_path / "old.pth", input_size=SIZE).class_names[0] == "class 0"
 
 
 def test_torchscript_has_no_hooks(tmp_path: Path) -> None:

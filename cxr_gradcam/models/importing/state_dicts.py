@@ -50,7 +50,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise CheckpointError(f"no weights at {path}: check the path")
-    content = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
+    content = _content(path)
     tensors = _unwrapped(content)
     if not tensors:
         kinds = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content)
@@ -86,6 +86,20 @@ def is_counter(name: str) -> bool:
 def _modern(name: str) -> str:
     """Return a DenseNet's name as torchvision has written it since version 0.2.1."""
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", name)
+
+
+def _content(path: Path) -> Any:  # noqa: ANN401
+    """Return what a file holds, by what it begins with: names are often wrong."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    if path.suffix == ".safetensors" or start[8:] == b"{":  # behind the header's length
+        return _safetensors(path)
+    if not start.startswith((b"PK", b"\x80")):  # a ZIP archive or, before torch 1.6, a pickle
+        raise CheckpointError(
+            f"{path} is no readable file of weights: it begins with {start!r}, and neither "
+            "torch.save nor safetensors writes that"
+        )
+    return _pickled(path)
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
