@@ -35,8 +35,4 @@ def _meaning(model: Classifier) -> str:
 
 
 def _assumed(assumptions: tuple[str, ...]) -> str:
-    return (
-        f"\n\nAssumed, since its file does not say: {'; '.join(assumptions)}."
-        if assumptions
-        else ""
-    )
+    return f"\n\nIts file does not say everything: {'; '.join(assumptions)}." if assumptions else ""

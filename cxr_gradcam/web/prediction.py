@@ -48,7 +48,7 @@ def prediction_html(explanation: Explanation) -> str:
     kind = " many" if len(names) > FEW else ""
     dimmed = " dimmed" if explanation.is_familiar is False else ""
     return (
-        f"<h2>The model's prediction</h2>{_summary(explanation)}{_several(explanation)}"
+        f"<h2>The model's prediction</h2>{_summary(explanation)}{_hint(explanation)}"
         f"{_SEARCH if kind else ''}"
         f'<dl class="answer{kind}{dimmed}">{"".join(rows)}</dl>'
     )
@@ -73,10 +73,13 @@ def _summary(explanation: Explanation) -> str:
     return f'<p class="verdict">{sign} {escape(explanation.finding)}: {explanation.verdict}</p>'
 
 
-def _several(explanation: Explanation) -> str:
-    if not explanation.prediction.multi_label or len(explanation.probabilities) < 2:
-        return ""
-    return '<p class="hint">Several findings can be present at once.</p>'
+def _hint(explanation: Explanation) -> str:
+    said = []
+    if explanation.prediction.multi_label and len(explanation.probabilities) > 1:
+        said.append("Several findings can be present at once.")
+    if not explanation.prediction.is_calibrated:
+        said.append("The percentages are not calibrated.")
+    return f'<p class="hint">{" ".join(said)}</p>' if said else ""
 
 
 def _row(name: str, probability: float) -> str:

@@ -67,6 +67,18 @@ def head_apart(head: str, prefix: str) -> Callable[[nn.Module], Any]:
     }
 
 
+class Sequence(nn.Module):
+    """A ResNet's children in a Sequential, and a head of one's own, as tutorials have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*list(network().children())[:-1])
+        self.classifier = nn.Sequential(nn.Dropout(), nn.Linear(512, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x).flatten(1))
+
+
 def lightning(model: nn.Module) -> Any:
     return {
         "epoch": 7,
@@ -140,6 +152,7 @@ READ: dict[str, tuple[Callable[[], nn.Module], Callable[[nn.Module], Any], dict[
     "dropout-linear.pth": (lambda: with_head(nn.Dropout(), nn.Linear(512, 4)), state, {}),
     "deep-head.pth": (lambda: with_head(*DEEP_HEAD), state, {}),
     "no-bias.pth": (lambda: with_head(nn.Linear(512, 4, bias=False)), state, {}),
+    "sequence.pth": (lambda: Sequence().eval(), under("state_dict", prefixed("module.")), {}),
     "one-logit.pth": (lambda: with_head(nn.Linear(512, 1)), state, {}),
     "grey-resnet.pth": (lambda: for_grey("resnet18"), prefixed("model."), {}),
     "grey-densenet.pth": (lambda: for_grey("densenet121"), with_operating_points, {}),

@@ -42,6 +42,8 @@ def test_without_calibration_there_is_neither() -> None:
     html = answer()
     assert "verdict" not in html
     assert "alert" not in html
+    assert "not calibrated" in html
+    assert "not calibrated" not in answer(is_calibrated=True)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,10 @@ _PREFIX = re.compile(
     r"^(module|model|net|network|backbone|encoder|base_model|ema_model|_orig_mod|(?:wide_)?res[a-z]*\d+[a-z0-9_]*|"
     r"densenet\d+|efficientnet_\w+|mobilenet_\w+|vgg\d+\w*|convnext_\w+|vit_\w+|swin_\w+)\."
 )
+_FEATURES = re.compile(r"^(features|feature_extractor|trunk|base|cnn)\.(?=\d)")
+_CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+_NUMBERED_LAYER = "4.0.conv1.weight"
+
 _HARMLESS = re.compile(
     # counters of BatchNorm, of thop and of averaged weights; torchxrayvision's operating points
     r"(^|\.)(num_batches_tracked|total_ops|total_params|n_averaged|op_threshs)$"
@@ -67,15 +71,24 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 def without_prefixes(state_dict: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     """Yield the tensors as named, then with one known prefix after another taken off.
 
-    A step that would give two tensors one name (a student and its teacher) is the end.
+    A step that would give two tensors one name (a student and its teacher) is the end. A ResNet
+    whose layers are numbered, as in a Sequential of its children, comes last with their names.
     """
     names = {name: _modern(name) for name in state_dict}
     while True:
         yield {new: state_dict[old] for old, new in names.items()}
         shorter = {old: _PREFIX.sub("", new) for old, new in names.items()}
         if shorter == names or len(set(shorter.values())) < len(shorter):
-            return
+            break
         names = shorter
+    if _NUMBERED_LAYER in {_FEATURES.sub("", name) for name in names.values()}:
+        yield {_numbered(new): state_dict[old] for old, new in names.items()}
+
+
+def _numbered(name: str) -> str:
+    """Return torchvision's name of a tensor in a Sequential of a ResNet's children."""
+    number, _, rest = _FEATURES.sub("", name).partition(".")
+    return f"{_CHILDREN[number]}.{rest}" if number in _CHILDREN else name
 
 
 def is_counter(name: str) -> bool:
