@@ -72,6 +72,9 @@ class ForwardPass(ABC):
     def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
         """Return the logits (B, C) of a sample with one channel of a layer set to zero each."""
 
+    def release(self) -> None:  # noqa: B027 - most passes keep no more than they must
+        """Let go of what only makes the next question quicker."""
+
     def maps(
         self,
         class_idx: ClassIdx = None,

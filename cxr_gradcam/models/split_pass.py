@@ -87,6 +87,10 @@ class SplitForwardPass(ForwardPass):
             zeroed = zero_channel(output, channels, channels_last=False)
             return self._tail(layer, zeroed, self._outputs[SHORTCUT][sample])[1]
 
+    def release(self) -> None:
+        """Let go of the pass in full precision: 6 times as large as all else."""
+        self._exact = None
+
     def refine(
         self,
         maps: list[Tensor],

@@ -8,9 +8,11 @@ from threading import Lock
 
 from torch import Tensor
 
-from cxr_gradcam.explanation import Examination
+from cxr_gradcam.cam.perturbation_methods import Progress
+from cxr_gradcam.explanation import Examination, Explanation
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.question import Question
 from cxr_gradcam.web.asked import finest_layers
 from cxr_gradcam.web.compare.comparison import Comparison
 from cxr_gradcam.web.downloads.dicom import Film
@@ -82,6 +84,16 @@ class Session:
             while len(self._examinations) > _KEPT:
                 self._examinations.pop(next(iter(self._examinations)))
         return known
+
+    def answer(
+        self, name: str, question: Question, progress: Progress | None = None
+    ) -> Explanation:
+        """Ask a model a question; keep no more of the answer than the next one needs."""
+        examination = self.examination(name)
+        try:
+            return examination.answer(question, progress)
+        finally:
+            examination.forward_pass.release()
 
     def cancel(self) -> None:
         """End the questions that are being answered: nobody waits for them any more."""

@@ -20,8 +20,7 @@ from cxr_gradcam.web.worklist.prior import CAPTION
 
 def explained(session: Session, asked: Asked, report: Progress | None = None) -> Explanation:
     """Answer a question by the recorded pass; raises what the model and `report` do."""
-    examination = session.examination(asked.model)
-    return examination.answer(asked.question(examination.model), report)
+    return session.answer(asked.model, asked.question(session.models[asked.model]), report)
 
 
 def view_of(

@@ -55,8 +55,8 @@ class DownloadHandlers:
         if session is None:
             raise gr.Error(GONE, print_exception=False)
         asked = self._controls.asked(*values)
-        examination = session.examination(asked.model)
         try:
-            return put(asked.model, examination.answer(asked.question(examination.model)))
+            question = asked.question(session.models[asked.model])
+            return put(asked.model, session.answer(asked.model, question))
         except Exception as error:
             raise gr.Error(reason(error), print_exception=False) from error
