@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
-from gradio.block_function import BlockFunction
-from gradio.state_holder import SessionState
-from gradio.utils import get_upload_folder
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
-from cxr_gradcam.web.api.answers import Answers
-from cxr_gradcam.web.api.body_limit import BodyLimit
-from cxr_gradcam.web.api.call_errors import CallErrors
-from cxr_gradcam.web.api.endpoints import Endpoints
-from cxr_gradcam.web.api.login import behind_login
+from cxr_gradcam.web.api.service import ServedBlocks, Service
 from cxr_gradcam.web.compare.component import CompareField
 from cxr_gradcam.web.compare.handlers import CompareHandlers
 from cxr_gradcam.web.controls import Controls, model_field
@@ -30,10 +20,8 @@ from cxr_gradcam.web.downloads.dicom import DicomDownload
 from cxr_gradcam.web.downloads.handlers import DownloadHandlers
 from cxr_gradcam.web.downloads.report import ReportDownload
 from cxr_gradcam.web.events import Events
-from cxr_gradcam.web.held import sweeping
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
-from cxr_gradcam.web.security_headers import SecurityHeaders
 from cxr_gradcam.web.sharing.component import LinkButton
 from cxr_gradcam.web.start.gallery import examples
 from cxr_gradcam.web.start.welcome import disclaimer, welcome
@@ -41,9 +29,6 @@ from cxr_gradcam.web.uploads import UploadField, Uploads
 from cxr_gradcam.web.viewer import Viewer
 from cxr_gradcam.web.worklist.component import Worklist, folder_field
 from cxr_gradcam.web.worklist.prior import prior_answer, prior_field
-
-if TYPE_CHECKING:
-    from cxr_gradcam.web.api.tools import Tools
 
 _STATIC = Path(__file__).parent / "static"
 _FONT = ["system-ui", "sans-serif"]
@@ -78,7 +63,7 @@ _ANALYSE: dict[str, Any] = {
 _QUESTION: dict[str, Any] = _ANALYSE | {"concurrency_id": "question", "concurrency_limit": 4}
 
 
-class Page(gr.Blocks):
+class Page(ServedBlocks):
     """The page around one or several models.
 
     Args:
@@ -99,7 +84,6 @@ class Page(gr.Blocks):
             fill_width=True,
         )
         named = models if isinstance(models, Mapping) else {"model": models}
-        self._models = named
         first = next(iter(named))
         cards = defaultdict(str, {first: card} if isinstance(card, str) else card)
         with self:
@@ -136,10 +120,10 @@ class Page(gr.Blocks):
                     self._compare = CompareField(named)
                     self._dicom = DicomDownload(named)
                     self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
-            self._uploads, self._answers = Uploads(), Answers(named)
-            self._endpoints = Endpoints(named, self._answers, self._uploads)
-            self._endpoints.add_to(self)
-            events = Events(named, self._controls, cards, self._uploads)
+            uploads = Uploads()
+            self._service = Service(named, uploads)
+            self._service.endpoints.add_to(self)
+            events = Events(named, self._controls, cards, uploads)
             self._connect(events)
 
     def launch(self, *args: Any, mcp: bool = False, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own
@@ -157,68 +141,18 @@ class Page(gr.Blocks):
         Returns:
             What `gr.Blocks.launch` returns.
         """
-        tools = self._tools() if mcp else None
         routes = [
-            *self._uploads.routes,
             *self._viewer.routes,
             *self._worklist.routes,
             *self._dicom.routes,
             *self._report.routes,
-            *([] if tools is None else tools.routes),
             *self._link.routes,
             *self._compare.routes,
         ]
-
-        @asynccontextmanager
-        async def running(_app: Starlette) -> AsyncIterator[None]:
-            self._uploads.remove_left(Path(get_upload_folder()))
-            async with AsyncExitStack() as stack:
-                stack.callback(self._uploads.clear)
-                await stack.enter_async_context(self._endpoints.pictures.sweeping())
-                waiting = self._viewer.held, self._dicom.held, self._report.held
-                await stack.enter_async_context(sweeping(*waiting))
-                if tools is not None:
-                    await stack.enter_async_context(tools.serving())
-                yield
-
-        app = {
-            "routes": behind_login(routes),
-            "middleware": [
-                Middleware(SecurityHeaders),
-                Middleware(BodyLimit),
-                Middleware(CallErrors, endpoints=self._endpoints.takes),
-            ],
-            "lifespan": running,
-        }
+        held = self._viewer.held, self._dicom.held, self._report.held
         self.mcp_server = mcp  # Gradio then names their address
-        own = LAUNCH | {"app_kwargs": app, "mcp_server": False}
-        return super().launch(*args, **(own | settings))
-
-    async def preprocess_data(
-        self,
-        block_fn: BlockFunction,
-        inputs: list[Any],
-        state: SessionState | None,
-        explicit_call: bool = False,
-    ) -> list[Any]:
-        """Return an event's arguments; what programs send is left to the endpoints as it came.
-
-        Gradio would fetch addresses in it, and log paths and values that it refuses.
-        """
-        takes = len(block_fn.inputs)
-        if not block_fn.preprocess:
-            inputs = [*inputs, *[None] * (takes - len(inputs))]
-        if len(inputs) < takes or (len(inputs) > takes and not block_fn.preprocess):
-            words = f"{len(inputs)} values came for {takes} arguments: see the API view."
-            raise gr.Error(words, print_exception=False)
-        if not block_fn.preprocess:
-            return inputs
-        return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
-
-    def _tools(self) -> Tools:
-        from cxr_gradcam.web.api.tools import Tools
-
-        return Tools(self._models, self._answers, self._uploads)
+        own = {"app_kwargs": self._service.settings(routes, held, mcp=mcp), "mcp_server": False}
+        return super().launch(*args, **(LAUNCH | own | settings))
 
     def _connect(self, events: Events) -> None:
         session = gr.State(None, time_to_live=_HOUR)

@@ -1,0 +1,110 @@
+"""What the page's server has beside Gradio's own: doors for programs, bounds, and a clean end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.state_holder import SessionState
+from gradio.utils import get_upload_folder
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.web.api.answers import Answers
+from cxr_gradcam.web.api.body_limit import BodyLimit
+from cxr_gradcam.web.api.call_errors import CallErrors
+from cxr_gradcam.web.api.endpoints import Endpoints
+from cxr_gradcam.web.api.login import behind_login
+from cxr_gradcam.web.held import Held, sweeping
+from cxr_gradcam.web.security_headers import SecurityHeaders
+from cxr_gradcam.web.uploads import Uploads
+
+
+class Service:
+    """The endpoints of a page, and the settings of its server.
+
+    Args:
+        models: by name, with Grad-CAM enabled.
+        uploads: where uploaded files wait.
+    """
+
+    def __init__(self, models: Mapping[str, Classifier], uploads: Uploads) -> None:
+        self._models, self._uploads, self._answers = models, uploads, Answers(models)
+        self.endpoints = Endpoints(models, self._answers, uploads)
+
+    def settings(
+        self, routes: Iterable[BaseRoute], held: Iterable[Held[Any]], *, mcp: bool
+    ) -> dict[str, Any]:
+        """Return the arguments of the server's application, for one launch.
+
+        Args:
+            routes: of the page; where it asks for a login, they do.
+            held: what waits in memory, and goes by time.
+            mcp: serve the endpoints as tools of the Model Context Protocol too.
+        """
+        routes, serving = [*self._uploads.routes, *routes], _nothing
+        if mcp:
+            from cxr_gradcam.web.api.tools import Tools
+
+            tools = Tools(self._models, self._answers, self._uploads)
+            routes, serving = [*routes, *tools.routes], tools.serving
+        return {
+            "routes": behind_login(routes),
+            "middleware": [
+                Middleware(SecurityHeaders),
+                Middleware(BodyLimit),
+                Middleware(CallErrors, endpoints=self.endpoints.takes),
+            ],
+            "lifespan": self._lifespan(tuple(held), serving),
+        }
+
+    def _lifespan(
+        self, held: tuple[Held[Any], ...], serving: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+        @asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            self._uploads.remove_left(Path(get_upload_folder()))
+            async with AsyncExitStack() as stack:
+                stack.callback(self._uploads.clear)
+                await stack.enter_async_context(self.endpoints.pictures.sweeping())
+                await stack.enter_async_context(sweeping(*held))
+                await stack.enter_async_context(serving())
+                yield
+
+        return lifespan
+
+
+class ServedBlocks(gr.Blocks):
+    """Blocks whose endpoints get what programs send as it came."""
+
+    async def preprocess_data(
+        self,
+        block_fn: BlockFunction,
+        inputs: list[Any],
+        state: SessionState | None,
+        explicit_call: bool = False,
+    ) -> list[Any]:
+        """Return an event's arguments; where an endpoint gets fewer, the others are None.
+
+        Gradio would fetch addresses in them, and log paths and values that it refuses.
+        """
+        takes = len(block_fn.inputs)
+        if not block_fn.preprocess:
+            inputs = [*inputs, *[None] * (takes - len(inputs))]
+        if len(inputs) < takes or (len(inputs) > takes and not block_fn.preprocess):
+            words = f"{len(inputs)} values came for {takes} arguments: see the API view."
+            raise gr.Error(words, print_exception=False)
+        if not block_fn.preprocess:
+            return inputs
+        return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
