@@ -1,4 +1,4 @@
-"""The families of networks that torchvision and timm offer: a small member of each, up to 100 million weights."""
+"""The families of networks of torchvision and timm: of each a member of up to 100 million weights."""
 
 TORCHVISION = (
     "alexnet",
