@@ -1,4 +1,4 @@
-"""The families of networks of torchvision and timm: of each a member of up to 100 million weights."""
+"""Families of networks of torchvision and timm: a member of each, of up to 100 million weights."""
 
 TORCHVISION = (
     "alexnet",
