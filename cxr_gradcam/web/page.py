@@ -25,7 +25,7 @@ from cxr_gradcam.web.prediction import EMPTY, SEARCHING
 from cxr_gradcam.web.sharing.component import LinkButton
 from cxr_gradcam.web.start.gallery import examples
 from cxr_gradcam.web.start.welcome import disclaimer, welcome
-from cxr_gradcam.web.uploads import UploadField, Uploads
+from cxr_gradcam.web.uploads import UploadField
 from cxr_gradcam.web.viewer import Viewer
 from cxr_gradcam.web.worklist.component import Worklist, folder_field
 from cxr_gradcam.web.worklist.prior import prior_answer, prior_field
@@ -120,10 +120,9 @@ class Page(ServedBlocks):
                     self._compare = CompareField(named)
                     self._dicom = DicomDownload(named)
                     self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
-            uploads = Uploads()
-            self._service = Service(named, uploads)
+            self._service = Service(named, self.uploads)
             self._service.endpoints.add_to(self)
-            events = Events(named, self._controls, cards, uploads)
+            events = Events(named, self._controls, cards, self.uploads)
             self._connect(events)
 
     def launch(self, *args: Any, mcp: bool = False, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own

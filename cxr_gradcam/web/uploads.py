@@ -21,7 +21,7 @@ from gradio.data_classes import ListFiles
 from gradio.route_utils import upload_fn
 from gradio.routes import file_upload_statuses
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -51,13 +51,15 @@ class Uploads:
     """Receives uploads for a page.
 
     Args:
-        max_waiting: bytes on disk that may wait for their event; beyond, uploads are refused.
-        seconds: how long a file waits for its event.
+        max_waiting: bytes on disk that may come or wait for their event; beyond, uploads are
+            refused.
+        seconds: how long an upload may come, and a file wait for its event.
     """
 
     def __init__(self, max_waiting: int = 5 * MAX_BYTES, seconds: float = 5 * _MINUTE) -> None:
         self._max_waiting, self._seconds = max_waiting, seconds
         self._waiting: set[Path] = set()
+        self._coming = 0  # bytes that uploads have announced and that may not have come yet
 
     @property
     def routes(self) -> list[Route]:
@@ -66,21 +68,45 @@ class Uploads:
 
     async def receive(self, request: Request) -> Response:
         """Keep the files of a request; answer with their paths, as Gradio does."""
-        announced = int(request.headers.get("content-length") or 0)
-        if self._bytes_waiting() + announced > self._max_waiting:
+        announced = request.headers.get("content-length", "")
+        if not announced.isdecimal():  # the server takes no more than what is announced
+            return PlainTextResponse("The size of the upload must be announced.", 411)
+        if self._bytes_waiting() + int(announced) > self._max_waiting:
             return PlainTextResponse("Too many uploads are waiting. Try again soon.", 503)
         folder = Path(request.app.uploaded_file_dir)
         try:
-            with _receiving(folder) as incoming:
-                files = await _parse(request, incoming)
+            with self._reserved(int(announced)), _receiving(folder) as incoming:
+                async with asyncio.timeout(self._seconds):
+                    files = await _parse(request, incoming)
                 return JSONResponse([str(self._keep(Path(file), folder)) for file in files])
         except MultiPartException as error:
             return PlainTextResponse(error.message, 413 if "size" in error.message else 400)
+        except (TimeoutError, ClientDisconnect):
+            return PlainTextResponse("The upload came incomplete.", 400)
 
     def take(self, path: str) -> Path | None:
         """Return the waiting file that a browser names; None where none of this name waits."""
         kept = Path(path)
         return kept if kept in self._waiting else None
+
+    def knows(self, sent: object) -> bool:
+        """Return whether every file that is named in something sent waits here.
+
+        Gradio would fetch addresses, and take whatever lies in its folder.
+
+        Args:
+            sent: what came as JSON.
+        """
+        pending = [sent]
+        while pending:
+            value = pending.pop()
+            if isinstance(value, list):
+                pending += value
+            elif isinstance(value, dict):
+                pending += value.values()
+                if "path" in value and self.take(str(value["path"])) is None:
+                    return False
+        return True
 
     def remove_left(self, folder: Path) -> None:
         """Remove what a process that was killed has left in a folder.
@@ -109,7 +135,16 @@ class Uploads:
         self._waiting.discard(kept)
 
     def _bytes_waiting(self) -> int:
-        return sum(path.stat().st_size for path in self._waiting if path.exists())
+        kept = sum(path.stat().st_size for path in self._waiting if path.exists())
+        return kept + self._coming
+
+    @contextmanager
+    def _reserved(self, size: int) -> Iterator[None]:
+        self._coming += size
+        try:
+            yield
+        finally:
+            self._coming -= size
 
 
 @contextmanager

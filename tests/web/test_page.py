@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import subprocess
 import sys
 from pathlib import Path
 
+import gradio as gr
+import pytest
+from gradio import processing_utils
+
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.web.about import scope
-from cxr_gradcam.web.page import LAUNCH
+from cxr_gradcam.web.page import LAUNCH, Page
 from tests.helpers.findings import eighteen_findings
+from tests.helpers.threads import in_thread
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +39,21 @@ def test_a_model_that_nobody_calibrated_says_so_once(shared_model: ResNet50FineT
     assert "likely" not in words
     assert "ImageNet statistics assumed; input of 64 pixels assumed." in words
     assert "does not say" not in scope(shared_model)
+
+
+def test_an_event_fetches_no_address(
+    shared_model: ResNet50FineTuned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(*_: object) -> None:
+        pytest.fail("it was fetched")
+
+    monkeypatch.setattr(processing_utils, "async_ssrf_protected_download", fetch)
+    page = Page(shared_model)
+    event = next(each for each in page.fns.values() if each.name == "open_upload")
+    film = {"path": "https://example.org/film.png", "meta": {"_type": "gradio.FileData"}}
+    inputs = [[film], *[None] * (len(event.inputs) - 1)]
+    with pytest.raises(gr.Error, match="no longer on the server"):
+        in_thread(asyncio.run, page.preprocess_data(event, inputs, None))
 
 
 def test_an_upload_may_be_as_large_as_what_can_be_read() -> None:

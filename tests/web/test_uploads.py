@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from cxr_gradcam.web.uploads import UploadField, Uploads
+from tests.helpers.threads import in_thread
 
 CONTENT = b"the same film for everybody"
+
+
+_FORM_TYPE = "multipart/form-data; boundary=x"
+_FORM = b'--x\r\nContent-Disposition: form-data; name="files"; filename="film.png"\r\n\r\nfilm'
+
+
+def _app(folder: Path, uploads: Uploads) -> Starlette:
+    app = Starlette(routes=uploads.routes)
+    app.uploaded_file_dir = str(folder)  # as Gradio's app has it
+    return app
 
 
 class Server:
     """The upload route, and the folder in which files are kept."""
 
     def __init__(self, folder: Path, uploads: Uploads) -> None:
-        app = Starlette(routes=uploads.routes)
-        app.uploaded_file_dir = str(folder)  # as Gradio's app has it
-        self.folder, self.client = folder, TestClient(app)
+        self.folder, self.client = folder, TestClient(_app(folder, uploads))
 
     def post(self, *names: str, content: bytes = CONTENT) -> list[Path]:
         files = [("files", (name, content)) for name in names]
@@ -89,6 +100,65 @@ def test_uploads_that_wait_fill_the_disk_up_to_a_bound(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == [kept]
         kept.unlink()
         assert server.post("film.png", content=bytes(1500))
+
+
+def test_an_upload_whose_size_nobody_knows_is_refused(server: Server) -> None:
+    answer = server.client.post("/gradio_api/upload", content=iter([b"--x"]))
+    assert answer.status_code == 411
+    assert list(server.folder.iterdir()) == []
+
+
+def test_what_is_on_its_way_counts_too(tmp_path: Path) -> None:
+    """Many that begin at once find the same room."""
+
+    async def upload(client: httpx.AsyncClient, begun: asyncio.Event) -> int:
+        async def body() -> AsyncIterator[bytes]:
+            yield _FORM
+            await begun.wait()
+
+        announced = {"content-length": "1500", "content-type": _FORM_TYPE}
+        answer = await client.post("/gradio_api/upload", content=body(), headers=announced)
+        begun.set()
+        return answer.status_code
+
+    async def run() -> list[int]:
+        transport = httpx.ASGITransport(_app(tmp_path, Uploads(max_waiting=2000)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+            begun = asyncio.Event()
+            return await asyncio.gather(upload(client, begun), upload(client, begun))
+
+    assert 503 in in_thread(asyncio.run, asyncio.wait_for(run(), 60))
+
+
+def test_an_upload_that_never_ends_leaves_nothing(tmp_path: Path) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield _FORM
+        await asyncio.Event().wait()
+
+    async def run() -> httpx.Response:
+        transport = httpx.ASGITransport(_app(tmp_path, Uploads(max_waiting=2000, seconds=0.1)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+            announced = {"content-length": "1500", "content-type": _FORM_TYPE}
+            return await client.post("/gradio_api/upload", content=body(), headers=announced)
+
+    answer = in_thread(asyncio.run, asyncio.wait_for(run(), 60))
+    assert (answer.status_code, list(tmp_path.iterdir())) == (400, [])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"path": "https://example.org/film.png", "meta": {"_type": "gradio.FileData"}},
+        {"path": "/etc/passwd"},
+        [[{"path": "secret", "url": None}], 1],
+        {"meta": [{"path": ["film.png"]}]},
+    ],
+)
+def test_an_event_names_no_file_but_an_upload(server: Server, sent: object) -> None:
+    uploads = Uploads()
+    (server.folder / "secret").write_bytes(CONTENT)
+    assert not uploads.knows(sent)
+    assert uploads.knows(["Normal", 0, None, {"class": "path"}])
 
 
 def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path: Path) -> None:

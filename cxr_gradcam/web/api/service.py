@@ -21,9 +21,12 @@ from cxr_gradcam.web.api.body_limit import BodyLimit
 from cxr_gradcam.web.api.call_errors import CallErrors
 from cxr_gradcam.web.api.endpoints import Endpoints
 from cxr_gradcam.web.api.login import behind_login
+from cxr_gradcam.web.failures import GONE
 from cxr_gradcam.web.held import Held, sweeping
 from cxr_gradcam.web.security_headers import SecurityHeaders
 from cxr_gradcam.web.uploads import Uploads
+
+_MAX_QUEUE = 200  # events that wait; each may hold a request of `MAX_BODY`
 
 
 class Service:
@@ -81,7 +84,19 @@ class Service:
 
 
 class ServedBlocks(gr.Blocks):
-    """Blocks whose endpoints get what programs send as it came."""
+    """Blocks whose endpoints get what programs send as it came, and whose events only uploads.
+
+    Args:
+        settings: as `gr.Blocks` takes them.
+
+    Attributes:
+        uploads: the files that events may name.
+    """
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+        super().__init__(**settings)
+        self.uploads = Uploads()
+        self.queue(max_size=_MAX_QUEUE)
 
     async def preprocess_data(
         self,
@@ -102,6 +117,8 @@ class ServedBlocks(gr.Blocks):
             raise gr.Error(words, print_exception=False)
         if not block_fn.preprocess:
             return inputs
+        if not self.uploads.knows(inputs):
+            raise gr.Error(GONE, print_exception=False)
         return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
 
 
