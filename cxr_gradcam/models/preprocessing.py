@@ -6,6 +6,7 @@ map and of the radiograph share their corner, and nothing has been cropped or pa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +17,33 @@ from torch import Tensor
 from cxr_gradcam.cam.maps import resize
 from cxr_gradcam.imaging.radiograph import Radiograph
 
+MAX_SIZE = 4096
+"""The largest side of an input; a file that asks for more is damaged, or meant to do harm."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a model wants its input: side of the square in pixels, mean and std per channel."""
+    """How a model wants its input: side of the square in pixels, mean and std per channel.
+
+    Raises:
+        ValueError: a size outside 1 to `MAX_SIZE`, or statistics that no channels can have.
+    """
 
     size: int = 224
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        """Refuse what would fill the memory, or divide by zero."""
+        if not isinstance(self.size, int) or not 1 <= self.size <= MAX_SIZE:
+            raise ValueError(f"an input of {self.size} pixels: its side is 1 to {MAX_SIZE}")
+        if not 0 < len(self.mean) == len(self.std):
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} standard deviations")
+        if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
+            raise ValueError(
+                f"mean {self.mean} and standard deviation {self.std}: they are finite, the latter "
+                "above 0"
+            )
 
     def prepare(self, radiograph: Radiograph) -> Tensor:
         """Return the model's input for one radiograph.

@@ -271,6 +271,10 @@ REFUSED: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
         ("'fc' of these resnet18 weights", "7 features", "512"),
     ),
     "a head of other layers": (of(lambda: HEAD_OF_OTHERS), ("cannot be rebuilt", "Linear")),
+    "a training that diverged": (
+        of(lambda: state(network()) | {"fc.bias": torch.tensor([0.0, float("nan"), 1.0])}),
+        ("fc.bias of these resnet18 weights is not finite", "earlier checkpoint"),
+    ),
     "two networks": (
         of(lambda: {**prefixed("student.")(network()), **prefixed("teacher.")(network())}),
         ("student.conv1.weight (64, 3, 7, 7)", "no network of torchvision"),

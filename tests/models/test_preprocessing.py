@@ -66,3 +66,21 @@ def test_denormalising_undoes_normalising(grey):
 def test_denormalised_values_stay_in_range():
     assert PLAIN.denormalize(torch.full((1, 3, 1, 1), 9.0)).tolist() == [[[[1.0]]] * 3]
     assert PLAIN.denormalize(torch.full((1, 3, 1, 1), -9.0)).tolist() == [[[[0.0]]] * 3]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": 0},
+        {"size": 100_000},
+        {"size": 224.5},
+        {"mean": (0.5,)},
+        {"mean": (), "std": ()},
+        {"std": (0.2, 0.0, 0.2)},
+        {"std": (0.2, float("nan"), 0.2)},
+        {"mean": (float("inf"), 0.5, 0.5)},
+    ],
+)
+def test_what_no_input_can_have_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"pixels|means|deviation"):
+        Preprocessing(**wrong)

@@ -71,6 +71,7 @@ def assemble(found: Found, told: Told, *, fast: bool) -> ResNet50FineTuned | CAM
     Raises:
         CheckpointError: the two do not go together, or no map can be made.
     """
+    _check_finite(found)
     names = told.class_names or (None if found.header is None else found.header.class_names)
     multi_label = told.multi_label
     if multi_label is None and found.header is not None:
@@ -87,6 +88,17 @@ def assemble(found: Found, told: Told, *, fast: bool) -> ResNet50FineTuned | CAM
     if not found.is_described or not told.is_empty:
         model.provenance = replace(found.provenance, settings=_settings(model))
     return model
+
+
+def _check_finite(found: Found) -> None:
+    """Refuse weights of a training that diverged, or that overflowed when they were stored."""
+    for name, tensor in found.network.state_dict().items():
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(
+                f"the tensor {name} of these {found.provenance.architecture} weights is not finite "
+                "everywhere: the training diverged, or half precision was too small for it; take "
+                "an earlier checkpoint"
+            )
 
 
 def _is_plain_resnet50(found: Found, known: Told) -> bool:

@@ -21,7 +21,7 @@ class Told:
         multi_label: whether several classes can be true at once.
 
     Raises:
-        CheckpointError: a size, a deviation or names that no network can have.
+        CheckpointError: two classes of one name.
     """
 
     class_names: Sequence[str] | None = None
@@ -32,10 +32,6 @@ class Told:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if self.input_size is not None and self.input_size < 1:
-            raise CheckpointError(f"an input of {self.input_size} pixels: name its side, as 224")
-        if self.std is not None and min(self.std) <= 0:
-            raise CheckpointError(f"a standard deviation of {min(self.std)}: it is above 0")
         if self.class_names is not None and len({*self.class_names}) < len(self.class_names):
             raise CheckpointError(f"two classes have one name: {', '.join(self.class_names)}")
 
@@ -53,13 +49,16 @@ class Told:
         """Return how the input is made: as said and, for the rest, as guessed.
 
         Raises:
-            CheckpointError: as many numbers as the network has no channels.
+            CheckpointError: as many numbers as the network has no channels, or none that an input
+                can have.
         """
-        return Preprocessing(
-            guess.size if self.input_size is None else self.input_size,
-            _per_channel("mean", self.mean, guess.mean),
-            _per_channel("std", self.std, guess.std),
-        )
+        mean = _per_channel("mean", self.mean, guess.mean)
+        std = _per_channel("std", self.std, guess.std)
+        size = guess.size if self.input_size is None else self.input_size
+        try:
+            return Preprocessing(size, mean, std)
+        except ValueError as error:
+            raise CheckpointError(str(error)) from error
 
     def check_names(self, num_classes: int) -> None:
         """Refuse another number of names than of classes; one logit may have two.
