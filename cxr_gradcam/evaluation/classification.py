@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from torch import Tensor
+from torch import Tensor, nn
 
 from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.data.films import Selection, select_films
@@ -23,7 +23,6 @@ from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.question import find_class
 
 BATCH_SIZE = 16
@@ -251,14 +250,14 @@ def logits_of(
         batch = [read_listed(str(path)) for path in paths[start : start + BATCH_SIZE]]
         if change is not None:
             batch = [Radiograph(change(each.pixels)) for each in batch]
-        inputs = torch.cat([model.prepare(each) for each in batch])
-        logits.append(_classify(model, inputs).float().cpu())
+        logits.append(_classify(model, batch).float().cpu())
     return torch.cat(logits)
 
 
-def _classify(model: Classifier, inputs: Tensor) -> Tensor:
-    if not isinstance(model, ResNet50FineTuned):
+def _classify(model: Classifier, radiographs: Sequence[Radiograph]) -> Tensor:
+    if not isinstance(model, nn.Module):
         with torch.no_grad():
-            return model.record(inputs).logits
+            return model.record(torch.cat([model.prepare(each) for each in radiographs])).logits
+    inputs = torch.cat([model.preprocessing.prepare(each) for each in radiographs])
     with evaluating(model), torch.inference_mode():  # a recorded pass may be the fast one
-        return model(inputs)  # type: ignore[no-any-return]
+        return model(inputs.to(next(model.parameters()).device))  # type: ignore[no-any-return]
