@@ -18,6 +18,7 @@ export class Windowing {
     this.inverter.addEventListener("click", () => this.invert());
     root.querySelector(".reset").addEventListener("click", () => this.reset());
     this.inverted = false;
+    this.made = new WeakMap();
   }
 
   // The picture whose values the fields show; its windows are offered.
@@ -88,8 +89,17 @@ export class Windowing {
   }
 
   // The greys of another picture under the same window: the window of the same name, or as far from
-  // its first window as here.
+  // its first window as here. Made once: zoom, pan and opacity change nothing of them.
   greys(greyScale) {
+    const asked = [this.preset, this.low, this.high, this.inverted].join();
+    const known = this.made.get(greyScale);
+    if (known?.asked === asked) return known.greys;
+    const greys = this.makeGreys(greyScale);
+    this.made.set(greyScale, { asked, greys });
+    return greys;
+  }
+
+  makeGreys(greyScale) {
     const first = greyScale.windows[0];
     const named = greyScale.windows.find(({ label }) => label === this.preset);
     const own = this.preset ? first : fromShares(first, this.shares());
