@@ -102,6 +102,7 @@ class Page(ServedBlocks):
                     folder_field()
                     prior_field()
                     self._gallery = examples()
+                with gr.Column(elem_id="answers"):
                     model = model_field(named)
                     self._prediction = gr.HTML(
                         EMPTY, elem_id="answer", container=True, padding=True, js_on_load=SEARCHING
@@ -109,8 +110,9 @@ class Page(ServedBlocks):
                     self._prior_answer = prior_answer()
                 with gr.Column(elem_id="view"):
                     self._viewer = Viewer(PixelStore())
-                    self._link = LinkButton()
-                    self._report = ReportDownload(named)
+                    with gr.Row(elem_id="keep"):
+                        self._link = LinkButton()
+                        self._report = ReportDownload(named)
                     with gr.Accordion(
                         "About this model", open=False, visible=bool(cards[first]), elem_id="card"
                     ) as self._card:

@@ -114,7 +114,7 @@ class Worklist {
     this.list.mark(item);
     const shown = nextMap();
     this.sending.hold(shown);
-    shown.then(() => this.list.setBusy(item, false));
+    shown.then(() => this.shown(item));
     try {
       this.list.setBusy(item, true);
       const path = await upload(await item.blob(), `${item.number}`);
@@ -123,6 +123,13 @@ class Worklist {
       this.list.setBusy(item, false);
       this.say(`${item.number} cannot be opened. ${reasonOf(error)}`, true);
     }
+  }
+
+  // On a narrow screen the answer is below the list.
+  shown(item) {
+    this.list.setBusy(item, false);
+    if (this.list.current !== item || !matchMedia("(max-width: 899px)").matches) return;
+    document.querySelector("#answers").scrollIntoView();
   }
 
   // item: of the list; or null, and a file alone.
