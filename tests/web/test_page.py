@@ -56,6 +56,40 @@ def test_an_event_fetches_no_address(
         in_thread(asyncio.run, page.preprocess_data(event, inputs, None))
 
 
+@pytest.mark.parametrize("sent", [["Doe^Jane"], {"value": "Doe^Jane"}, "Doe^Jane"])
+def test_what_is_not_offered_is_refused_and_not_repeated(
+    shared_model: ResNet50FineTuned, sent: object
+) -> None:
+    page = Page(shared_model)
+    event = next(each for each in page.fns.values() if each.name == "change_map")
+    inputs = [None, sent, *[None] * (len(event.inputs) - 2)]
+    with pytest.raises(gr.Error) as refused:
+        in_thread(asyncio.run, page.preprocess_data(event, inputs, None))
+    assert "Doe" not in refused.value.message
+    assert not refused.value.print_exception
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_threads_share_the_pools_of_free_memory() -> None:
+    code = """
+import ctypes
+from threading import Barrier, Thread
+from cxr_gradcam.web.api.memory import bound_arenas
+assert bound_arenas()
+barrier = Barrier(12)
+def take():
+    barrier.wait()
+    taken = bytearray(100_000)
+    barrier.wait()
+threads = [Thread(target=take) for _ in range(12)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+ctypes.CDLL(None).malloc_stats()
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert 1 <= run.stderr.count("Arena ") <= 2, run.stderr
+
+
 def test_an_upload_may_be_as_large_as_what_can_be_read() -> None:
     assert LAUNCH["max_file_size"] == MAX_BYTES
 

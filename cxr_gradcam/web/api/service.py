@@ -21,11 +21,13 @@ from cxr_gradcam.web.api.body_limit import BodyLimit
 from cxr_gradcam.web.api.call_errors import CallErrors
 from cxr_gradcam.web.api.endpoints import Endpoints
 from cxr_gradcam.web.api.login import behind_login
+from cxr_gradcam.web.api.memory import bound_arenas
 from cxr_gradcam.web.failures import GONE
 from cxr_gradcam.web.held import Held, sweeping
 from cxr_gradcam.web.security_headers import SecurityHeaders
 from cxr_gradcam.web.uploads import Uploads
 
+_NOT_OFFERED = "The page does not offer what was asked: reload it, and open the X-ray again."
 _MAX_QUEUE = 200  # events that wait; each may hold a request of `MAX_BODY`
 
 
@@ -51,6 +53,7 @@ class Service:
             held: what waits in memory, and goes by time.
             mcp: serve the endpoints as tools of the Model Context Protocol too.
         """
+        bound_arenas()
         routes, serving = [*self._uploads.routes, *routes], _nothing
         if mcp:
             from cxr_gradcam.web.api.tools import Tools
@@ -84,7 +87,7 @@ class Service:
 
 
 class ServedBlocks(gr.Blocks):
-    """Blocks whose endpoints get what programs send as it came, and whose events only uploads.
+    """Blocks whose endpoints get what programs send as it came, and whose events what is offered.
 
     Args:
         settings: as `gr.Blocks` takes them.
@@ -119,7 +122,10 @@ class ServedBlocks(gr.Blocks):
             return inputs
         if not self.uploads.knows(inputs):
             raise gr.Error(GONE, print_exception=False)
-        return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
+        try:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise gr.Error(_NOT_OFFERED, print_exception=False) from error
 
 
 @asynccontextmanager
