@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 from playwright.sync_api import ConsoleMessage, Page, expect
+from pydicom import dcmread
 
 
 def test_the_page_works_without_a_violation_of_its_policy(page: Page) -> None:
@@ -63,3 +64,22 @@ class Quiet(SimpleHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def test_texts_of_a_film_are_shown_as_text(page: Page, film: Path, tmp_path: Path) -> None:
+    hostile = "<img src=hostile onerror=hostile=1><svg onload=hostile=1>"
+    file = dcmread(film)
+    file.WindowCenterWidthExplanation = [hostile, hostile]
+    file.PatientName = file.PatientID = file.SeriesDescription = hostile
+    file.save_as(named := tmp_path / f"{hostile[:24]}.dcm")
+    file.PhotometricInterpretation = "<SVG ONLOAD=A>"
+    file.save_as(unreadable := tmp_path / "<svg onload=a>.dcm")
+    for path in (named, unreadable):
+        if path == unreadable:
+            page.set_input_files("#choose-prior input", path)
+            expect(page.get_by_test_id("toast-text")).to_contain_text("cannot be shown")
+        page.set_input_files("#upload input[type=file]", path)
+        shown = "%" if path == named else "cannot be shown"
+        expect(page.locator("#answer")).to_contain_text(shown)
+        assert page.locator("[src=hostile], [onload], [onerror]").count() == 0
+    assert page.evaluate("typeof hostile") == "undefined"
