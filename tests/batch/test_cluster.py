@@ -73,6 +73,7 @@ class DiesOnce:
         self.class_names, self.preprocessing = model.class_names, model.preprocessing
         self.multi_label, self.calibration = model.multi_label, model.calibration
         self.ood_detector, self.prepare = model.ood_detector, model.prepare
+        self.assumptions, self.provenance = model.assumptions, model.provenance
         self.model, self.calls = model, calls
 
     def record(self, x, layers=None):
