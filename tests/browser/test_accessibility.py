@@ -30,7 +30,7 @@ def opened(
     )
     page = context.new_page()
     page.goto(f"{url}?__theme={theme}")
-    page.wait_for_selector("#viewer .viewer")
+    page.wait_for_selector("#viewer .panels canvas")
     yield page, width
     context.close()
 
@@ -46,7 +46,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def faults(page: Page) -> list[str]:
-    """Say what axe-core finds serious, and where."""
+    """Say what axe-core finds serious, and where, once nothing is dimmed that is still coming."""
+    page.wait_for_function("() => !document.querySelector('.pending, .generating')")
     found = Axe().run(page).response["violations"]
     return [
         f"{fault['id']}: {node['target']} {node['failureSummary']}"
