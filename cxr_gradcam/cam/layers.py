@@ -40,25 +40,32 @@ class Grid:
             output: of a layer: (N, K, h, w), (N, h, w, K) or (N, tokens, K).
             image_size: (H, W) of the network's input.
             places: (h, w) of the convolutions so far. As many tokens as one of them had places
-                stand for these; other tokens, such as pooled channels, for none. None where
+                stand for these; other tokens, such as pooled channels, for none, and nothing
+                has more places than all of them. None where
                 nothing is known of them: any grid of the image's aspect ratio is then believed.
 
         Returns:
             The grid, or None where the output is none.
         """
         if output.ndim == 4:
-            first, second, third = output.shape[1:]
-            as_first, as_last = (
-                abs(_aspect(h, w) - _aspect(*image_size))
-                for h, w in ((second, third), (first, second))
-            )
-            return cls(first, second, True) if as_last < as_first else cls(second, third)
+            found = cls._of_four_dimensions(output, image_size)
+            # An attention matrix, of tokens by tokens, is larger than any grid that was there.
+            most = max(map(math.prod, places or ()), default=math.inf)
+            return found if found.height * found.width <= most else None
         if output.ndim != 3:
             return None
         grid = _token_grid(output.shape[1], image_size)
         if places is None or grid is None:
             return grid
         return grid if (grid.height, grid.width) in places and output.shape[2] > 1 else None
+
+    @classmethod
+    def _of_four_dimensions(cls, output: Tensor, image_size: tuple[int, int]) -> Grid:
+        first, second, third = output.shape[1:]
+        as_first, as_last = (
+            abs(_aspect(h, w) - _aspect(*image_size)) for h, w in ((second, third), (first, second))
+        )
+        return cls(first, second, True) if as_last < as_first else cls(second, third)
 
     def arrange(self, output: Tensor) -> Tensor:
         """Bring a layer's output, or its gradient, to (N, K, h, w)."""

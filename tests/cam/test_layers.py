@@ -87,6 +87,14 @@ def test_a_grid_of_tokens_covers_them_all_and_fits_the_image(height, width, patc
         assert (grid.height, grid.width) == (height, width)
 
 
+def test_tokens_by_tokens_are_no_places():
+    matrix, places = torch.zeros(1, 3, 197, 197), torch.zeros(1, 3, 14, 14)
+    assert Grid.of(matrix, (224, 224), {(14, 14)}) is None
+    assert Grid.of(places, (224, 224), {(14, 14)}) == Grid(14, 14)
+    assert Grid.of(torch.zeros(1, 7, 7, 768), (224, 224), {(56, 56)}) == Grid(7, 7, True)
+    assert Grid.of(matrix, (224, 224)) == Grid(197, 197)  # nothing is known of the network
+
+
 def test_channels_first_are_left_as_they_are():
     output = torch.arange(24.0).view(1, 4, 2, 3)
     assert Grid(2, 3).arrange(output) is output
