@@ -106,8 +106,8 @@ def check_size(rows: int, columns: int) -> None:
     """
     if not 0 < rows * columns <= MAX_PIXELS:
         raise RadiographError(
-            f"The image announces {columns} by {rows} pixels; 1 to {MAX_PIXELS:,} can be read. "
-            "Export it at a size within that limit."
+            f"The image says that it has {columns} by {rows} pixels; 1 to {MAX_PIXELS:,} in all "
+            "can be read. Export it at a size within that limit."
         )
 
 

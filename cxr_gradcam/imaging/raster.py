@@ -159,7 +159,9 @@ def _on_black(image: Image.Image) -> Image.Image:
 def _grey_of_many_bits(values: NDArray[np.generic]) -> Grey:
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
-        raise RadiographError("The image holds values that are not finite. Save it again.")
+        raise RadiographError(
+            "Some values of the image are no numbers (NaN or infinity). Save it again, as PNG."
+        )
     white = _FINEST
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         low, high = 0, 1

@@ -262,8 +262,8 @@ async def try_all(app: RunningApp, folder: Path, film: Path, values: int, seed: 
 
 
 def told(counts: Counter[str]) -> str:
-    """Say how many came to what."""
-    return ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
+    """Say what came, and how often."""
+    return ", ".join(f"{what}: {number}" for what, number in sorted(counts.items()))
 
 
 def main() -> int:

@@ -152,7 +152,7 @@ def test_32_bit_tiff(values: np.ndarray, expected: list[list[float]]) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_values_that_are_not_finite_are_refused(value: float) -> None:
     stored = np.array([[0, value]], dtype=np.float32)
-    with pytest.raises(RadiographError, match="not finite"):
+    with pytest.raises(RadiographError, match="no numbers"):
         read_radiograph(encode(Image.fromarray(stored), "TIFF"))
 
 

@@ -198,12 +198,13 @@ def _require_radiograph(dataset: Dataset) -> None:
         reason = f"{', '.join((*_GREY, *_COLOUR))} can be read"
         refuse_element(dataset, "PhotometricInterpretation", reason)
     if dataset.SamplesPerPixel != (1 if dataset.PhotometricInterpretation in _GREY else 3):
-        reason = f"{dataset.PhotometricInterpretation} has another number"
+        reason = f"this does not go with {dataset.PhotometricInterpretation}"
         refuse_element(dataset, "SamplesPerPixel", reason)
     if _is_contradictory(dataset):
-        refuse_element(dataset, "PresentationLUTShape", "MONOCHROME2 goes with IDENTITY alone")
+        reason = "PhotometricInterpretation says otherwise what is black and what is white"
+        refuse_element(dataset, "PresentationLUTShape", reason)
     if int(dataset.get("NumberOfFrames") or 1) != 1:
-        refuse_element(dataset, "NumberOfFrames", "one frame at a time can be read")
+        refuse_element(dataset, "NumberOfFrames", "a series of pictures is no single radiograph")
     check_size(int(dataset.Rows), int(dataset.Columns))
 
 

@@ -71,7 +71,10 @@ def shown(
     padding = is_padding(stored, dataset)
     valid = occurs & ~padding
     if not valid.any():
-        raise RadiographError("Every pixel of the DICOM image is padding. Choose another image.")
+        raise RadiographError(
+            "The DICOM image shows nothing: every pixel is marked as filling around a picture "
+            "(PixelPaddingValue). Choose another image."
+        )
     values, possible = modality_values(stored, dataset)
     chosen = interest or next(values_of_interest(dataset, possible), None)
     if chosen is None:

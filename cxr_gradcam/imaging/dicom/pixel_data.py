@@ -165,6 +165,6 @@ def _require_size(dataset: Dataset, rows: int, columns: int) -> None:
     # The decoders reserve what the code stream announces, which can be gigabytes.
     if (rows, columns) != (dataset.Rows, dataset.Columns):
         raise RadiographError(
-            f"The compressed DICOM image announces {columns} by {rows} pixels, but Columns and "
-            f"Rows {dataset.Columns} by {dataset.Rows}. Export it again."
+            f"The DICOM file is damaged: its image has {columns} by {rows} pixels, and its header "
+            f"(Columns, Rows) says {dataset.Columns} by {dataset.Rows}. Export it again."
         )

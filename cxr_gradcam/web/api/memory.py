@@ -1,26 +1,48 @@
-"""How the server's memory is given back."""
+"""How the server gives memory back."""
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-_M_ARENA_MAX = -8  # of mallopt, in glibc's malloc.h
-_ARENAS = 2
+_EVERY = 20.0  # seconds
 
 
-def bound_arenas() -> bool:
-    """Let the server's threads share glibc's pools of free memory.
+@asynccontextmanager
+async def giving_back(every: float = _EVERY) -> AsyncIterator[None]:
+    """Give free memory back to the system, time and again.
 
-    Each thread would get a pool of its own, in which what one visitor's picture took stays when
-    the next one's is read by another thread.
+    Args:
+        every: seconds between two times.
+    """
+
+    async def repeat() -> None:
+        while await asyncio.to_thread(give_back):
+            await asyncio.sleep(every)
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def give_back() -> bool:
+    """Give free memory back to the system.
+
+    glibc keeps it, for each thread its own, and what one visitor's picture took does not serve
+    the next one's that another thread reads.
 
     Returns:
-        Whether it was possible: other C libraries have no such pools.
+        Whether it was possible: other C libraries have no such call.
     """
     if not sys.platform.startswith("linux"):
         return False
     try:
-        return bool(ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS))
+        ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError):
         return False
+    return True

@@ -21,7 +21,7 @@ from cxr_gradcam.web.api.body_limit import BodyLimit
 from cxr_gradcam.web.api.call_errors import CallErrors
 from cxr_gradcam.web.api.endpoints import Endpoints
 from cxr_gradcam.web.api.login import behind_login
-from cxr_gradcam.web.api.memory import bound_arenas
+from cxr_gradcam.web.api.memory import giving_back
 from cxr_gradcam.web.failures import GONE
 from cxr_gradcam.web.held import Held, sweeping
 from cxr_gradcam.web.security_headers import SecurityHeaders
@@ -53,7 +53,6 @@ class Service:
             held: what waits in memory, and goes by time.
             mcp: serve the endpoints as tools of the Model Context Protocol too.
         """
-        bound_arenas()
         routes, serving = [*self._uploads.routes, *routes], _nothing
         if mcp:
             from cxr_gradcam.web.api.tools import Tools
@@ -80,6 +79,7 @@ class Service:
                 stack.callback(self._uploads.clear)
                 await stack.enter_async_context(self.endpoints.pictures.sweeping())
                 await stack.enter_async_context(sweeping(*held))
+                await stack.enter_async_context(giving_back())
                 await stack.enter_async_context(serving())
                 yield
 

@@ -161,5 +161,5 @@ async def _body(request: Request, size: int) -> bytes:
     async for chunk in request.stream():
         data += chunk
         if len(data) > size:
-            raise RadiographError("More came than was announced: send it again.")
+            raise RadiographError("The file arrived damaged: open it again.")
     return bytes(data)

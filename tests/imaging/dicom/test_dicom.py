@@ -36,7 +36,7 @@ def test_other_modalities_are_refused(modality: str) -> None:
         ({"Modality": "", "SOPClassUID": "1.2"}, r"\(0008,0060\) Modality is missing or empty"),
         ({"Modality": "Doe^Jane"}, r"\(0008,0060\) Modality is invalid"),
         ({"PhotometricInterpretation": "HSV"}, r"\(0028,0004\) PhotometricInterp.* is 'HSV'"),
-        ({"PhotometricInterpretation": "RGB"}, "SamplesPerPixel is '1'; RGB has another number"),
+        ({"PhotometricInterpretation": "RGB"}, "SamplesPerPixel is '1'; this does not go with RGB"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "is 'PALETTE COLOR'"),
         ({"PresentationLUTShape": "INVERSE"}, r"\(2050,0020\) PresentationLUTShape is 'INVERSE'"),
         ({"NumberOfFrames": 2}, r"\(0028,0008\) NumberOfFrames is '2'"),

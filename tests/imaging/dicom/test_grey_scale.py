@@ -138,7 +138,7 @@ def test_padding_written_with_the_other_sign(
 
 
 def test_nothing_but_padding() -> None:
-    with pytest.raises(RadiographError, match="Every pixel"):
+    with pytest.raises(RadiographError, match="every pixel"):
         shown([[7, 7]], PixelPaddingValue=7)
 
 
