@@ -14,12 +14,25 @@ _UNEXPECTED = (
     "This X-ray could not be analysed: something went wrong on the server. "
     "Try again; if it happens again, save the X-ray as PNG and try that."
 )
+_NOT_MADE = (
+    "This could not be saved: something went wrong on the server, and the X-ray is still open. "
+    "Try again."
+)
 
 
 def reason(error: Exception) -> str:
-    """Say to the visitor what went wrong; log where, but no words: they may be a patient's."""
+    """Say why an X-ray is not shown; log where it failed, but no words: they may be a patient's."""
+    return _told(error, "This file cannot be shown.", _UNEXPECTED)
+
+
+def not_made(error: Exception) -> str:
+    """Say why a download could not be made; log as `reason` does."""
+    return _told(error, "This could not be saved.", _NOT_MADE)
+
+
+def _told(error: Exception, known: str, unexpected: str) -> str:
     if isinstance(error, RadiographError):
-        return f"This file cannot be shown. {error}"
+        return f"{known} {error}"
     trace = "".join(traceback.format_tb(error.__traceback__))
     _LOG.error("%s in a visitor's event\n%s", type(error).__name__, trace)
-    return _UNEXPECTED
+    return unexpected

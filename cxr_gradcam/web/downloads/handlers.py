@@ -11,7 +11,7 @@ from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.web.controls import Controls, Values
 from cxr_gradcam.web.downloads.dicom import DicomDownload
 from cxr_gradcam.web.downloads.report import ReportDownload
-from cxr_gradcam.web.failures import GONE, reason
+from cxr_gradcam.web.failures import GONE, not_made
 from cxr_gradcam.web.session import Session
 
 
@@ -59,4 +59,4 @@ class DownloadHandlers:
             question = asked.question(session.models[asked.model])
             return put(asked.model, session.answer(asked.model, question))
         except Exception as error:
-            raise gr.Error(reason(error), print_exception=False) from error
+            raise gr.Error(not_made(error), print_exception=False) from error

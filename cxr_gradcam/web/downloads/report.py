@@ -16,7 +16,7 @@ from PIL import Image
 from starlette.routing import BaseRoute
 
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.imaging.radiograph import MAX_PIXELS
+from cxr_gradcam.imaging.radiograph import MAX_PIXELS, RadiographError
 from cxr_gradcam.imaging.rendering import COLORMAPS, RGBImage
 from cxr_gradcam.imaging.stored_image import AS_SEEN
 from cxr_gradcam.models.classifier import Classifier
@@ -88,7 +88,7 @@ class ReportDownload:
             ValueError: the form holds what it cannot hold, or too much.
         """
         if len(form) > _MAX_FORM:
-            raise ValueError("The pictures are too large for a report: make the window smaller.")
+            raise RadiographError("The pictures are too large for a report.")
         filled = json.loads(form)
         title, remark, paper = (str(filled[name]) for name in ("title", "remark", "paper"))
         panels = _panels(filled["settings"], filled["panels"])
