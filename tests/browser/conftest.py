@@ -25,7 +25,10 @@ Open = Callable[[str], Page]
 """Opens an address, as another visitor."""
 
 SIZE = {"width": 1440, "height": 900}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    "--disable-features=LocalNetworkAccessChecks",  # a frame of another site shows this machine's
+]
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.web.page import Page as ViewerPage
@@ -209,3 +209,41 @@ def test_below_a_path_of_another_server(
         assert link.startswith(f"{outside}?model=")
         assert_same_view(page, opened(link))
     app.close()
+
+
+SPACE = "https://huggingface.co/spaces/somebody/xray"
+
+
+def test_in_the_frame_of_a_space_the_link_leads_to_the_app(browser: Browser, url: str) -> None:
+    frame = f'<iframe src="{url}" width="1200" height="800"></iframe>'
+    take = "<script>onmessage = ({data}) => { window.query = data.queryString }</script>"
+    context = browser.new_context()
+    context.route(SPACE, lambda route: route.fulfill(body=take + frame, content_type="text/html"))
+    outside = context.new_page()
+    outside.goto(SPACE)
+    app = outside.frame_locator("iframe")
+    app.locator("#examples button").first.click()
+    app.locator("#viewer .viewer[data-shown]").wait_for()
+    app.get_by_role("button", name="Copy link").click()
+    field = app.get_by_label("The link")  # this frame may not write to the clipboard
+    expect(field).to_have_value(re.compile(f"^{re.escape(url)}\\?model="))
+    assert outside.evaluate("window.query") == "?" + field.input_value().split("?")[1]
+    context.close()
+
+
+def test_on_a_phone_the_link_is_copied_and_opened_by_touch(browser: Browser, url: str) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{url}?example=3&colors=cividis&style=fading")
+    page.locator("#viewer .viewer[data-shown]").wait_for()
+    page.get_by_role("button", name="Copy link").tap()
+    expect(page.locator("#sharing [role=status]")).to_have_text("Link copied")
+    query = parse_qs(urlsplit(page.evaluate("navigator.clipboard.readText()")).query)
+    assert (query["example"], query["colors"], query["style"]) == (["3"], ["cividis"], ["fading"])
+    box = page.get_by_role("button", name="Copy link").bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+    context.close()

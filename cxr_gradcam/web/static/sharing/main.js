@@ -91,8 +91,8 @@ class Sharing {
   }
 }
 
-// A Space's own page, around this one, takes the query into its address.
+// A Space's own page, around this one, takes the query into its address; the browser keeps the
+// message from any other.
 function showOutside(queryString) {
-  if (!document.referrer.startsWith(`${SPACES}/`) || window.parent === window) return;
-  window.parent.postMessage({ queryString }, SPACES);
+  if (window.parent !== window) window.parent.postMessage({ queryString }, SPACES);
 }
