@@ -6,6 +6,7 @@ from abc import ABCMeta
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 from gradio.component_meta import ComponentMeta, updateable
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +26,30 @@ class OwnComponent(ComponentMeta):
         if "__init__" in attributes:
             attributes["__init__"] = updateable(attributes["__init__"])  # type: ignore[no-untyped-call]
         return ABCMeta.__new__(cls, name, bases, attributes)
+
+
+class RadioField(gr.Radio, metaclass=OwnComponent):
+    """Choices side by side; its value is judged where it is used.
+
+    Gradio refuses a value that the field no longer offers. But a reader may choose while another
+    model's classes are on their way, and a step of an event is given the value of its beginning.
+    """
+
+    is_template = True  # the browser shows Gradio's own field
+
+    def preprocess(self, payload: str | int | float | None) -> str | int | float | None:
+        """Return what was chosen, whether it is still offered or not."""
+        return payload
+
+
+class DropdownField(gr.Dropdown, metaclass=OwnComponent):
+    """Choices in a list that can be searched; judged as those of `RadioField`."""
+
+    is_template = True
+
+    def preprocess(self, payload: object) -> object:  # type: ignore[override]
+        """Return what was chosen, whether it is still offered or not."""
+        return payload
 
 
 def code_of(name: str, folder: Path) -> Route:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +11,13 @@ import gradio as gr
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.asked import Asked, Evidence, evidence_of, first_detail, questions
+from cxr_gradcam.web.component import DropdownField, RadioField
 from cxr_gradcam.web.prediction import FEW
 
 _DETAIL_LABELS = {"coarse": "Coarse", "fine": "Fine", "finest": "Finest"}
 
-Values = tuple[str, str | None, int | None, str, str]
-"""The values of `Controls.all`."""
+Values = tuple[object, object, object, object, object]
+"""The values of `Controls.all`, as a browser sends them."""
 
 
 class Controls:
@@ -27,11 +28,11 @@ class Controls:
         model: the field that names the one asked, as of `model_field`.
     """
 
-    def __init__(self, models: Mapping[str, Classifier], model: gr.Dropdown) -> None:
+    def __init__(self, models: Mapping[str, Classifier], model: DropdownField) -> None:
         self._models, self.model = models, model
         first = next(iter(models.values()))
         self.class_name = _class_field(models)
-        self.question = gr.Dropdown(
+        self.question = DropdownField(
             questions(first.class_names, first.class_names[0]),
             value=0,
             label="Question",
@@ -39,7 +40,7 @@ class Controls:
         )
         with gr.Accordion("How the map is made", open=False):
             self.method = _method_field()
-            self.detail = gr.Radio(
+            self.detail = RadioField(
                 label="Detail",
                 info="Fine and finest maps add earlier layers: sharper, but less sure of the "
                 "class. A grid of dots comes from the network, not from the image.",
@@ -48,43 +49,43 @@ class Controls:
             )
 
     @property
-    def all(self) -> list[gr.Radio | gr.Dropdown]:
+    def all(self) -> list[RadioField | DropdownField]:
         """The components, in the order in which `asked` takes their values."""
         return [self.model, self.class_name, self.question, self.method, self.detail]
 
-    def asked(
-        self, model: str, class_name: str | None, number: int | None, method: str, detail: str
-    ) -> Asked:
+    def asked(self, *values: *Values) -> Asked:
         """Say what the components' values mean.
 
         What the model does not know, as the class of the model before, is left open. A class is
         not set against itself: what speaks for it is shown instead.
         """
+        name, class_name, number, method, detail = values
+        model = _known(name, self._models) or next(iter(self._models))
         known = self._models[model]
-        offered = evidence_of(known.class_names)
-        evidence = offered[number] if number is not None and number < len(offered) else Evidence()
+        offered = dict(enumerate(evidence_of(known.class_names)))
+        evidence = offered.get(number, Evidence()) if isinstance(number, int) else Evidence()
         return Asked(
             model,
-            class_name if class_name in known.class_names else None,
+            _known(class_name, known.class_names),
             Evidence() if evidence.contrast_with == class_name else evidence,
-            method,
-            detail if detail in known.detail else first_detail(known),
+            _known(method, METHODS) or "gradcam",
+            _known(detail, known.detail) or first_detail(known),
         )
 
-    def classes(self, asked: Asked, names: Sequence[str]) -> gr.Radio | gr.Dropdown:
+    def classes(self, asked: Asked, names: Sequence[str]) -> RadioField | DropdownField:
         """Return the update that offers classes in an order and shows the one asked for."""
         return type(self.class_name)(list(names), value=asked.class_name, interactive=True)
 
-    def questions(self, asked: Asked, *, interactive: bool = True) -> gr.Dropdown:
+    def questions(self, asked: Asked, *, interactive: bool = True) -> DropdownField:
         """Return the update that offers a class's questions and shows the one asked."""
         names = self._models[asked.model].class_names
-        return gr.Dropdown(
+        return DropdownField(
             questions(names, str(asked.class_name)),
             value=evidence_of(names).index(asked.evidence),
             interactive=interactive,
         )
 
-    def waiting(self, asked: Asked) -> list[gr.Radio | gr.Dropdown]:
+    def waiting(self, asked: Asked) -> list[RadioField | DropdownField]:
         """Return the updates of class and question that show what the next radiograph is asked."""
         names = self._models[asked.model].class_names
         worded = replace(asked, class_name=asked.class_name or names[0])
@@ -98,21 +99,21 @@ class Controls:
         number = evidence_of(self._models[asked.model].class_names).index(asked.evidence)
         return asked.model, asked.class_name, number, asked.method, asked.detail
 
-    def details(self, asked: Asked) -> gr.Radio:
+    def details(self, asked: Asked) -> RadioField:
         """Return the update that offers the details of a model's maps."""
-        return gr.Radio(**_details(self._models[asked.model]) | {"value": asked.detail})
+        return RadioField(**_details(self._models[asked.model]) | {"value": asked.detail})
 
-    def locked(self) -> list[gr.Radio | gr.Dropdown]:
+    def locked(self) -> list[RadioField | DropdownField]:
         """Return the updates of class and question while there is nothing to ask."""
         return [
             type(self.class_name)(value=None, interactive=False),
-            gr.Dropdown(interactive=False),
+            DropdownField(interactive=False),
         ]
 
 
-def model_field(models: Mapping[str, Classifier]) -> gr.Dropdown:
+def model_field(models: Mapping[str, Classifier]) -> DropdownField:
     """Make the field that names the model asked, the first one at first; hidden for one model."""
-    return gr.Dropdown(
+    return DropdownField(
         list(models),
         value=next(iter(models)),
         label="Model",
@@ -121,17 +122,22 @@ def model_field(models: Mapping[str, Classifier]) -> gr.Dropdown:
     )
 
 
-def _class_field(models: Mapping[str, Classifier]) -> gr.Radio | gr.Dropdown:
+def _known(value: object, offered: Container[str]) -> str | None:
+    """Return the name that a browser has sent, where it is offered."""
+    return value if isinstance(value, str) and value in offered else None
+
+
+def _class_field(models: Mapping[str, Classifier]) -> RadioField | DropdownField:
     most = max(models.values(), key=lambda model: len(model.class_names))
-    kind = gr.Radio if len(most.class_names) <= FEW else gr.Dropdown
+    kind = RadioField if len(most.class_names) <= FEW else DropdownField
     first = next(iter(models.values()))
     return kind(
         list(first.class_names), value=None, label="Show the evidence for", interactive=False
     )
 
 
-def _method_field() -> gr.Dropdown:
-    method = gr.Dropdown(
+def _method_field() -> DropdownField:
+    method = DropdownField(
         [(_method_label(name), name) for name in METHODS],
         value="gradcam",
         label="Method",
@@ -139,7 +145,7 @@ def _method_field() -> gr.Dropdown:
         interactive=True,
     )
     method.input(
-        lambda name: gr.Dropdown(info=_method_info(name)),
+        lambda name: DropdownField(info=_method_info(name)),
         method,
         method,
         queue=False,

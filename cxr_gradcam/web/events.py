@@ -153,11 +153,11 @@ class Events:
         self,
         chosen: gr.EventData,
         session: Session | None,
-        model: str,
-        class_name: str | None,
-        number: int | None,
-        _method: str,
-        detail: str,
+        model: object,
+        class_name: object,
+        number: object,
+        _method: object,
+        detail: object,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
         """Ask by the slow method that a link names, once its radiograph is shown."""
@@ -180,11 +180,11 @@ class Events:
     def change_map(
         self,
         session: Session | None,
-        model: str,
-        class_name: str | None,
-        number: int | None,
-        method: str,
-        detail: str,
+        model: object,
+        class_name: object,
+        number: object,
+        method: object,
+        detail: object,
         progress: gr.Progress = _PROGRESS,
     ) -> Any:  # noqa: ANN401 - a view, or Gradio's sign that there is none
         """Answer another question, by another method or in another detail."""

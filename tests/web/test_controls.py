@@ -8,7 +8,10 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.models.stages import DETAIL
 from cxr_gradcam.web.asked import Evidence, evidence_of, first_detail, questions, quick
 from cxr_gradcam.web.controls import Controls, model_field
@@ -102,3 +105,24 @@ def test_maps_begin_with_the_fine_detail_where_the_model_has_it() -> None:
 def test_every_class_but_itself_can_be_set_against_a_class() -> None:
     assert len(evidence_of(NAMES)) == 5
     assert len(questions(NAMES, "Normal")) == 4
+
+
+def test_what_is_no_longer_offered_is_judged_where_it_is_used() -> None:
+    # A reader may choose while another model's classes are on their way.
+    left = ["three", "Normal", 4, "gradcam", "finest"]
+    for control in controls_of({"many": MODELS["many"]}).all:
+        taken = [control.preprocess(value) for value in left]
+        assert taken == left
+
+
+CONTROLS = controls_of(MODELS)
+SENT = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text(), max_size=2)
+
+
+@given(st.tuples(SENT | st.sampled_from(list(MODELS)), SENT, SENT, SENT, SENT))
+def test_whatever_a_browser_sends_is_a_question_of_a_model(sent: tuple[Any, ...]) -> None:
+    asked = CONTROLS.asked(*sent)
+    model = MODELS[asked.model]
+    assert asked.class_name in {None, *model.class_names}
+    assert asked.evidence in evidence_of(model.class_names)
+    assert asked.question(model).method in METHODS

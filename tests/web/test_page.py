@@ -60,11 +60,12 @@ def test_an_event_fetches_no_address(
 def test_what_is_not_offered_is_refused_and_not_repeated(
     shared_model: ResNet50FineTuned, sent: object
 ) -> None:
-    page = Page(shared_model)
-    event = next(each for each in page.fns.values() if each.name == "change_map")
-    inputs = [None, sent, *[None] * (len(event.inputs) - 2)]
+    with Page(shared_model) as page:
+        field = gr.Radio(["class 0"])
+        field.input(print, field)
+    *_, event = page.fns.values()
     with pytest.raises(gr.Error) as refused:
-        in_thread(asyncio.run, page.preprocess_data(event, inputs, None))
+        in_thread(asyncio.run, page.preprocess_data(event, [sent], None))
     assert "Doe" not in refused.value.message
     assert not refused.value.print_exception
 

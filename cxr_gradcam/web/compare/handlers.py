@@ -30,11 +30,11 @@ class CompareHandlers:
         self,
         chosen: gr.EventData,
         session: Session | None,
-        model: str,
-        class_name: str | None,
-        number: int | None,
-        method: str,
-        detail: str,
+        model: object,
+        class_name: object,
+        number: object,
+        method: object,
+        detail: object,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
         """Set another answer beside the one that is shown, in the place of a prior; or none."""
