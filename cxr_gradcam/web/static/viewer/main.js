@@ -64,7 +64,9 @@ class Viewer {
     // A map of another image than the one shown comes too late: its own image is on the way.
     const known = this.slots[message.same_picture ? "a" : slot];
     if (!message.original && message.image_id !== known?.id) return;
-    if (message.original) await this.showPicture(slot, message);
+    if (message.original && message.image_id !== this.slots[slot]?.id) {
+      await this.showPicture(slot, message);
+    }
     if (message.same_picture) this.showAgain(slot, message);
     if (message.heatmap) await this.showMap(slot, message);
     else this.dropMap(slot, message.note);
@@ -102,7 +104,7 @@ class Viewer {
   }
 
   async showMap(slot, message) {
-    this.slots[slot].renderer.setMap(await fetchPixels(message.heatmap));
+    await this.slots[slot].fetchMap(message.heatmap);
     this.slots[slot].fileName = message.file_name;
     this.slots[slot].link = message.link;
     this.panels.rows[slot].describe(message.shown, message.hottest);
@@ -114,8 +116,7 @@ class Viewer {
   }
 
   dropMap(slot, note) {
-    this.slots[slot].renderer.setMap(null);
-    this.slots[slot].link = "";
+    this.slots[slot].dropMap();
     this.panels.rows[slot].describe("no heat map");
     if (slot === "a") {
       this.note.textContent = note ?? "";

@@ -1,4 +1,5 @@
 import { lengthOf } from "./measure.js";
+import { fetchPixels } from "./pixels.js";
 import { Renderer } from "./renderer.js";
 
 // One picture with its map, and what the server says of its values.
@@ -16,6 +17,19 @@ export class Slot {
   share({ id, greyScale, renderer }) {
     this.renderer.share(renderer);
     Object.assign(this, { id, greyScale, isSame: true });
+  }
+
+  // Gradio may tell a message twice, and an older one in between; pixels are sent once.
+  async fetchMap(announced) {
+    if (this.fetched?.name !== announced.name) {
+      this.fetched = { name: announced.name, map: await fetchPixels(announced) };
+    }
+    this.renderer.setMap(this.fetched.map);
+  }
+
+  dropMap() {
+    this.renderer.setMap(null);
+    this.link = "";
   }
 
   // The read-out of a place: where, what value the file holds, how strong the map is.
