@@ -65,6 +65,21 @@ def test_a_report_shows_the_panels_as_they_are_on_the_screen(page: Page, tmp_pat
     assert not any(word in f"{text} {PdfReader(BytesIO(pdf)).metadata}" for word in PATIENT)
 
 
+def test_panels_that_are_too_large_for_a_request_get_smaller(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    lengths = page.evaluate(
+        """async () => {
+          const { fittingReport } = await import(new URL("report/main.js", document.baseURI));
+          const { viewer } = document.querySelector(".viewer");
+          const made = async (longest) =>
+            (await fittingReport(viewer, { paper: "a4" }, 700, longest)).length;
+          const whole = await made(Infinity);
+          return [whole, await made(whole - 1)];
+        }"""
+    )
+    assert lengths[1] < lengths[0]
+
+
 def test_json_has_what_the_command_line_writes(page: Page, xray: Path) -> None:
     upload(page, xray)
     made = json.loads(save(page, "json"))

@@ -23,18 +23,20 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.report.contents import Panels, Report, overlay_in_words
 from cxr_gradcam.report.model import ReportedModel
 from cxr_gradcam.report.pdf import PAPERS, panel_width, write_pdf
+from cxr_gradcam.web.api.body_limit import MAX_BODY
 from cxr_gradcam.web.component import code_of
 from cxr_gradcam.web.downloads.held import Download, Downloads
 from cxr_gradcam.web.held import Held
 
 _STATIC = Path(__file__).parents[1] / "static" / "report"
-_MAX_FORM = 3 * 4 * MAX_PIXELS  # bytes: three panels at the picture's own size
+# Letters: the rest of a request holds the controls, and the quotes of this text once more
+_MAX_FORM = int(0.9 * MAX_BODY)
 _MAX_LABEL = 100
 _BLANK = np.zeros((1, 1, 3), np.uint8)
 
 _ASK = """async (_, ...inputs) => {{
   const {{ askForReport }} = await import(new URL("report/main.js", document.baseURI));
-  return [await askForReport({widths}), ...inputs];
+  return [await askForReport({widths}, {longest}), ...inputs];
 }}"""
 
 
@@ -50,7 +52,8 @@ class ReportDownload:
         self.button = gr.Button("Save a report …", elem_id="report", size="sm")
         self.form = gr.Textbox(visible=False)
         self.name = gr.Textbox(visible=False)
-        self._ask = _ASK.format(widths=json.dumps({paper: panel_width(paper) for paper in PAPERS}))
+        widths = json.dumps({paper: panel_width(paper) for paper in PAPERS})
+        self._ask = _ASK.format(widths=widths, longest=_MAX_FORM)
 
     @property
     def held(self) -> Held[Download]:

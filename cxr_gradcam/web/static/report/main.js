@@ -21,14 +21,20 @@ const FORM = `
   </form>`;
 
 // Returns what the server makes a report of, as JSON; "" where the reader cancels.
-// widths: of a panel in pixels, by the paper.
-export async function askForReport(widths) {
+// widths: of a panel in pixels, by the paper. longest: the most letters that the server takes.
+export async function askForReport(widths, longest) {
   const form = await filledForm();
   if (!form) return "";
   const { viewer } = document.querySelector("#viewer .viewer");
-  const { paper } = form;
-  const panels = paper === "json" ? null : await pictures(viewer, widths[paper]);
-  return JSON.stringify({ ...form, panels, settings: viewer.settings() });
+  return fittingReport(viewer, form, widths[form.paper], longest);
+}
+
+// Panels full of noise are made smaller until the server takes them.
+export async function fittingReport(viewer, form, width, longest) {
+  const panels = width ? await pictures(viewer, width) : null;
+  const report = JSON.stringify({ ...form, panels, settings: viewer.settings() });
+  if (!panels || report.length <= longest) return report;
+  return fittingReport(viewer, form, Math.floor(0.8 * width), longest);
 }
 
 function filledForm() {
