@@ -107,7 +107,7 @@ def opened(browser: Browser) -> Iterator[Open]:
         contexts.append(context)
         page = context.new_page()
         page.goto(address)
-        page.wait_for_selector("#viewer .panels canvas")
+        page.locator("#viewer .panels canvas").first.wait_for(state="attached")
         return page
 
     yield open_page
