@@ -6,7 +6,8 @@ import pytest
 import torch
 import torchvision
 
-from cxr_gradcam.bundled import bundled_checkpoint
+from cxr_gradcam import explain, read_radiograph
+from cxr_gradcam.bundled import bundled_checkpoint, example_files
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -106,3 +107,10 @@ def test_imagenet_weights_bring_the_features_and_leave_the_head(monkeypatch, tmp
     del state["fc.bias"]
     assert_same_tensors(state, {name: imagenet[name] for name in state})
     assert model.preprocessing == Preprocessing()
+
+
+@pytest.mark.parametrize("path", example_files(), ids=lambda path: path.stem)
+def test_the_examples_are_what_they_are_called(path):
+    explanation = explain(ResNet50FineTuned.from_checkpoint(), read_radiograph(path))
+    assert explanation.verdict == ("likely" if "pneumonia" in path.stem else "unlikely")
+    assert explanation.is_familiar
