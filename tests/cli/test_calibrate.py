@@ -73,6 +73,4 @@ def test_a_teacher_and_its_student_are_trained(
     assert training["teachers"] == ["teacher.safetensors"]
     assert training["network"] is None
     assert load_checkpoint(teacher).training["network"] == name
-    status, _, errors = run(capsys, "evaluate", teacher, data)
-    assert status == 2  # it is no ResNet50
-    assert errors.count("\n") == 1
+    assert run(capsys, "evaluate", teacher, data)[0] == 0

@@ -62,11 +62,12 @@ def compared(session: Session, asked: Asked, report: Progress | None = None) -> 
     )
 
 
-def _beside(session: Session, asked: Asked, report: Progress | None) -> View | None:
+def _beside(session: Session, asked: Asked, report: Progress | None) -> View:
+    """Return what is beside; nothing too, for the answer that said so may have been left out."""
     if session.comparison is not None:
         return compared(session, asked, report) or View(slot="b")
     if session.prior is None:
-        return None
+        return View(slot="b")
     answer = explained(session.prior, asked, report)
     return View(session.prior.image_id, explanation=answer, slot="b", caption=CAPTION)
 
