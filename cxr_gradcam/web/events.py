@@ -120,7 +120,7 @@ class Events:
         """Take the prior away."""
         if session is not None:
             session.prior = None
-        return ["", View(slot="b")]
+        return ["", View(pane="b")]
 
     def change_model(self, session: Session | None, *values: *Values) -> Iterator[list[Any]]:
         """Say what another model knows, and what it makes of the open radiograph."""

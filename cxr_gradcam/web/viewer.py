@@ -45,9 +45,9 @@ class View:
         stored: the picture; None where the viewer has it already.
         explanation: its map; None while there is none.
         note: the words beside the panels; None for what the explanation says.
-        slot: "a", or "b" for a second picture beside the first.
+        pane: "a", or "b" for a second picture beside the first.
         caption: what the second picture is called.
-        beside: what the other slot shows at the same time; None leaves it as it is.
+        beside: what the other pane shows at the same time; None leaves it as it is.
         same_picture: whether the second picture is the first one, with another map.
         first_caption: what the first picture is called while the second one is shown.
         link: the query string that asks for the same map again.
@@ -57,7 +57,7 @@ class View:
     stored: StoredImage | None = None
     explanation: Explanation | None = None
     note: str | None = None
-    slot: Literal["a", "b"] = "a"
+    pane: Literal["a", "b"] = "a"
     caption: str = ""
     beside: View | None = None
     same_picture: bool = False
@@ -105,7 +105,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             "original": None if stored is None else self._announced(stored),
             "heatmap": None,
             "note": value.note,
-            "slot": value.slot,
+            "pane": value.pane,
             "caption": value.caption,
             "same_picture": value.same_picture,
             "first_caption": value.first_caption,

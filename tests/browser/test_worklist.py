@@ -223,10 +223,10 @@ def test_a_prior_stands_beside_the_open_xray_until_the_next_one(page: Page, fold
         page.get_by_role("radio", name=name).check()
         expect(viewer).to_have_attribute("data-second", re.compile(name.lower()))
     page.get_by_role("button", name="Close the prior").click()
-    expect(page.locator("figure[data-slot=b]")).to_have_count(0)
+    expect(page.locator("figure[data-pane=b]")).to_have_count(0)
     page.set_input_files("#choose-prior input", folder / "film 1.png")
-    expect(page.locator("figure[data-slot=b]")).to_have_count(3)
+    expect(page.locator("figure[data-pane=b]")).to_have_count(3)
     with next_image(page):
         page.keyboard.press("n")
-    expect(page.locator("figure[data-slot=b]")).to_have_count(0)
+    expect(page.locator("figure[data-pane=b]")).to_have_count(0)
     expect(page.locator("#prior-answer")).to_be_hidden()

@@ -83,7 +83,7 @@ def test_an_empty_view_names_no_picture(viewer: Viewer) -> None:
         "original": None,
         "heatmap": None,
         "note": "Nothing.",
-        "slot": "a",
+        "pane": "a",
         "caption": "",
         "same_picture": False,
         "first_caption": "",

@@ -50,10 +50,10 @@ class CompareHandlers:
             progress(done / total, desc="Comparing")
 
         try:
-            return ["", compared(session, asked, report) or View(slot="b")]
+            return ["", compared(session, asked, report) or View(pane="b")]
         except Superseded:
             return [gr.skip(), gr.skip()]
         except Exception as error:
             session.comparison = None
             gr.Warning(reason(error))
-            return ["", View(slot="b")]
+            return ["", View(pane="b")]

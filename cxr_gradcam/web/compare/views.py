@@ -54,7 +54,7 @@ def compared(session: Session, asked: Asked, report: Progress | None = None) -> 
     return View(
         session.image_id,
         explanation=answer,
-        slot="b",
+        pane="b",
         same_picture=True,
         first_caption=caption(comparison, asked, first),
         caption=caption(comparison, second, answer.prediction),
@@ -65,17 +65,17 @@ def compared(session: Session, asked: Asked, report: Progress | None = None) -> 
 def _beside(session: Session, asked: Asked, report: Progress | None) -> View:
     """Return what is beside; nothing too, for the answer that said so may have been left out."""
     if session.comparison is not None:
-        return compared(session, asked, report) or View(slot="b")
+        return compared(session, asked, report) or View(pane="b")
     if session.prior is None:
-        return View(slot="b")
+        return View(pane="b")
     answer = explained(session.prior, asked, report)
-    return View(session.prior.image_id, explanation=answer, slot="b", caption=CAPTION)
+    return View(session.prior.image_id, explanation=answer, pane="b", caption=CAPTION)
 
 
 def without_map(session: Session, note: str | None = None) -> View:
     """Return the view that takes the maps of the last question away."""
     second = session if session.comparison is not None else session.prior
-    beside = None if second is None else View(second.image_id, slot="b")
+    beside = None if second is None else View(second.image_id, pane="b")
     return View(session.image_id, note=note, beside=beside)
 
 
@@ -85,4 +85,4 @@ def set_beside(path: Path, session: Session, asked: Asked) -> View:
     prior = Session.of(session.models, radiograph, uuid4().hex)
     explanation = explained(prior, replace(asked, method=quick(asked.method)))
     session.prior, session.comparison = prior, None
-    return View(prior.image_id, stored, explanation, slot="b", caption=CAPTION)
+    return View(prior.image_id, stored, explanation, pane="b", caption=CAPTION)

@@ -91,7 +91,7 @@ def test_the_second_map_is_what_python_gives(page: Page, shared_model: ResNet50F
         view.explanation.class_name, layers=shared_model.detail["coarse"]
     )
     np.testing.assert_array_equal(view.explanation.heatmap, expected.heatmap)
-    assert (view.slot, view.image_id, view.same_picture) == ("b", session.image_id, True)
+    assert (view.pane, view.image_id, view.same_picture) == ("b", session.image_id, True)
     assert view.stored is None
     assert view.first_caption.startswith("many, Mass ")
     assert view.caption.startswith(f"three, {view.explanation.class_name} ")
@@ -112,7 +112,7 @@ def test_a_comparison_with_itself_ends(page: Page) -> None:
     session = page.open()
     page.compare(session, "class:Nodule")
     _, view, _ = page.events.change_class(session, "many", "Nodule", 0, "gradcam", "coarse")
-    assert (view.beside.slot, view.beside.image_id) == ("b", "")
+    assert (view.beside.pane, view.beside.image_id) == ("b", "")
     assert session.comparison is None
 
 
@@ -128,7 +128,7 @@ def test_it_stops_when_it_is_asked_to_or_cannot_be_known(page: Page) -> None:
     for wanted in ("", "class:<img>", "class:Mass"):
         page.compare(session, "class:Nodule")
         view = page.compare(session, wanted)
-        assert (view.slot, view.image_id) == ("b", "")
+        assert (view.pane, view.image_id) == ("b", "")
         assert session.comparison is None
         assert page.events.change_map(session, *ASKED).beside.image_id == ""
 
@@ -175,7 +175,7 @@ def test_a_comparison_that_fails_says_so_and_ends(page: Page, monkeypatch) -> No
     monkeypatch.setattr(gr, "Warning", warnings.append)
     monkeypatch.setattr(session.models["three"], "record", fail)
     view = page.compare(session, "model:three")
-    assert (view.slot, view.image_id) == ("b", "")
+    assert (view.pane, view.image_id) == ("b", "")
     assert "went wrong" in warnings[0]
     assert session.comparison is None
 

@@ -59,7 +59,7 @@ def both(handlers: Events) -> tuple[Session, list[Any]]:
 
 def test_a_prior_is_shown_beside_with_the_same_question(both, tmp_path: Path) -> None:
     session, (answer, view) = both
-    assert (view.slot, view.caption) == ("b", "Prior")
+    assert (view.pane, view.caption) == ("b", "Prior")
     assert view.image_id == session.prior.image_id != session.image_id
     assert view.stored.values.shape == read_radiograph(PRIOR).pixels.shape
     assert view.explanation.class_name == "class 0"
@@ -85,7 +85,7 @@ def test_where_a_question_fails_neither_keeps_its_map(handlers: Events, both, mo
     monkeypatch.setattr(type(session.examination("three")), "answer", fail)
     view = handlers.change_map(session, *ASKED)
     assert view.explanation is view.beside.explanation is None
-    assert view.beside.slot == "b"
+    assert view.beside.pane == "b"
 
 
 def test_the_next_patient_has_no_prior(handlers: Events, both) -> None:
@@ -98,7 +98,7 @@ def test_the_next_patient_has_no_prior(handlers: Events, both) -> None:
 def test_a_closed_prior_is_asked_no_more(handlers: Events, both) -> None:
     session, _ = both
     answer, view = handlers.close_prior(session)
-    assert (answer, view.slot, view.image_id) == ("", "b", "")
+    assert (answer, view.pane, view.image_id) == ("", "b", "")
     assert handlers.change_map(session, *ASKED).beside.image_id == ""
 
 

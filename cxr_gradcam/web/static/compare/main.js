@@ -17,8 +17,8 @@ class Compare {
     document.addEventListener("compare", ({ detail }) => this.ask(detail));
   }
 
-  get slots() {
-    return document.querySelector("#viewer .viewer").viewer.slots;
+  get panes() {
+    return document.querySelector("#viewer .viewer").viewer.panes;
   }
 
   ask(wanted) {
@@ -32,7 +32,7 @@ class Compare {
 
   // Offers what differs from the answer that is shown, and says what is beside it.
   show() {
-    const { a, b } = this.slots;
+    const { a, b } = this.panes;
     if (!a.link) return;
     const wanted = new URLSearchParams(b?.isSame ? b.link : "").get("compare") ?? "";
     this.offer(new URLSearchParams(a.link));

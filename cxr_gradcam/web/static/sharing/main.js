@@ -30,7 +30,7 @@ class Sharing {
   }
 
   get windows() {
-    return this.viewer.slots.a.greyScale.windows;
+    return this.viewer.panes.a.greyScale.windows;
   }
 
   // Asks the server what of the page's address can be given.
@@ -66,9 +66,9 @@ class Sharing {
   }
 
   get link() {
-    const { slots } = this.viewer;
-    if (!slots.a.link) return null;
-    const asked = slots.b?.isSame ? `${slots.a.link}&${slots.b.link}` : slots.a.link;
+    const { panes } = this.viewer;
+    if (!panes.a.link) return null;
+    const asked = panes.b?.isSame ? `${panes.a.link}&${panes.b.link}` : panes.a.link;
     const display = displayQuery(this.viewer.settings(), this.windows);
     return new URL(`?${asked}&${display}`, location.origin + location.pathname);
   }

@@ -1,4 +1,4 @@
-// What pointers on a slot's panels do to the viewer: the target of `Pointers`.
+// What pointers on a pane's panels do to the viewer: the target of `Pointers`.
 export function gesturesOn(viewer, name) {
   const shares = (place) => viewer.shareAt(name, place);
   return {

@@ -8,7 +8,7 @@ import { drawMarks } from "./marks.js";
 import { Panels } from "./panels.js";
 import { fetchPixels } from "./pixels.js";
 import { Pointers } from "./pointer.js";
-import { Slot } from "./slot.js";
+import { Pane } from "./pane.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
 import { Windowing } from "./windowing.js";
@@ -28,7 +28,7 @@ export function start(element, props, watch) {
 
 class Viewer {
   constructor(root, colormaps) {
-    Object.assign(this, { root, slots: { a: new Slot() } });
+    Object.assign(this, { root, panes: { a: new Pane() } });
     root.viewer = this; // for links, reports and lists of many images
     this.note = root.querySelector(".note");
     this.readout = root.querySelector(".readout");
@@ -39,8 +39,8 @@ class Viewer {
     this.windowing = new Windowing(root, () => this.redraw());
     this.panels = new Panels(root, {
       onResize: () => this.redraw(),
-      onDownload: (slot, panel) => download(this, this.slots[slot], panel),
-      onCanvas: (slot, canvas) => new Pointers(canvas, gesturesOn(this, slot)),
+      onDownload: (pane, panel) => download(this, this.panes[pane], panel),
+      onCanvas: (pane, canvas) => new Pointers(canvas, gesturesOn(this, pane)),
     });
     this.tools = new Tools(root, this);
     fillHelp(this.help);
@@ -48,50 +48,50 @@ class Viewer {
   }
 
   get isFilled() {
-    return Boolean(this.slots.a.renderer.picture);
+    return Boolean(this.panes.a.renderer.picture);
   }
 
   // Shows a message of `Viewer.postprocess` in viewer.py.
   async show(message) {
     if (!message) return;
-    await this.showSlot(message);
-    if (message.beside) await this.showSlot(message.beside);
+    await this.showPane(message);
+    if (message.beside) await this.showPane(message.beside);
   }
 
-  async showSlot(message) {
-    const slot = message.slot ?? "a";
-    if (!message.image_id) return this.clear(slot, message.note || this.hint);
+  async showPane(message) {
+    const pane = message.pane ?? "a";
+    if (!message.image_id) return this.clear(pane, message.note || this.hint);
     // A map of another image than the one shown comes too late: its own image is on the way.
-    const known = this.slots[message.same_picture ? "a" : slot];
+    const known = this.panes[message.same_picture ? "a" : pane];
     if (!message.original && message.image_id !== known?.id) return;
-    if (message.original && message.image_id !== this.slots[slot]?.id) {
-      await this.showPicture(slot, message);
+    if (message.original && message.image_id !== this.panes[pane]?.id) {
+      await this.showPicture(pane, message);
     }
-    if (message.same_picture) this.showAgain(slot, message);
-    if (message.heatmap) await this.showMap(slot, message);
-    else this.dropMap(slot, message.note);
+    if (message.same_picture) this.showAgain(pane, message);
+    if (message.heatmap) await this.showMap(pane, message);
+    else this.dropMap(pane, message.note);
   }
 
-  async showPicture(slot, { image_id: id, original, caption }) {
+  async showPicture(pane, { image_id: id, original, caption }) {
     const picture = await fetchPixels(original);
-    if (slot === "a") this.closeSecond(); // the last patient's
-    else this.panels.open(slot, caption);
-    this.slots[slot] ??= new Slot();
-    this.slots[slot].setPicture(id, original, picture);
+    if (pane === "a") this.closeSecond(); // the last patient's
+    else this.panels.open(pane, caption);
+    this.panes[pane] ??= new Pane();
+    this.panes[pane].setPicture(id, original, picture);
     this.ruler = this.cursor = null;
-    if (slot === "a") this.frame(original);
+    if (pane === "a") this.frame(original);
   }
 
   // The first picture once more, for another map of it.
-  showAgain(slot, { image_id: id, caption, first_caption: firstCaption }) {
-    if (!this.slots[slot]?.isSame) {
+  showAgain(pane, { image_id: id, caption, first_caption: firstCaption }) {
+    if (!this.panes[pane]?.isSame) {
       this.closeSecond();
-      this.panels.open(slot, caption);
-      this.slots[slot] = new Slot();
-      this.slots[slot].share(this.slots.a);
+      this.panels.open(pane, caption);
+      this.panes[pane] = new Pane();
+      this.panes[pane].share(this.panes.a);
       this.panels.compare(true);
     }
-    this.panels.rows[slot].rename(caption);
+    this.panels.rows[pane].rename(caption);
     this.panels.rows.a.rename(firstCaption);
   }
 
@@ -103,22 +103,22 @@ class Viewer {
     this.root.dispatchEvent(new CustomEvent("picture", { bubbles: true }));
   }
 
-  async showMap(slot, message) {
-    await this.slots[slot].fetchMap(message.heatmap);
-    this.slots[slot].fileName = message.file_name;
-    this.slots[slot].link = message.link;
-    this.panels.rows[slot].describe(message.shown, message.hottest);
-    if (slot === "a") this.note.textContent = message.note;
+  async showMap(pane, message) {
+    await this.panes[pane].fetchMap(message.heatmap);
+    this.panes[pane].fileName = message.file_name;
+    this.panes[pane].link = message.link;
+    this.panels.rows[pane].describe(message.shown, message.hottest);
+    if (pane === "a") this.note.textContent = message.note;
     this.draw();
-    if (slot === "a") this.root.dataset.shown = `${message.image_id} ${message.file_name}`;
-    else this.root.dataset[this.slots[slot].isSame ? "compared" : "second"] = `${message.image_id} ${message.file_name}`;
+    if (pane === "a") this.root.dataset.shown = `${message.image_id} ${message.file_name}`;
+    else this.root.dataset[this.panes[pane].isSame ? "compared" : "second"] = `${message.image_id} ${message.file_name}`;
     this.root.dispatchEvent(new CustomEvent("map", { bubbles: true }));
   }
 
-  dropMap(slot, note) {
-    this.slots[slot].dropMap();
-    this.panels.rows[slot].describe("no heat map");
-    if (slot === "a") {
+  dropMap(pane, note) {
+    this.panes[pane].dropMap();
+    this.panels.rows[pane].describe("no heat map");
+    if (pane === "a") {
       this.note.textContent = note ?? "";
       delete this.root.dataset.shown;
     }
@@ -126,10 +126,10 @@ class Viewer {
   }
 
   // Better no picture than the last patient's beside this one's prediction.
-  clear(slot, note) {
+  clear(pane, note) {
     this.closeSecond();
-    if (slot !== "a") return this.redraw();
-    this.slots.a = new Slot();
+    if (pane !== "a") return this.redraw();
+    this.panes.a = new Pane();
     delete this.root.dataset.shown;
     this.root.classList.remove("filled");
     this.panels.rows.a.clear();
@@ -143,7 +143,7 @@ class Viewer {
     this.panels.close("b");
     this.panels.compare(false);
     this.panels.rows.a.rename("");
-    delete this.slots.b;
+    delete this.panes.b;
     this.root.dispatchEvent(new CustomEvent("closed", { bubbles: true }));
   }
 
@@ -161,35 +161,35 @@ class Viewer {
     this.pending = null;
     if (!this.isFilled) return;
     const size = this.panels.size();
-    this.view.limit(this.slots.a.renderer.picture, size);
+    this.view.limit(this.panes.a.renderer.picture, size);
     const zoomed = !this.view.fits || this.tools.chosen !== "move";
     this.root.style.setProperty("--touch", zoomed ? "none" : "pan-y");
-    for (const [name, slot] of Object.entries(this.slots)) this.drawSlot(name, slot, size);
+    for (const [name, pane] of Object.entries(this.panes)) this.drawPane(name, pane, size);
   }
 
-  drawSlot(name, slot, size) {
-    const { renderer } = slot;
+  drawPane(name, pane, size) {
+    const { renderer } = pane;
     const row = this.panels.rows[name];
     if (!renderer.picture || !row) return;
     renderer.look(this.view.of(renderer.picture, size), size);
-    const paint = this.paint(slot, size.ratio);
+    const paint = this.paint(pane, size.ratio);
     for (const [panel, canvas, marks] of row.visible()) {
       renderer.draw(canvas, panel, paint);
-      this.drawMarks(marks, slot, size);
+      this.drawMarks(marks, pane, size);
     }
   }
 
-  // The tables that a slot's panels are painted with.
-  paint(slot, ratio = 1) {
+  // The tables that a pane's panels are painted with.
+  paint(pane, ratio = 1) {
     const lineWidth = this.heat.contours ? Math.max(1, Math.round(1.5 * ratio)) : 0;
-    return { ...this.heat.tables(), greys: this.windowing.greys(slot.greyScale), lineWidth };
+    return { ...this.heat.tables(), greys: this.windowing.greys(pane.greyScale), lineWidth };
   }
 
-  drawMarks(svg, slot, size) {
-    const { picture } = slot.renderer;
+  drawMarks(svg, pane, size) {
+    const { picture } = pane.renderer;
     const css = { width: size.width / size.ratio, height: size.height / size.ratio };
     drawMarks(svg, css, {
-      greyScale: slot.greyScale,
+      greyScale: pane.greyScale,
       toPanel: (place) => this.view.toPanel(place, picture, css),
       scale: this.view.scale(picture, css),
       ruler: this.ruler,
@@ -201,11 +201,11 @@ class Viewer {
   pixelAt(name, place) {
     const size = this.panels.size();
     const at = { x: place.x * size.width, y: place.y * size.height };
-    return this.view.toPicture(at, this.slots[name].renderer.picture, size);
+    return this.view.toPicture(at, this.panes[name].renderer.picture, size);
   }
 
   shareAt(name, place) {
-    const { width, height } = this.slots[name].renderer.picture;
+    const { width, height } = this.panes[name].renderer.picture;
     const { x, y } = this.pixelAt(name, place);
     return { x: x / width, y: y / height };
   }
@@ -223,10 +223,10 @@ class Viewer {
   }
 
   pointAt(name, place) {
-    const slot = this.slots[name];
+    const pane = this.panes[name];
     const pixel = place && this.pixelAt(name, place);
-    this.cursor = pixel && slot.renderer.contains(pixel) ? pixel : null;
-    this.readout.textContent = this.cursor ? slot.says(this.cursor, this.ruler) : "";
+    this.cursor = pixel && pane.renderer.contains(pixel) ? pixel : null;
+    this.readout.textContent = this.cursor ? pane.says(this.cursor, this.ruler) : "";
     this.redraw();
   }
 
@@ -239,7 +239,7 @@ class Viewer {
   }
 
   oneToOne() {
-    if (this.isFilled) this.view.oneToOne(this.slots.a.renderer.picture, this.panels.size());
+    if (this.isFilled) this.view.oneToOne(this.panes.a.renderer.picture, this.panels.size());
   }
 
   toggleSmooth() {
@@ -251,13 +251,13 @@ class Viewer {
   // An arrow key does what dragging would do; when measuring, it moves the cross.
   arrow(x, y) {
     if (this.tools.chosen === "window") return this.windowing.dragBy(x / 2, -y / 2);
-    const { picture } = this.slots.a.renderer;
+    const { picture } = this.panes.a.renderer;
     if (this.tools.chosen === "move") return this.view.panBy(-x / this.view.zoom, -y / this.view.zoom);
     const from = this.cursor ?? { x: picture.width * this.view.x, y: picture.height * this.view.y };
     const step = (0.2 * picture.width) / this.view.zoom;
     this.cursor = { x: from.x + x * step, y: from.y + y * step };
     if (this.measuring) this.ruler = { ...this.ruler, to: this.cursor };
-    this.readout.textContent = this.slots.a.says(this.cursor, this.ruler);
+    this.readout.textContent = this.panes.a.says(this.cursor, this.ruler);
     this.redraw();
   }
 
@@ -288,11 +288,11 @@ class Viewer {
   }
 
   // The three panels as they are on the screen, as PNG, `width` pixels wide.
-  async panelsAsPng(width, slot = "a") {
-    const { renderer } = this.slots[slot];
+  async panelsAsPng(width, pane = "a") {
+    const { renderer } = this.panes[pane];
     const shown = this.panels.size();
     const size = { width, height: Math.round((width * shown.height) / shown.width) };
-    const paint = this.paint(this.slots[slot], width / (shown.width / shown.ratio));
+    const paint = this.paint(this.panes[pane], width / (shown.width / shown.ratio));
     const made = await renderer.pictures(this.view.of(renderer.picture, size), size, paint);
     this.redraw();
     return made;

@@ -92,8 +92,8 @@ class Row {
 }
 
 export class Panels {
-  // onResize: called when the panels' size on the screen has changed; onDownload: with the slot and
-  // a panel's id; onCanvas: with the slot and each new canvas.
+  // onResize: called when the panels' size on the screen has changed; onDownload: with the pane and
+  // a panel's id; onCanvas: with the pane and each new canvas.
   constructor(viewer, { onResize, onDownload, onCanvas }) {
     Object.assign(this, { viewer, onDownload, onCanvas });
     this.observer = new ResizeObserver(onResize);
@@ -104,36 +104,36 @@ export class Panels {
     viewer.addEventListener("keydown", (event) => event.key === "Escape" && this.leaveLarge());
   }
 
-  row(slot, figures, caption) {
+  row(pane, figures, caption) {
     const row = new Row(figures, {
       caption,
-      onDownload: (panel) => this.onDownload(slot, panel),
+      onDownload: (panel) => this.onDownload(pane, panel),
       onLarge: (figure) => this.toggleLarge(figure),
       onCanvas: (canvas) => {
         this.observer.observe(canvas);
-        this.onCanvas(slot, canvas);
+        this.onCanvas(pane, canvas);
       },
     });
     return row;
   }
 
   // Panels for a second picture, below or beside the first one's.
-  open(slot, caption) {
-    this.close(slot);
+  open(pane, caption) {
+    this.close(pane);
     const figures = Object.keys(NAMES).map((panel) => {
       const figure = document.createElement("figure");
       figure.dataset.panel = panel;
-      figure.dataset.slot = slot;
+      figure.dataset.pane = pane;
       return figure;
     });
     this.viewer.querySelector(".panels").append(...figures);
     this.viewer.classList.add("two");
-    this.rows[slot] = this.row(slot, figures, caption);
+    this.rows[pane] = this.row(pane, figures, caption);
   }
 
-  close(slot) {
-    for (const figure of this.rows[slot]?.figures ?? []) figure.remove();
-    delete this.rows[slot];
+  close(pane) {
+    for (const figure of this.rows[pane]?.figures ?? []) figure.remove();
+    delete this.rows[pane];
     this.viewer.classList.toggle("two", Object.keys(this.rows).length > 1);
   }
 

@@ -1,7 +1,7 @@
 // The page's upload field: several files, folders and archives go to the worklist, a single file
 // goes on to the field, dropped or pasted wherever.
 
-import { entriesOf, isArchive } from "./intake.js";
+import { entriesOf, isArchive } from "./collect.js";
 
 const INPUT = "#upload input[type=file]";
 const FOLDER = "#folder input";

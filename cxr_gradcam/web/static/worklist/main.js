@@ -2,7 +2,7 @@
 
 import { csvOf } from "./csv.js";
 import { watchField } from "./field.js";
-import { gather } from "./intake.js";
+import { gather } from "./collect.js";
 import { List } from "./list.js";
 import { groupOf } from "./order.js";
 import { reasonOf, Sending, upload } from "./sending.js";

@@ -3,7 +3,7 @@ import { fetchPixels } from "./pixels.js";
 import { Renderer } from "./renderer.js";
 
 // One picture with its map, and what the server says of its values.
-export class Slot {
+export class Pane {
   constructor() {
     this.renderer = new Renderer();
   }
@@ -13,7 +13,7 @@ export class Slot {
     Object.assign(this, { id, greyScale });
   }
 
-  // The picture of another slot, for another map of it.
+  // The picture of another pane, for another map of it.
   share({ id, greyScale, renderer }) {
     this.renderer.share(renderer);
     Object.assign(this, { id, greyScale, isSame: true });
