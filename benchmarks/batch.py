@@ -31,10 +31,10 @@ from cxr_gradcam.batch import Analysis, Pictures, Table, explain_files, find_sou
 from cxr_gradcam.batch.cluster import connected, explain_on_cluster
 from cxr_gradcam.batch.files import BATCH
 from cxr_gradcam.batch.sources import Source
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.models.stages import DETAIL
-from cxr_gradcam.question import Question
 
 TABLE_ALONE = Question(layers=DETAIL["coarse"])
 PEER_FILES, DRAWN_FILES = 16, 96  # of each part: the plain loop and pictures take longer

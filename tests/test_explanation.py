@@ -7,10 +7,10 @@ import torch
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.maps import upsample
 from cxr_gradcam.explanation import Examination, examine, explain
+from cxr_gradcam.explanation.question import find_class
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.question import find_class
 
 NAMES = ("Normal", "Pneumonia", "Effusion")
 

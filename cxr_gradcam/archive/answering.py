@@ -26,10 +26,10 @@ from cxr_gradcam.archive.header import read_header
 from cxr_gradcam.archive.identity import Algorithm
 from cxr_gradcam.archive.results import make_results
 from cxr_gradcam.explanation import examine
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import Question
 
 Answer = Callable[[bytes], Mapping[str, Dataset]]
 """Makes the results of a DICOM file."""

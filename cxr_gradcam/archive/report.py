@@ -29,7 +29,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from cxr_gradcam.archive.identity import DISCLAIMER, MANUFACTURER, Result, derived_uid
 from cxr_gradcam.archive.images import quantity
 from cxr_gradcam.archive.objects import as_text, new_object
-from cxr_gradcam.prediction import Prediction
+from cxr_gradcam.explanation.prediction import Prediction
 
 REPORT_SERIES = 9002
 

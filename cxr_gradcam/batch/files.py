@@ -20,9 +20,9 @@ from cxr_gradcam.batch.table import Table
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.explanation.question import Question, find_class
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import Question, find_class
 
 BATCH = 16
 """Images that go through the network at once, where nothing is drawn of them."""

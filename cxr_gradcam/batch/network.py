@@ -14,9 +14,9 @@ from cxr_gradcam.cam.maps import fuse
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.cam.targets import target_weights
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.explanation.prediction import predict, resolve
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.prediction import predict, resolve
-from cxr_gradcam.question import Question
 from cxr_gradcam.report import record
 
 _AT_PEAK = 1 - 1e-6

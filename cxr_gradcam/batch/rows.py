@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import Question
 
 PROBABILITY = "probability_"
 """What the columns of the classes' probabilities begin with."""

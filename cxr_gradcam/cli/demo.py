@@ -11,12 +11,12 @@ from rich.console import Console
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cli.weights import add_model, model_of
 from cxr_gradcam.explanation import explain
+from cxr_gradcam.explanation.prediction import Prediction
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, three_panels
 from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
-from cxr_gradcam.prediction import Prediction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -29,9 +29,9 @@ from cxr_gradcam.cli.options import (
 )
 from cxr_gradcam.cli.progress import files_progress, step_progress
 from cxr_gradcam.cli.weights import add_model, model_of
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.rendering import COLORMAPS
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import Question
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,9 +18,9 @@ from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cli.options import FAILED_SOME, require_archive
 from cxr_gradcam.cli.weights import add_model, model_of
 from cxr_gradcam.explanation import examine
+from cxr_gradcam.explanation.question import Question, find_class
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST, layers_of
-from cxr_gradcam.question import Question, find_class
 
 if TYPE_CHECKING:
     from cxr_gradcam.archive.answering import Answer

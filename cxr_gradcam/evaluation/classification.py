@@ -20,10 +20,10 @@ from cxr_gradcam.data.image_folder import PATIENT_PATTERN, read_listed
 from cxr_gradcam.data.reads import Read
 from cxr_gradcam.evaluation.intervals import with_intervals
 from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc
+from cxr_gradcam.explanation.question import find_class
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import find_class
 
 BATCH_SIZE = 16
 

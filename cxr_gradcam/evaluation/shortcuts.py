@@ -22,8 +22,8 @@ from cxr_gradcam.data.reads import AGE_GROUPS
 from cxr_gradcam.evaluation.classification import Grey, logits_of
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, Estimate, mean_intervals, with_intervals
 from cxr_gradcam.evaluation.metrics import weighted_auc
+from cxr_gradcam.explanation.question import find_class
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import find_class
 
 BORDER = 0.06
 """Width of the black border, as a share of the side."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.explanation.prediction import percentage
 from cxr_gradcam.imaging.rendering import RGBImage
-from cxr_gradcam.prediction import percentage
 from cxr_gradcam.report.model import ReportedModel
 from cxr_gradcam.report.records import record
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.stages import SHOWN_FIRST
-from cxr_gradcam.question import Question
 
 
 @dataclass(frozen=True)

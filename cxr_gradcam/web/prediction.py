@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.prediction import percentage
+from cxr_gradcam.explanation.prediction import percentage
 
 _SIGNS = {"likely": "●", "uncertain": "◐", "unlikely": "○"}
 _OUT_OF_DISTRIBUTION = (

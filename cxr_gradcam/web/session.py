@@ -10,9 +10,9 @@ from torch import Tensor
 
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import Examination, Explanation
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import Question
 from cxr_gradcam.web.asked import finest_layers
 from cxr_gradcam.web.compare.comparison import Comparison
 from cxr_gradcam.web.downloads.dicom import Film

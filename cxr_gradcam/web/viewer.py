@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.explanation.prediction import percentage
 from cxr_gradcam.imaging.quantization import quantize
 from cxr_gradcam.imaging.rendering import (
     COLOR_BLIND_SAFE,
@@ -21,7 +22,6 @@ from cxr_gradcam.imaging.rendering import (
     color_table,
 )
 from cxr_gradcam.imaging.stored_image import StoredImage, Window
-from cxr_gradcam.prediction import percentage
 from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.held import Held
 from cxr_gradcam.web.pixel_store import PixelStore

@@ -43,7 +43,7 @@ from cxr_gradcam.archive.node import Node, Pauses
 from cxr_gradcam.archive.receiver import Caller, Limits
 from cxr_gradcam.archive.results import KINDS, make_results
 from cxr_gradcam.archive.spool import Spool
-from cxr_gradcam.question import Question
+from cxr_gradcam.explanation.question import Question
 from tests.archive.servers import Orthanc, need, run, wait_until
 from tests.archive.sources import PATIENT, bare_source, file_of, source
 

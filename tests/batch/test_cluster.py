@@ -15,8 +15,8 @@ from PIL import Image
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.batch import Analysis, Table, explain_files, find_sources
 from cxr_gradcam.batch.cluster import AT_ONCE, connected, explain_on_cluster
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.models.stages import DETAIL
-from cxr_gradcam.question import Question
 
 pytest.importorskip("ray")
 

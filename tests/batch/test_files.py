@@ -12,7 +12,7 @@ from PIL import Image
 
 from cxr_gradcam import explain, read_radiograph
 from cxr_gradcam.batch import Analysis, Pictures, Table, explain_files, files, find_sources
-from cxr_gradcam.question import Question
+from cxr_gradcam.explanation.question import Question
 
 
 @pytest.fixture

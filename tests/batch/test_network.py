@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from cxr_gradcam.batch.network import explain_batch
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.question import Question
 from tests.helpers.tiny import TinyNetwork
 
 

@@ -12,7 +12,7 @@ import pytest
 from cxr_gradcam.batch.errors import TableError
 from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.table import Table
-from cxr_gradcam.question import Question
+from cxr_gradcam.explanation.question import Question
 
 ANALYSIS = Analysis("0" * 64, ("Normal", "Pneumonia"), Question())
 ENDINGS = [".csv", ".jsonl", ".parquet"]

@@ -14,8 +14,8 @@ from pypdf import PageObject, PdfReader
 from cxr_gradcam import Explanation
 from cxr_gradcam.bundled import assets
 from cxr_gradcam.explanation import Prediction
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
-from cxr_gradcam.question import Question
 from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Panels, Report
 from cxr_gradcam.report.model import Measured, ReportedModel
 from cxr_gradcam.report.pdf import write_pdf

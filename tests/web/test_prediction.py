@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cxr_gradcam.explanation import Explanation, Prediction
-from cxr_gradcam.question import Question
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.web.prediction import failure_html, percentage, prediction_html
 
 

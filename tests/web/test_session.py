@@ -7,8 +7,8 @@ import gc
 import torch
 
 from cxr_gradcam import Radiograph, ResNet50FineTuned
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.models.stages import DETAIL
-from cxr_gradcam.question import Question
 from cxr_gradcam.synthetic.chest import draw_phantom
 from cxr_gradcam.web.session import Session
 

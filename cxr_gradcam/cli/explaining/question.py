@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST, layers_of
-from cxr_gradcam.question import Question
 
 _METHOD_HELP = "; ".join(f"{name}: {method.summary}" for name, method in METHODS.items())
 

@@ -13,11 +13,11 @@ from cxr_gradcam.batch.pictures import STYLES, draw
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import examine
+from cxr_gradcam.explanation.question import Question, find_class
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS, RGBImage, as_rgb
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import Question, find_class
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.api.arguments import ArgumentError
 from cxr_gradcam.web.asked import first_detail

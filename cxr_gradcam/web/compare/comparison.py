@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.explanation.prediction import Prediction, percentage
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.prediction import Prediction, percentage
 from cxr_gradcam.web.asked import Asked, Evidence, about_class, first_detail
 
 

@@ -6,7 +6,7 @@ from html import escape
 
 import gradio as gr
 
-from cxr_gradcam.prediction import Prediction, percentage
+from cxr_gradcam.explanation.prediction import Prediction, percentage
 
 CAPTION = "Prior"
 """What the panels of the prior are called."""

@@ -20,11 +20,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cxr_gradcam.explanation import examine
+from cxr_gradcam.explanation.prediction import Prediction, percentage
 from cxr_gradcam.imaging.quantization import quantize
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 from cxr_gradcam.imaging.reading import is_picture, read_radiograph
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.prediction import Prediction, percentage
 from cxr_gradcam.web.failures import reason
 
 _THREADS = 2  # one file is decoded while the network looks at another

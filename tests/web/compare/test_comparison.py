@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_gradcam.prediction import Prediction
+from cxr_gradcam.explanation.prediction import Prediction
 from cxr_gradcam.web.asked import Asked, Evidence
 from cxr_gradcam.web.compare.comparison import Comparison, caption, read_comparison
 from tests.web.sharing.test_query import Names

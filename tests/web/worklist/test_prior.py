@@ -10,7 +10,7 @@ import pytest
 
 from cxr_gradcam import ResNet50FineTuned, examine, read_radiograph
 from cxr_gradcam.bundled import example_files
-from cxr_gradcam.prediction import Prediction
+from cxr_gradcam.explanation.prediction import Prediction
 from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.events import Events
 from cxr_gradcam.web.session import Session

@@ -13,12 +13,12 @@ from torch import nn
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.perturbation_methods import Progress
+from cxr_gradcam.explanation.prediction import Prediction, predict, resolve
+from cxr_gradcam.explanation.question import Options, Question
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.any_classifier import as_classifier
 from cxr_gradcam.models.calibration import Verdict
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.prediction import Prediction, predict, resolve
-from cxr_gradcam.question import Options, Question
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,6 @@ class Explanation:
     def ood_score(self) -> float | None:
         """How far the image is from those of the training, as in `Prediction`."""
         return self.prediction.ood_score
-
-    unfamiliarity = ood_score  # the name of the releases up to 0.1
 
     @property
     def is_familiar(self) -> bool | None:

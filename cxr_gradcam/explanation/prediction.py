@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
+from cxr_gradcam.explanation.question import Question, find_class
 from cxr_gradcam.models.calibration import Verdict
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.question import Question, find_class
 
 
 @dataclass(frozen=True)
