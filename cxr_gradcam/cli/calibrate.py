@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cxr_gradcam.cli.options import add_sources, sources_of
+from cxr_gradcam.cli.options import add_sources, training_sources
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
 
     found = calibrate(
         options.checkpoint,
-        sources_of(options),
+        training_sources(options),
         validation_share=options.validation_share,
         seed=options.seed,
     )

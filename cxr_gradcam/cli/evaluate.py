@@ -124,7 +124,7 @@ def _summary(
     origin: dict[str, Any],
     options: argparse.Namespace,
 ) -> dict[str, Any]:
-    from cxr_gradcam.data.films import Selection
+    from cxr_gradcam.data.selection import Selection
     from cxr_gradcam.evaluation.classification import predict, summarize
 
     selection = Selection(data, options.reads, options.only, options.patient_pattern)

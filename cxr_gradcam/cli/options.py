@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from cxr_gradcam.data.image_folder import PATIENT_PATTERN
+from cxr_gradcam.data.folders import PATIENT_PATTERN
 from cxr_gradcam.data.split import Sources
 
 FAILED_SOME, FAILED, INTERRUPTED = 1, 2, 130
@@ -56,7 +56,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
     add_patient_pattern(parser)
 
 
-def sources_of(options: argparse.Namespace) -> Sources:
+def training_sources(options: argparse.Namespace) -> Sources:
     """Return what the options of `add_sources` name."""
     return Sources(
         options.data,

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from cxr_gradcam.cli.options import add_sources, sources_of
+from cxr_gradcam.cli.options import add_sources, training_sources
 from cxr_gradcam.training.recipe import Recipe
 
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     figures = train(
-        sources_of(options),
+        training_sources(options),
         options.output,
         recipe,
         weights=options.weights,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.data.cut_outs import outline_of
-from cxr_gradcam.data.image_folder import labelled_files, read_listed
+from cxr_gradcam.data.folders import labelled_files, read_named
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.synthetic.chest import draw_phantom
 
@@ -75,8 +75,8 @@ def lung_cases(data: Sequence[Path], cut_outs: Path, finding: str, count: int) -
 
 
 def _lung_case(film: Path, cut_out: Path) -> Case | None:
-    radiograph = read_listed(str(film))
-    outline = outline_of((read_listed(str(cut_out)).pixels * 255).round().astype(np.uint8))
+    radiograph = read_named(str(film))
+    outline = outline_of((read_named(str(cut_out)).pixels * 255).round().astype(np.uint8))
     if outline is None:
         return None
     height, width = radiograph.pixels.shape
@@ -100,7 +100,7 @@ def some_radiographs(data: Sequence[Path], count: int) -> list[Radiograph]:
     if not data:
         return [case.radiograph for case in phantom_cases(count)]
     paths = [path for source in data for path, _ in labelled_files(source)]
-    return [read_listed(str(paths[index])) for index in evenly_spaced(len(paths), count)]
+    return [read_named(str(paths[index])) for index in evenly_spaced(len(paths), count)]
 
 
 def evenly_spaced(total: int, count: int) -> list[int]:
@@ -159,7 +159,7 @@ def _box(row: dict[str, str], line: int, table: Path) -> tuple[float, ...]:
 
 
 def _case(image: Path, boxes: list[tuple[float, ...]]) -> Case:
-    radiograph = read_listed(str(image))
+    radiograph = read_named(str(image))
     mask = np.zeros(radiograph.pixels.shape, dtype=bool)
     for box in boxes:
         _mark(mask, box, image.name)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from cxr_gradcam.cam.maps import resize
-from cxr_gradcam.data.image_folder import read_listed
+from cxr_gradcam.data.folders import read_named
 from cxr_gradcam.data.split import Split
 from cxr_gradcam.synthetic.chest import draw_phantom
 
@@ -132,7 +132,7 @@ def _balanced(strata: Tensor, wanted: Tensor) -> Tensor:
 
 def _read_all(paths: Sequence[Path], size: int) -> Tensor:
     def read(path: Path) -> Tensor:
-        return _as_bytes(torch.tensor(read_listed(str(path)).pixels), size)
+        return _as_bytes(torch.tensor(read_named(str(path)).pixels), size)
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(read, paths)))

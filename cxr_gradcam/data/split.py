@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cxr_gradcam.data.image_folder import (
+from cxr_gradcam.data.folders import (
     PATIENT_PATTERN,
     labelled_files,
     patient_of,

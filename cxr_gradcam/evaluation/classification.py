@@ -15,9 +15,9 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from cxr_gradcam.cam.eval_mode import evaluating
-from cxr_gradcam.data.films import Selection, select_films
-from cxr_gradcam.data.image_folder import PATIENT_PATTERN, read_listed
+from cxr_gradcam.data.folders import PATIENT_PATTERN, read_named
 from cxr_gradcam.data.reads import Read
+from cxr_gradcam.data.selection import Selection, select_radiographs
 from cxr_gradcam.evaluation.intervals import with_intervals
 from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc
 from cxr_gradcam.explanation.question import find_class
@@ -128,7 +128,7 @@ def predict(model: Classifier, selection: Selection) -> Predictions:
     Raises:
         ValueError, RadiographError: as `evaluate`.
     """
-    films = select_films(
+    films = select_radiographs(
         selection, lambda name: find_class(model.class_names, name), len(model.class_names) - 1
     )
     return Predictions(
@@ -247,7 +247,7 @@ def logits_of(
     starts = range(0, len(paths), BATCH_SIZE)
     logits = []
     for start in track(starts, "evaluating", console=Console(stderr=True), transient=True):
-        batch = [read_listed(str(path)) for path in paths[start : start + BATCH_SIZE]]
+        batch = [read_named(str(path)) for path in paths[start : start + BATCH_SIZE]]
         if change is not None:
             batch = [Radiograph(change(each.pixels)) for each in batch]
         logits.append(_classify(model, batch).float().cpu())

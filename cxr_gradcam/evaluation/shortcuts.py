@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.data.cases import evenly_spaced
-from cxr_gradcam.data.films import Film, Selection, select_films
 from cxr_gradcam.data.reads import AGE_GROUPS
+from cxr_gradcam.data.selection import LabelledRadiograph, Selection, select_radiographs
 from cxr_gradcam.evaluation.classification import Grey, logits_of
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, Estimate, mean_intervals, with_intervals
 from cxr_gradcam.evaluation.metrics import weighted_auc
@@ -56,7 +56,7 @@ def study(
         ValueError: no radiograph without the finding, a folder of no class, or a bad table.
         RadiographError: a picture that cannot be read.
     """
-    films = healthy_films(model, Selection(data, reads, only), count)
+    films = radiographs_without_finding(model, Selection(data, reads, only), count)
     return {
         "title": "Whether the answer tells what it should not",
         "about": (
@@ -69,7 +69,9 @@ def study(
     }
 
 
-def healthy_films(model: Classifier, selection: Selection, count: int) -> list[Film]:
+def radiographs_without_finding(
+    model: Classifier, selection: Selection, count: int
+) -> list[LabelledRadiograph]:
     """List radiographs without the finding, spread evenly over each source.
 
     Args:
@@ -78,10 +80,10 @@ def healthy_films(model: Classifier, selection: Selection, count: int) -> list[F
         count: of each source, at most.
 
     Raises:
-        ValueError: there is none, or as of `select_films`.
+        ValueError: there is none, or as of `select_radiographs`.
     """
     last = len(model.class_names) - 1
-    films = select_films(selection, lambda name: find_class(model.class_names, name), last)
+    films = select_radiographs(selection, lambda name: find_class(model.class_names, name), last)
     healthy = [film for film in films if film.label == 0 and not film.is_other]
     if not healthy:
         raise ValueError(f"no X-ray is {model.class_names[0]}: shortcuts are measured on these")
@@ -92,7 +94,9 @@ def healthy_films(model: Classifier, selection: Selection, count: int) -> list[F
     return chosen
 
 
-def measure_shortcuts(model: Classifier, films: Sequence[Film]) -> list[dict[str, Any]]:
+def measure_shortcuts(
+    model: Classifier, films: Sequence[LabelledRadiograph]
+) -> list[dict[str, Any]]:
     """Measure what the probability of the finding tells besides it.
 
     Args:
@@ -178,7 +182,7 @@ def _finding(
 
 
 def _groups(
-    films: Sequence[Film],
+    films: Sequence[LabelledRadiograph],
 ) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
     """Return names of groups, which films are of each, and of which that is known."""
     columns = {

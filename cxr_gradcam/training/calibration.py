@@ -94,8 +94,8 @@ def calibrate(
             "fitted to classes of which one is true"
         )
     calibration, features, verdicts = fit_calibration(model, validation, split)
-    sources_of = validation.source_of[: len(features)]
-    detector = _fit_detector(model, training, features, sources_of)
+    source_of = validation.source_of[: len(features)]
+    detector = _fit_detector(model, training, features, source_of)
     save_checkpoint(checkpoint, replace(stored, calibration=calibration, ood_detector=detector))
     return Calibrated(calibration, detector, verdicts)
 

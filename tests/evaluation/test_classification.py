@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.data.films import Selection
+from cxr_gradcam.data.selection import Selection
 from cxr_gradcam.evaluation.classification import Predictions, evaluate, predict, summarize
 from cxr_gradcam.evaluation.plots import write_report
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint

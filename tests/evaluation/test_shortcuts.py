@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from cxr_gradcam.data.films import Selection
+from cxr_gradcam.data.selection import Selection
 from cxr_gradcam.evaluation.shortcuts import (
     bordered,
     compressed,
     forms,
-    healthy_films,
     marked,
     measure_shortcuts,
+    radiographs_without_finding,
     small,
     study,
 )
@@ -69,7 +69,7 @@ def test_source_and_projection_are_read_from_a_model_that_looks_at_them(
     sources: list[Path],
 ) -> None:
     model = Brightness()
-    films = healthy_films(model, Selection(sources, [sources[1] / "reads.csv"]), 100)  # type: ignore[arg-type]
+    films = radiographs_without_finding(model, Selection(sources, [sources[1] / "reads.csv"]), 100)  # type: ignore[arg-type]
     assert len(films) == 24
     rows = {row["what"]: row for row in measure_shortcuts(model, films)}  # type: ignore[arg-type]
     groups = ["source adults", "projection AP", "age under 40"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxr_gradcam.data.image_folder import image_folder, kind_of, patient_of
+from cxr_gradcam.data.folders import image_folder, kind_of, patient_of
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def _source_name(source: Path) -> str:
     return JOINED.join(folder.absolute().name for folder in folders_of(source))
 
 
-def read_listed(path: str) -> Radiograph:
+def read_named(path: str) -> Radiograph:
     """Read one of many files; the error names it."""
     try:
         return read_radiograph(path)

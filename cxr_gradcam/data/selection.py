@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_gradcam.data.image_folder import (
+from cxr_gradcam.data.folders import (
     PATIENT_PATTERN,
     kind_of,
     labelled_files,
@@ -17,7 +17,7 @@ from cxr_gradcam.data.reads import Read, load_patients, load_reads, read_of
 
 
 @dataclass(frozen=True)
-class Film:
+class LabelledRadiograph:
     """A radiograph, its label, and what is known of it.
 
     Attributes:
@@ -59,7 +59,9 @@ class Selection:
     patient_pattern: str = PATIENT_PATTERN
 
 
-def select_films(selection: Selection, class_index: Callable[[str], int], last: int) -> list[Film]:
+def select_radiographs(
+    selection: Selection, class_index: Callable[[str], int], last: int
+) -> list[LabelledRadiograph]:
     """List the radiographs that are measured.
 
     Args:
@@ -77,7 +79,7 @@ def select_films(selection: Selection, class_index: Callable[[str], int], last: 
     films = []
     for source, name in zip(selection.data, source_names(selection.data), strict=True):
         found = [
-            Film(
+            LabelledRadiograph(
                 path,
                 class_index(folder.replace("_", " ")),
                 patient_of(path.name, selection.patient_pattern),
@@ -92,8 +94,8 @@ def select_films(selection: Selection, class_index: Callable[[str], int], last: 
     return films
 
 
-def _by_read(film: Film, last: int) -> Film:
+def _by_read(film: LabelledRadiograph, last: int) -> LabelledRadiograph:
     if film.read.words is None:
         return film
     label = last if film.read.finding else 0
-    return Film(film.path, label, film.patient, film.source, film.kind, film.read)
+    return LabelledRadiograph(film.path, label, film.patient, film.source, film.kind, film.read)
