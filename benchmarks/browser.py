@@ -24,7 +24,7 @@ from rich.table import Table
 from benchmarks import looking
 from benchmarks.timing import WARM_UP, interleave, median_ratio, processor
 from cxr_gradcam.explanation import explain
-from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned

@@ -27,7 +27,7 @@ from torchvision.models import densenet121
 
 from benchmarks.browser import MINUTE_MS, SEED, SIZE, chromium, serving
 from benchmarks.timing import interleave, median_ratio, processor
-from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.preprocessing import Preprocessing

@@ -19,7 +19,7 @@ from benchmarks.browser import MINUTE_MS, chromium, serving
 from benchmarks.timing import interleave, median_ratio, processor
 from cxr_gradcam.batch.files import explain_files
 from cxr_gradcam.batch.sources import find_sources
-from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
 from cxr_gradcam.web.page import Page as ViewerPage

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
-from cxr_gradcam.imaging.reading import is_picture, read_radiograph
+from cxr_gradcam.imaging.reading import has_known_format, read_radiograph
 from cxr_gradcam.models.classifier import Classifier
 
 IsDone = Callable[[str, str], bool]
@@ -89,7 +89,7 @@ class Loader:
         sha256 = hashlib.sha256(data).hexdigest()
         if self.is_done(source.name, sha256):
             return Loaded(source, sha256, skipped="done before")
-        if not source.named and not is_picture(data):
+        if not source.named and not has_known_format(data):
             return Loaded(source, sha256, skipped="no picture")
         try:
             radiograph = read_radiograph(data)

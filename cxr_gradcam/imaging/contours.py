@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.rendering import RGBImage, color_table
 
 CONTOURS: tuple[float, ...] = (0.5, 0.75, 0.9)

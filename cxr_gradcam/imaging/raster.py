@@ -13,8 +13,8 @@ from PIL.TiffImagePlugin import (
     TiffImageFile,
 )
 
-from cxr_gradcam.imaging.colour import to_unit_range
-from cxr_gradcam.imaging.radiograph import RadiographError, check_size, full_scale, row_blocks
+from cxr_gradcam.imaging.pixels import full_scale, row_blocks, to_unit_range
+from cxr_gradcam.imaging.radiograph import RadiographError, check_size
 
 _NEW_SUBFILE_TYPE, _ORIENTATION = 254, 274
 _MAX_PAGES = 16

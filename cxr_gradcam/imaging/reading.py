@@ -22,10 +22,10 @@ from cxr_gradcam.imaging.radiograph import (
     MAX_BYTES,
     Radiograph,
     RadiographError,
-    refusing,
+    raising_radiograph_error,
 )
 from cxr_gradcam.imaging.raster import read_raster
-from cxr_gradcam.imaging.stored_image import StoredImage, from_grey
+from cxr_gradcam.imaging.stored_values import StoredValues, from_grey
 
 # The classes are opened themselves, not through PIL.Image.open: it warns of large images before
 # their size can be checked, and takes a telephone's JPEG with a second picture for an animation.
@@ -88,7 +88,7 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
 
 def read_for_viewing(
     source: str | os.PathLike[str] | bytes | BinaryIO,
-) -> tuple[Radiograph, StoredImage]:
+) -> tuple[Radiograph, StoredValues]:
     """Read a radiograph as `read_radiograph` does, and its stored values for a viewer.
 
     Args:
@@ -105,12 +105,12 @@ def read_for_viewing(
     return radiograph, stored()
 
 
-def _read(data: bytes) -> tuple[Radiograph, Callable[[], StoredImage]]:
+def _read(data: bytes) -> tuple[Radiograph, Callable[[], StoredValues]]:
     if is_dicom(data):
         return _read_dicom(data)
     for name, (signature, image_file) in _IMAGE_FILES.items():
         if signature.match(data):
-            with refusing(
+            with raising_radiograph_error(
                 f"The {name} image cannot be decoded: it is damaged, cut short or of a rare kind. "
                 "Save it again, as PNG."
             ):
@@ -128,7 +128,7 @@ def _read(data: bytes) -> tuple[Radiograph, Callable[[], StoredImage]]:
     )
 
 
-def is_picture(data: bytes) -> bool:
+def has_known_format(data: bytes) -> bool:
     """Return whether a file looks like one of a kind that `read_radiograph` reads.
 
     Args:
@@ -142,7 +142,7 @@ def is_picture(data: bytes) -> bool:
     )
 
 
-def _read_dicom(data: bytes) -> tuple[Radiograph, Callable[[], StoredImage]]:
+def _read_dicom(data: bytes) -> tuple[Radiograph, Callable[[], StoredValues]]:
     grey, stored = read_dicom_values(data)
     return _radiograph(grey, "DICOM"), stored
 

@@ -14,14 +14,14 @@ from starlette.routing import BaseRoute
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.explanation.prediction import percentage
-from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.rendering import (
     COLOR_BLIND_SAFE,
     COLORMAPS,
     PERCEPTUAL,
     color_table,
 )
-from cxr_gradcam.imaging.stored_image import StoredImage, Window
+from cxr_gradcam.imaging.stored_values import StoredValues, Window
 from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.held import Held
 from cxr_gradcam.web.pixel_store import PixelStore
@@ -54,7 +54,7 @@ class View:
     """
 
     image_id: str = ""
-    stored: StoredImage | None = None
+    stored: StoredValues | None = None
     explanation: Explanation | None = None
     note: str | None = None
     pane: Literal["a", "b"] = "a"
@@ -115,7 +115,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             message["beside"] = self.postprocess(value.beside)
         return message if explanation is None else message | self._described(explanation)
 
-    def _announced(self, stored: StoredImage) -> dict[str, Any]:
+    def _announced(self, stored: StoredValues) -> dict[str, Any]:
         return self._store.put(stored.values) | {
             "slope": stored.slope,
             "offset": stored.offset,

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
-from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.reading import read_for_viewing
 from cxr_gradcam.models.stages import DETAIL
 from cxr_gradcam.synthetic.chest import draw_phantom

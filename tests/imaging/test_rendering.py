@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
-from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.rendering import (
     COLORMAPS,
     as_rgb,
@@ -91,9 +91,9 @@ def test_quantizing_errs_by_half_a_step_at_most(heatmap):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -0.01, 1.01])
 def test_map_outside_its_range_is_refused(value):
     heatmap = np.array([[0.5, value]], dtype=np.float32)
-    with pytest.raises(ValueError, match=r"a heat map lies in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"heat map .* lie in \[0, 1\]; this one"):
         quantize(heatmap)
-    with pytest.raises(ValueError, match=r"a heat map lies in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"heat map .* lie in \[0, 1\]; this one"):
         overlay(grey(0, 0), heatmap)
 
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from cxr_gradcam.explanation import Explanation, Prediction
 from cxr_gradcam.explanation.question import Question
-from cxr_gradcam.imaging.stored_image import from_grey
+from cxr_gradcam.imaging.stored_values import from_grey
 from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.viewer import View, Viewer, file_name, hottest_region, note
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from cxr_gradcam.batch.pictures import Drawn, Export
 from cxr_gradcam.imaging.rendering import as_rgb
-from cxr_gradcam.imaging.stored_image import AS_SEEN
+from cxr_gradcam.imaging.stored_values import AS_SEEN
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.report.contents import Panels, Report, check_typed, overlay_in_words
 from cxr_gradcam.report.model import ReportedModel

@@ -19,7 +19,6 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from cxr_gradcam.imaging.colour import to_unit_range
 from cxr_gradcam.imaging.dicom.attributes import complete_bits, complete_kind
 from cxr_gradcam.imaging.dicom.elements import INVALID, hide_texts, refuse_element
 from cxr_gradcam.imaging.dicom.grey_scale import display
@@ -29,15 +28,15 @@ from cxr_gradcam.imaging.dicom.pixel_data import (
     set_transfer_syntax,
     undecodable_message,
 )
-from cxr_gradcam.imaging.dicom.stored import stored_image
+from cxr_gradcam.imaging.dicom.stored_values import stored_image
+from cxr_gradcam.imaging.pixels import full_scale, to_unit_range
 from cxr_gradcam.imaging.radiograph import (
     MAX_BYTES,
     RadiographError,
     check_size,
-    full_scale,
-    refusing,
+    raising_radiograph_error,
 )
-from cxr_gradcam.imaging.stored_image import StoredImage, from_grey
+from cxr_gradcam.imaging.stored_values import StoredValues, from_grey
 
 # PS3.3 C.7.3.1.1.1. DR is not defined there but met in practice; XC is the photograph of a film.
 MODALITIES: frozenset[str] = frozenset({"CR", "DX", "DR", "RG", "XC"})
@@ -104,7 +103,7 @@ def read_dicom(data: bytes) -> NDArray[np.float32]:
     return grey
 
 
-def read_dicom_values(data: bytes) -> tuple[NDArray[np.float32], Callable[[], StoredImage]]:
+def read_dicom_values(data: bytes) -> tuple[NDArray[np.float32], Callable[[], StoredValues]]:
     """Read a single-frame projection radiograph as `read_dicom` does, and its stored values.
 
     Args:
@@ -124,22 +123,24 @@ def read_dicom_values(data: bytes) -> tuple[NDArray[np.float32], Callable[[], St
         return display(stored, dataset), partial(_stored_image, stored, dataset)
 
 
-def _stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredImage:
+def _stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredValues:
     with _refusing_grey_scale():
         return stored_image(stored, dataset)
 
 
 def _refusing_grey_scale() -> AbstractContextManager[None]:
-    return refusing("The grey scale attributes of the DICOM file are damaged. Export it again.")
+    return raising_radiograph_error(
+        "The grey scale attributes of the DICOM file are damaged. Export it again."
+    )
 
 
 def _decoded(data: bytes) -> tuple[NDArray[np.integer], Dataset]:
-    with refusing("The DICOM file is damaged or cut short. Export it again."):
+    with raising_radiograph_error("The DICOM file is damaged or cut short. Export it again."):
         dataset = _parse(data)
         _require_radiograph(dataset)
         complete_bits(dataset)
         undecodable = undecodable_message(dataset)
-    with refusing(undecodable):
+    with raising_radiograph_error(undecodable):
         return decode_pixels(dataset), dataset
 
 

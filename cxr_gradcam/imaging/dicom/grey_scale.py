@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from cxr_gradcam.imaging.dicom.attributes import first_number
-from cxr_gradcam.imaging.dicom.values_of_interest import (
+from cxr_gradcam.imaging.dicom.voi import (
     Range,
     Values,
-    ValuesOfInterest,
+    VoiTransform,
     ramp,
     tables,
     values_of_interest,
 )
-from cxr_gradcam.imaging.radiograph import RadiographError, row_blocks
+from cxr_gradcam.imaging.pixels import row_blocks
+from cxr_gradcam.imaging.radiograph import RadiographError
 
 # As many levels as 16 bits have are computed once each, and looked up for every pixel.
 MAX_LEVELS: int = 2**16
@@ -55,7 +56,7 @@ def shown(
     stored: NDArray[np.integer],
     occurs: NDArray[np.bool_],
     dataset: Dataset,
-    interest: ValuesOfInterest | None = None,
+    interest: VoiTransform | None = None,
 ) -> NDArray[np.float32]:
     """Return the grey values of stored values.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from cxr_gradcam.imaging.dicom.elements import explanations
-from cxr_gradcam.imaging.radiograph import full_scale
+from cxr_gradcam.imaging.pixels import full_scale
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.radiograph import MAX_PIXELS, RadiographError
 from cxr_gradcam.imaging.rendering import COLORMAPS, RGBImage
-from cxr_gradcam.imaging.stored_image import AS_SEEN
+from cxr_gradcam.imaging.stored_values import AS_SEEN
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.report.contents import Panels, Report, overlay_in_words
 from cxr_gradcam.report.model import ReportedModel

@@ -21,9 +21,9 @@ from starlette.routing import Route
 
 from cxr_gradcam.explanation import examine
 from cxr_gradcam.explanation.prediction import Prediction, percentage
-from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
-from cxr_gradcam.imaging.reading import is_picture, read_radiograph
+from cxr_gradcam.imaging.reading import has_known_format, read_radiograph
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.failures import reason
 
@@ -101,7 +101,7 @@ class Rows:
 
 
 def _answer(model: Classifier, data: bytes, named: bool) -> dict[str, Any]:
-    if not named and not is_picture(data):
+    if not named and not has_known_format(data):
         return {"skipped": "no picture"}
     try:
         return row(model, data)

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_gradcam.imaging.quantization import quantize
-from cxr_gradcam.imaging.radiograph import row_blocks
+from cxr_gradcam.imaging.pixels import quantize, row_blocks
 
 AS_SEEN: str = "As the model saw it"
 """What the first window is called."""
@@ -52,7 +51,7 @@ class PixelSpacing:
 
 
 @dataclass(frozen=True, eq=False)
-class StoredImage:
+class StoredValues:
     """A radiograph's stored values, and what a viewer must know of them.
 
     Args:
@@ -77,7 +76,7 @@ class StoredImage:
     orientation: tuple[str, str] | None = None
 
 
-def from_grey(pixels: NDArray[np.float32], white: int) -> StoredImage:
+def from_grey(pixels: NDArray[np.float32], white: int) -> StoredValues:
     """Return the stored values of a picture without a grey scale of its own.
 
     Args:
@@ -93,7 +92,7 @@ def from_grey(pixels: NDArray[np.float32], white: int) -> StoredImage:
         values[block] = np.rint(pixels[block] * np.float32(white))
     counts = count_values(values, white)
     windows = (Window(AS_SEEN, 0, white), *further_windows(counts, is_inverted=False))
-    return StoredImage(values, windows)
+    return StoredValues(values, windows)
 
 
 def room_for(shape: tuple[int, ...], greatest: int) -> NDArray[np.uint8] | NDArray[np.uint16]:

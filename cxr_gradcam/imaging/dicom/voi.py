@@ -21,7 +21,7 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class ValuesOfInterest:
+class VoiTransform:
     """A VOI LUT or a window.
 
     Attributes:
@@ -35,7 +35,7 @@ class ValuesOfInterest:
     ends: Range | None = None
 
 
-def values_of_interest(dataset: Dataset, possible: Range) -> Iterator[ValuesOfInterest]:
+def values_of_interest(dataset: Dataset, possible: Range) -> Iterator[VoiTransform]:
     """Yield the VOI LUTs and then the windows of a file that can be used, in the file's order.
 
     Args:
@@ -43,7 +43,7 @@ def values_of_interest(dataset: Dataset, possible: Range) -> Iterator[ValuesOfIn
         possible: The least and the greatest modality value.
     """
     for table in tables(dataset, "VOILUTSequence", possible):
-        yield ValuesOfInterest(table.explanation, partial(_looked_up, table))
+        yield VoiTransform(table.explanation, partial(_looked_up, table))
     names = chain(explanations(dataset, "WindowCenterWidthExplanation"), repeat(""))
     function = dataset.get("VOILUTFunction")
     for (center, width), name in zip(_windows(dataset), names, strict=False):
@@ -72,13 +72,13 @@ def _windows(dataset: Dataset) -> Iterator[tuple[float, float]]:
     return zip(numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth"), strict=False)
 
 
-def _window(name: str, center: float, width: float, function: str | None) -> ValuesOfInterest:
+def _window(name: str, center: float, width: float, function: str | None) -> VoiTransform:
     # PS3.3 C.11.2.1.3.1, C.11.2.1.3.2 and, also for a function that is unknown, C.11.2.1.2.1
     if function == "SIGMOID":
-        return ValuesOfInterest(name, partial(_sigmoid, center=center, width=width))
+        return VoiTransform(name, partial(_sigmoid, center=center, width=width))
     is_exact = function == "LINEAR_EXACT"
     ends = (center - width / 2, center + width / 2 - (0 if is_exact else 1))
-    return ValuesOfInterest(name, lambda values: ramp(values, *ends), ends)
+    return VoiTransform(name, lambda values: ramp(values, *ends), ends)
 
 
 def _sigmoid(values: Values, center: float, width: float) -> Values:

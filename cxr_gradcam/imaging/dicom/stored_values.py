@@ -18,17 +18,16 @@ from cxr_gradcam.imaging.dicom.grey_scale import (
     rescale,
     shown,
 )
-from cxr_gradcam.imaging.dicom.values_of_interest import (
-    ValuesOfInterest,
+from cxr_gradcam.imaging.dicom.voi import (
+    VoiTransform,
     ramp,
     values_of_interest,
 )
-from cxr_gradcam.imaging.quantization import WHITE, quantize
-from cxr_gradcam.imaging.radiograph import row_blocks
-from cxr_gradcam.imaging.stored_image import (
+from cxr_gradcam.imaging.pixels import WHITE, quantize, row_blocks
+from cxr_gradcam.imaging.stored_values import (
     AS_SEEN,
     PixelSpacing,
-    StoredImage,
+    StoredValues,
     Window,
     count_values,
     from_grey,
@@ -48,7 +47,7 @@ _CALIBRATED = {
 _MOST_MAGNIFIED = 5  # more is no chest radiograph but a wrong number
 
 
-def stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredImage:
+def stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredValues:
     """Return stored values for a viewer.
 
     Args:
@@ -66,7 +65,7 @@ def stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredImage:
     for block in row_blocks(*stored.shape):
         values[block] = stored[block].astype(np.int64) - low
     slope, intercept = _straight_line(dataset) or (1.0, 0.0)
-    return StoredImage(
+    return StoredValues(
         values=values,
         windows=_all_windows(levels, count_values(values, high - low), dataset),
         slope=slope,
@@ -90,13 +89,13 @@ def _all_windows(
     return (*_labelled(windows), *further)
 
 
-def _whole_range(modality: NDArray[np.float64]) -> ValuesOfInterest:
+def _whole_range(modality: NDArray[np.float64]) -> VoiTransform:
     low, high = float(modality.min()), float(modality.max())
-    return ValuesOfInterest("", lambda values: ramp(values, low, high), (low, high))
+    return VoiTransform("", lambda values: ramp(values, low, high), (low, high))
 
 
 def _window(
-    interest: ValuesOfInterest,
+    interest: VoiTransform,
     levels: NDArray[np.integer],
     valid: NDArray[np.bool_],
     dataset: Dataset,

@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from cxr_gradcam.imaging.quantization import quantize
+from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.reading import read_for_viewing
-from cxr_gradcam.imaging.stored_image import AS_SEEN, StoredImage, Window
+from cxr_gradcam.imaging.stored_values import AS_SEEN, StoredValues, Window
 from tests.imaging.dicom.dicom_files import NOISE, dataset, file_of
 
 RAMP = np.arange(100, 164, dtype=np.uint16).reshape(8, 8)
 
 
-def stored(pixels: NDArray[Any], **attributes: Any) -> StoredImage:
+def stored(pixels: NDArray[Any], **attributes: Any) -> StoredValues:
     return read_for_viewing(file_of(dataset(pixels, **attributes)))[1]
 
 
-def looked_at(image: StoredImage, window: Window) -> NDArray[np.integer]:
+def looked_at(image: StoredValues, window: Window) -> NDArray[np.integer]:
     """The greys of a picture, by the rule that the browser follows."""
     if window.greys is not None:
         return window.greys[image.values].astype(int)
