@@ -69,6 +69,7 @@ class CAM:
         self.detail: Mapping[str, tuple[str, ...]] = {"coarse": tuple(self.target_layers)}
         self.trained_on = ""
         self.assumptions: tuple[str, ...] = ()
+        self.finding: str | None = getattr(model, "finding", None)
         self.provenance: Provenance | None = None
         scaled = last_linear(model) if _is_scaled_xrv(model) else learnt.logits_layer
         self._logits_layer = (

@@ -45,6 +45,8 @@ class Checkpoint:
         architecture: of the network: "resnet50" for ours, a name of torchvision, or "timm:NAME".
         multi_label: whether several classes can be true at once; a single one always is on its own.
         assumptions: what nobody said of these weights and was assumed, in words.
+        finding: the class that is the finding; None where no class, or more than one, is known to
+            be.
     """
 
     state_dict: Mapping[str, Tensor]
@@ -56,6 +58,7 @@ class Checkpoint:
     architecture: str = RESNET50
     multi_label: bool = False
     assumptions: tuple[str, ...] = ()
+    finding: str | None = None
 
 
 def save_checkpoint(
@@ -79,6 +82,7 @@ def save_checkpoint(
     header = {
         "architecture": checkpoint.architecture,
         "class_names": checkpoint.class_names,
+        "finding": checkpoint.finding,
         "multi_label": checkpoint.multi_label or len(checkpoint.class_names) == 1,
         "preprocessing": asdict(checkpoint.preprocessing),
         "assumptions": checkpoint.assumptions,
@@ -175,6 +179,7 @@ def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> C
         str(header.get("architecture") or architecture_of(training.get("network"))),
         bool(header.get("multi_label")) or len(names) == 1,
         tuple(header.get("assumptions", ())),
+        _finding(header, names),
     )
 
 
@@ -183,6 +188,15 @@ def _calibration(header: Mapping[str, Any]) -> Calibration:
     return Calibration(
         header.get("temperature", 1.0), None if point is None else OperatingPoint.of_bounds(**point)
     )
+
+
+def _finding(header: Mapping[str, Any], class_names: Sequence[str]) -> str | None:
+    """Return the finding; files of earlier releases name it in their operating point alone."""
+    point = header.get("calibration", {}).get("operating_point") or {}
+    name: str | None = header.get("finding") or point.get("class_name")
+    if name is not None and name not in class_names:
+        raise ValueError(f"the finding {name} is none of the classes")
+    return name
 
 
 def _halved(tensor: Tensor, *, exact: bool) -> Tensor:

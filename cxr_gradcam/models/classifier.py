@@ -23,6 +23,7 @@ class Classifier(Protocol):
         class_names: the C classes, in the order of the logits.
         preprocessing: how the network wants its input.
         multi_label: whether several classes can be true at once.
+        finding: the class that the weights name as the finding; None where they name none.
         calibration: what validation images taught about the logits.
         ood_detector: tells images unlike those of the training; None where there is none.
         detail: the layers of a map by the detail that it shows: "coarse", and where the model has
@@ -35,6 +36,7 @@ class Classifier(Protocol):
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
     multi_label: bool
+    finding: str | None
     calibration: Calibration
     ood_detector: OODDetector | None
     detail: Mapping[str, tuple[str, ...]]

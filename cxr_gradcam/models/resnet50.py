@@ -59,7 +59,7 @@ class ResNet50FineTuned(GradCAMMode):
         calibration: what validation images taught about the logits, where the head is theirs.
         ood_detector: tells images unlike those of the training, or None. `gate` is its old name.
         multi_label: whether each logit is a probability of its own, as a single one is.
-        detail, assumptions, provenance: as in `Classifier`.
+        detail, assumptions, finding, provenance: as in `Classifier`.
         fast: run the trunk by OpenVINO, or in lower precision, where a map is made without
             gradients for the caller and that is faster. The environment variable
             CXR_GRADCAM_FAST=0 switches it off everywhere.
@@ -89,6 +89,7 @@ class ResNet50FineTuned(GradCAMMode):
         self.trained_on = ""
         self.detail: Mapping[str, tuple[str, ...]] = DETAIL
         self.assumptions: tuple[str, ...] = ()
+        self.finding: str | None = None
         self.provenance: Provenance | None = None
         self.calibration = Calibration()
         self.ood_detector: OODDetector | None = None
@@ -289,7 +290,7 @@ class ResNet50FineTuned(GradCAMMode):
         state_dict = dict(checkpoint.state_dict)
         if len(checkpoint.class_names) == len(self.class_names):
             self.class_names, self.multi_label = checkpoint.class_names, checkpoint.multi_label
-            self.assumptions = checkpoint.assumptions
+            self.assumptions, self.finding = checkpoint.assumptions, checkpoint.finding
             self.calibration = checkpoint.calibration
             self.ood_detector = checkpoint.ood_detector
         else:

@@ -168,3 +168,14 @@ def test_hugging_face_out_of_reach_says_what_to_do(monkeypatch, error):
 def test_impossible_repository_name_is_refused_before_any_request(repository):
     with pytest.raises(CheckpointError, match="check the name"):
         load_checkpoint(f"hf://{repository}")
+
+
+def test_the_finding_travels_with_the_weights_and_older_files_name_it(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    names = ("Covid", "Normal")
+    save_checkpoint(path, Checkpoint({}, names, Preprocessing(), finding="Covid"))
+    assert load_checkpoint(path).finding == "Covid"
+    save_checkpoint(path, Checkpoint({}, names, Preprocessing(), finding="Flu"))
+    with pytest.raises(CheckpointError, match="does not name its classes"):
+        load_checkpoint(path)
+    assert load_checkpoint(bundled_checkpoint()).finding == "Pneumonia"  # by its operating point

@@ -156,6 +156,8 @@ def _calibrate(model: ResNet50FineTuned | CAM, header: Checkpoint | None, told: 
     if header is None:
         return
     model.trained_on = str(header.training.get("source", ""))
+    if header.finding is not None:  # the class may have another name now
+        model.finding = model.class_names[header.class_names.index(header.finding)]
     if told.changes_logits:
         return
     point = header.calibration.operating_point

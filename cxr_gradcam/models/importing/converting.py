@@ -91,6 +91,7 @@ def _described(source: str | os.PathLike[str], model: ResNet50FineTuned | CAM) -
         architecture,
         model.multi_label,
         model.assumptions,
+        model.finding,
     )
 
 

@@ -1,0 +1,140 @@
+"""Which of a model's classes are findings: told by their names, never by their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_ABSENCE = frozenset(
+    "normal normals healthy negative negatives neg control controls unremarkable clear benign "
+    "none absent absence false unaffected background "
+    "normale gesund kontrolle sano sana sain saine saludable 正常 健康 норма".split()
+)
+"""Words that name the absence of a finding wherever they stand in a class's name."""
+_NEGATIONS = frozenset({"no", "non", "not", "without", "nil", "ohne", "sin", "sans", "kein"})
+"""Words that turn the meaning of what follows them."""
+_NOTHING = frozenset(
+    {"finding", "findings", "disease", "abnormality", "abnormalities", "pathology"}
+)
+"""What a class of healthy radiographs is without, as in "No Finding"."""
+
+
+def is_absence(class_name: str) -> bool:
+    """Return whether a class's name says that nothing was found.
+
+    Example:
+        >>> [is_absence(name) for name in ("NORMAL", "No_Finding", "Covid", "not normal", "Abnormal")]
+        [True, True, False, False, False]
+    """
+    words = _words(class_name)
+    if words and words[0] in _NEGATIONS:
+        return not _ABSENCE & {*words[1:]}
+    return words[-1:] == ["free"] or bool(_ABSENCE & {*words})
+
+
+def findings_among(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes that are findings, in the order of the classes.
+
+    Where a class is plainly normal ("Normal", "No Finding"), a class such as "Non-COVID" is a
+    finding of its own; where none is, it is the absence of "COVID".
+
+    Args:
+        class_names: the classes of a model or of folders.
+
+    Example:
+        >>> findings_among(("Covid", "Non-covid", "Normal"))
+        ('Covid', 'Non-covid')
+    """
+    plain = {name for name in class_names if _is_plainly_normal(name)}
+    absent = plain or {name for name in class_names if is_absence(name)}
+    absent = absent or {name for name in class_names if _denies_another(name, class_names)}
+    return tuple(name for name in class_names if name not in absent)
+
+
+def absence_among(class_names: Sequence[str], finding: str | None) -> str | None:
+    """Return the class of radiographs that show no finding.
+
+    Args:
+        class_names: the classes.
+        finding: one of them, or None where none is known; of two classes, the other one is its
+            absence.
+
+    Returns:
+        The class, or None where no class, or more than one, is the absence.
+    """
+    others = [name for name in class_names if name != finding]
+    if finding is not None and len(others) == 1:
+        return others[0]
+    findings = findings_among(class_names)
+    absent = [name for name in others if name not in findings]
+    return absent[0] if len(absent) == 1 else None
+
+
+def named_class(class_names: Sequence[str], name: str) -> str:
+    """Return the class of a name; case, underscores and hyphens make no difference.
+
+    Raises:
+        ValueError: no class has this name.
+    """
+    wanted = _words(name)
+    for each in class_names:
+        if _words(each) == wanted:
+            return each
+    raise ValueError(f"no class {name!r}: the classes are {', '.join(class_names)}")
+
+
+def finding_among(class_names: Sequence[str], named: str | None = None) -> str | None:
+    """Return the finding: the one that is named, else the only class that is not an absence.
+
+    Args:
+        class_names: the classes.
+        named: the name of one of them, or None.
+
+    Returns:
+        The finding; None where several classes are findings, or none is.
+
+    Raises:
+        ValueError: no class has the name.
+    """
+    if named is not None:
+        return named_class(class_names, named)
+    findings = findings_among(class_names)
+    return findings[0] if len(findings) == 1 else None
+
+
+def require_finding(class_names: Sequence[str], named: str | None, what: str) -> str:
+    """Return the finding, as `finding_among` does, or refuse to guess it.
+
+    Args:
+        class_names: the classes.
+        named: the name of one of them, or None.
+        what: what needs it, the first words of the error.
+
+    Raises:
+        ValueError: no class has the name, or it is not clear which class is the finding.
+    """
+    finding = finding_among(class_names, named)
+    if finding is None:
+        raise ValueError(
+            f"{what} needs to know which class is the finding, and the names "
+            f"{', '.join(class_names)} do not tell: name it by --finding, such as "
+            f"--finding '{class_names[0]}'"
+        )
+    return finding
+
+
+def _is_plainly_normal(name: str) -> bool:
+    words = _words(name)
+    if words and words[0] in _NEGATIONS:
+        return bool(words[1:]) and {*words[1:]} <= _NOTHING
+    return is_absence(name)
+
+
+def _denies_another(name: str, class_names: Sequence[str]) -> bool:
+    """Return whether a name is another class's with a negation in it: "CT NonCOVID", "CT COVID"."""
+    words = [word.removeprefix("non") for word in _words(name) if word not in _NEGATIONS]
+    return words != _words(name) and any(words == _words(other) for other in class_names)
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W_]+", name.casefold())
