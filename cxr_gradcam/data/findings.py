@@ -1,4 +1,4 @@
-"""Which of a model's classes are findings: told by their names, never by their order."""
+"""Which of several classes are findings: told by their names, never by their order."""
 
 from __future__ import annotations
 

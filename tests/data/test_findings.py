@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxr_gradcam.models.findings import (
+from cxr_gradcam.data.findings import (
     absence_among,
     finding_among,
     findings_among,
