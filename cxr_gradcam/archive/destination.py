@@ -18,7 +18,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from pynetdicom.status import STATUS_SUCCESS, STATUS_WARNING, code_to_category
 
-from cxr_gradcam.archive.header import quiet
+from cxr_gradcam.archive.header import suppress_library_messages
 
 _RESULT_CLASSES = (SecondaryCaptureImageStorage, ParametricMapStorage, Comprehensive3DSRStorage)
 _PATIENCE = 30.0
@@ -139,7 +139,7 @@ class StoreDestination:
             association.release()
 
     def _store(self, association: Association, path: Path) -> None:
-        with quiet():
+        with suppress_library_messages():
             dataset = dcmread(path)
         kind = dataset.SOPClassUID
         if kind not in {each.abstract_syntax for each in association.accepted_contexts}:

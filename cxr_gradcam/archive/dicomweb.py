@@ -13,9 +13,9 @@ from pydicom import dcmread
 from requests import PreparedRequest, RequestException, Session
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from cxr_gradcam.archive.answering import IMAGE_CLASSES
 from cxr_gradcam.archive.destination import UNSUPPORTED, SendError, UnsupportedError
-from cxr_gradcam.archive.header import quiet
+from cxr_gradcam.archive.header import suppress_library_messages
+from cxr_gradcam.archive.source import IMAGE_CLASSES
 
 TOKEN, USER, PASSWORD = "DICOMWEB_TOKEN", "DICOMWEB_USER", "DICOMWEB_PASSWORD"
 """Environment variables: a bearer token, or name and password for basic authentication."""
@@ -108,14 +108,14 @@ class DicomwebArchive:
             media_types=(("application/dicom", "*"),),
         )
         stream = BytesIO()
-        with quiet():
+        with suppress_library_messages():
             dataset.save_as(stream, enforce_file_format=True)
         return stream.getvalue()
 
     def send(self, files: Iterable[Path], delivered: Callable[[Path], None]) -> None:
         """Store DICOM files one by one; see `Destination`."""
         for path in files:
-            with quiet():
+            with suppress_library_messages():
                 dataset = dcmread(path)
             study = str(dataset.StudyInstanceUID)
             try:

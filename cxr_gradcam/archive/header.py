@@ -53,17 +53,17 @@ _TERMS = {
     "PixelSpacing": (r"0*[1-9].*|.*\.0*[1-9].*", 2),
 }
 _LIBRARIES = ("pydicom", "highdicom", "highdicom.base", "highdicom.sr.templates")
-_quiet_lock = threading.RLock()
+_suppression_lock = threading.RLock()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def suppress_library_messages() -> Iterator[None]:
     """Keep what libraries would warn of a header, with its values, out of logs and warnings.
 
     One thread at a time is inside.
     """
     loggers = [logging.getLogger(name) for name in _LIBRARIES]
-    with _quiet_lock, warnings.catch_warnings():
+    with _suppression_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before = [logger.disabled for logger in loggers]
         for logger in loggers:
@@ -91,7 +91,7 @@ def read_header(data: bytes) -> Dataset:
         RadiographError: the header is damaged, or does not name image, series and study.
     """
     try:
-        with quiet():
+        with suppress_library_messages():
             if not is_dicom(data):
                 data = bytes(128) + b"DICM" + data.removeprefix(b"DICM")
             dataset = dcmread(

@@ -12,10 +12,10 @@ from threading import Event, Thread
 
 from pynetdicom.transport import ThreadedAssociationServer
 
-from cxr_gradcam.archive.answering import Answer
 from cxr_gradcam.archive.counters import Counters
 from cxr_gradcam.archive.destination import Destination, SendError, UnsupportedError
 from cxr_gradcam.archive.receiver import Caller, Limits, Receiver
+from cxr_gradcam.archive.results import ResultMaker
 from cxr_gradcam.archive.spool import Spool
 from cxr_gradcam.imaging.radiograph import RadiographError
 
@@ -31,7 +31,7 @@ class Node:
 
     Args:
         spool: what was received, explained, delivered.
-        answer: makes the results of an image.
+        make_results: makes the results of an image.
         destination: takes the results.
         title: AE title.
         address: host and port to listen at, port 0 for any that is free; None not to listen.
@@ -42,7 +42,7 @@ class Node:
     """
 
     spool: Spool
-    answer: Answer
+    make_results: ResultMaker
     destination: Destination
     title: str
     address: tuple[str, int] | None
@@ -98,7 +98,7 @@ class Node:
             OSError: it cannot be written.
         """
         key = self.spool.key(uid)
-        if self.spool.knows(key):
+        if self.spool.contains(key):
             self.counters.add("repeated")
             return
         self.spool.put(key, fetch())
@@ -125,51 +125,51 @@ class Node:
 
     def _explain(self, key: str) -> None:
         try:
-            self.spool.answer(key, self.answer(self.spool.read(key)))
+            self.spool.store_results(key, self.make_results(self.spool.read(key)))
         except RadiographError as error:
             self.counters.add("refused")
             _log.warning("image %s is none to be explained: %s", key[:8], error)
-            self.spool.drop(key)
+            self.spool.discard(key)
             return
         except Exception as error:
             # Its message could hold a value of the header.
             self.counters.add("failed")
             _log.error("image %s could not be explained: %s", key[:8], type(error).__name__)
-            self.spool.fail(key)
+            self.spool.set_aside(key)
             return
         self.counters.add("explained")
         self._result_came.set()
 
     def _deliver_all(self) -> None:
-        pauses = Pauses(self.first_pause)
+        retries = RetrySchedule(self.first_pause)
         while not self._stopping.is_set():
             self._result_came.clear()
             for key, files in self.spool.outgoing().items():
-                if not self._stopping.is_set() and pauses.is_over(key):
-                    self._deliver(key, files, pauses)
-            self._result_came.wait(pauses.until_next())
+                if not self._stopping.is_set() and retries.is_over(key):
+                    self._deliver(key, files, retries)
+            self._result_came.wait(retries.until_next())
 
-    def _deliver(self, key: str, files: list[Path], pauses: Pauses) -> None:
+    def _deliver(self, key: str, files: list[Path], retries: RetrySchedule) -> None:
         def delivered(path: Path) -> None:
-            self.spool.sent(key, path)
+            self.spool.mark_sent(key, path)
             self.counters.add("sent")
 
         try:
             self.destination.send(files, delivered)
         except UnsupportedError as error:
-            self.spool.sent(key, error.path)
+            self.spool.mark_sent(key, error.path)
             self.counters.add("left_out")
             self._result_came.set()
             _log.warning("an object is left out: %s", error)
         except SendError as error:
             self.counters.add("retried")
-            pause = pauses.begin(None if error.concerns_all else key)
+            pause = retries.begin(None if error.concerns_all else key)
             _log.warning("results wait for %.0f s: %s", pause, error)
         else:
-            pauses.end(key)
+            retries.end(key)
 
 
-class Pauses:
+class RetrySchedule:
     """How long to wait before something is tried again: twice as long each time.
 
     Args:
@@ -191,7 +191,7 @@ class Pauses:
         return length
 
     def end(self, key: str) -> None:
-        """Forget the pauses of a thing that went well, and with it those of all."""
+        """Forget the retries of a thing that went well, and with it those of all."""
         for name in (key, None):
             self._length.pop(name, None)
             self._end.pop(name, None)

@@ -16,8 +16,8 @@ from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
-from cxr_gradcam.archive.answering import IMAGE_CLASSES, decodable_syntaxes, read_chest
 from cxr_gradcam.archive.counters import Counters
+from cxr_gradcam.archive.source import IMAGE_CLASSES, decodable_syntaxes, read_source
 from cxr_gradcam.archive.spool import Spool
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 
@@ -131,8 +131,8 @@ class Receiver:
             ssl_context=tls,
             evt_handlers=[
                 (evt.EVT_REQUESTED, self._admit),
-                (evt.EVT_PDU_RECV, self._bound),
-                (evt.EVT_CONN_CLOSE, self._forget),
+                (evt.EVT_PDU_RECV, self._enforce_size_limit),
+                (evt.EVT_CONN_CLOSE, self._association_closed),
                 (evt.EVT_C_STORE, self._store),
             ],
         )
@@ -149,7 +149,7 @@ class Receiver:
             event.assoc.acse.send_reject(*_CALLER_NOT_RECOGNIZED)
             event.assoc.kill()
 
-    def _bound(self, event: Event) -> None:
+    def _enforce_size_limit(self, event: Event) -> None:
         """Abort an association whose message grows beyond what is taken."""
         if not isinstance(event.pdu, P_DATA_TF) or id(event.assoc) in self._too_large:
             return
@@ -167,7 +167,7 @@ class Receiver:
             self._too_large.add(key)
             event.assoc.abort()
 
-    def _forget(self, event: Event) -> None:
+    def _association_closed(self, event: Event) -> None:
         self._received.pop(id(event.assoc), None)
         self._too_large.discard(id(event.assoc))
 
@@ -187,15 +187,15 @@ class Receiver:
 
     def _take(self, uid: str, data: bytes) -> Dataset:
         key = self._spool.key(uid)
-        if self._spool.knows(key):
+        if self._spool.contains(key):
             self._counters.add("repeated")
             return _status(SUCCESS)
         self._require_room(len(data))
         with self._one_at_a_time:
-            _, header = read_chest(data)
+            _, header = read_source(data)
             if header.SOPInstanceUID != uid:
                 raise RadiographError("The image and the request have different identifiers.")
-            if not self._spool.knows(key):
+            if not self._spool.contains(key):
                 self._spool.put(key, data)
         self._counters.add("received")
         self._arrived()

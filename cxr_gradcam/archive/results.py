@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from cxr_gradcam.archive.header import quiet, read_header
+from cxr_gradcam.archive.header import read_header, suppress_library_messages
 from cxr_gradcam.archive.identity import Algorithm, Result
 from cxr_gradcam.archive.images import parametric_map, secondary_capture
 from cxr_gradcam.archive.pictures import contour_picture, overlay_picture
 from cxr_gradcam.archive.report import structured_report
-from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.archive.source import read_source
+from cxr_gradcam.explanation import Explanation, examine
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
+from cxr_gradcam.models.classifier import Classifier
+
+ResultMaker = Callable[[bytes], Mapping[str, Dataset]]
+"""Makes the result objects of a DICOM file: {kind: object}."""
 
 KINDS = ("overlay", "contours", "map", "report")
 """The objects of a result, in the order in which they are made, stored and sent."""
+
+
+def result_maker(model: Classifier, algorithm: Algorithm, question: Question) -> ResultMaker:
+    """Return a function that explains DICOM files, each by the same question.
+
+    Args:
+        model: the classifier.
+        algorithm: the identity of the classifier's weights.
+        question: what is asked about each radiograph.
+
+    Returns:
+        A function from the bytes of a DICOM file to {kind: object} for the four `KINDS`. It raises
+        `RadiographError` where `read_source` or `make_results` raises it.
+    """
+
+    def make(data: bytes) -> Mapping[str, Dataset]:
+        radiograph, _ = read_source(data)
+        explanation = examine(model, radiograph, question.layers).answer(question)
+        return make_results(data, radiograph, explanation, algorithm)
+
+    return make
 
 
 def make_results(
@@ -59,7 +87,7 @@ def make_objects(result: Result, radiograph: Radiograph) -> dict[str, Dataset]:
         {kind: object} for the four `KINDS`.
     """
     pictures = overlay_picture(result, radiograph), contour_picture(result, radiograph)
-    with quiet():
+    with suppress_library_messages():
         evidence_map = parametric_map(result)
         return {
             "overlay": secondary_capture(result, pictures[0], "Overlay", 1),
@@ -115,7 +143,7 @@ def write_object(path: Path, dataset: Dataset) -> None:
         OSError: the file cannot be written.
     """
     partial = path.with_suffix(".part")
-    with quiet(), partial.open("wb") as file:
+    with suppress_library_messages(), partial.open("wb") as file:
         dataset.save_as(file, enforce_file_format=True)
         file.flush()
         os.fsync(file.fileno())

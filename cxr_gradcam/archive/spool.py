@@ -2,7 +2,7 @@
 
     waiting/KEY.dcm     an acknowledged image
     outgoing/KEY/       its results; each file goes when it has been sent
-    answered/KE/KEY     an empty file: the image is done with
+    completed/KE/KEY    an empty file: the image is done with
     failed/KEY.dcm      an image that could not be explained; tried again at the next start
 
 A key tells nothing of the patient. Every step is a rename on one file system after the content has
@@ -31,23 +31,23 @@ class Spool:
 
     Args:
         folder: made if it does not exist; what an earlier process left half done is cleared.
-        answered_by: names what answers: the same image is answered again by another.
+        configuration: names what answers: the same image is answered again by another.
     """
 
-    def __init__(self, folder: Path, answered_by: str) -> None:
-        self.folder, self._answered_by = folder, answered_by
+    def __init__(self, folder: Path, configuration: str) -> None:
+        self.folder, self._configuration = folder, configuration
         self._waiting, self._outgoing = folder / "waiting", folder / "outgoing"
-        self._answered, self._failed = folder / "answered", folder / "failed"
-        for part in (folder, self._waiting, self._outgoing, self._answered, self._failed):
+        self._completed, self._failed = folder / "completed", folder / "failed"
+        for part in (folder, self._waiting, self._outgoing, self._completed, self._failed):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._recover()
 
     def key(self, sop_instance_uid: str) -> str:
         """Return the key of an image: a hash of its identifier and of what answers."""
-        name = f"{sop_instance_uid} {self._answered_by}"
+        name = f"{sop_instance_uid} {self._configuration}"
         return hashlib.sha256(name.encode()).hexdigest()[:40]
 
-    def knows(self, key: str) -> bool:
+    def contains(self, key: str) -> bool:
         """Return whether an image has been taken already, answered or not."""
         places = self._image(key), self._outgoing / key, self._mark(key), self._failed_image(key)
         return any(place.exists() for place in places)
@@ -77,13 +77,14 @@ class Spool:
     def waiting(self) -> list[str]:
         """Return the keys of the images to be explained, the one that came first in front."""
         images = [path for path in self._waiting.iterdir() if path.suffix == ".dcm"]
-        return [path.stem for path in sorted(images, key=lambda path: path.stat().st_mtime_ns)]
+        ages = {path.stem: modified for path in images if (modified := _modified(path)) is not None}
+        return sorted(ages, key=ages.__getitem__)
 
     def read(self, key: str) -> bytes:
         """Return the file of an image to be explained."""
         return self._image(key).read_bytes()
 
-    def answer(self, key: str, results: Mapping[str, Dataset]) -> None:
+    def store_results(self, key: str, results: Mapping[str, Dataset]) -> None:
         """Put the results of an image in its place, all or none.
 
         Args:
@@ -106,21 +107,21 @@ class Spool:
         _sync(self._outgoing)
         self._image(key).unlink()
 
-    def drop(self, key: str) -> None:
+    def discard(self, key: str) -> None:
         """Be done with an image that is none to be explained."""
         self._set_mark(key)
         self._image(key).unlink()
 
-    def fail(self, key: str) -> None:
+    def set_aside(self, key: str) -> None:
         """Set an image aside that could not be explained."""
         self._image(key).replace(self._failed_image(key))
 
     def outgoing(self) -> dict[str, list[Path]]:
         """Return the files to be sent, by the key of their image; each image's in their order."""
         folders = [path for path in self._outgoing.iterdir() if not path.suffix]
-        return {path.name: sorted(path.iterdir()) for path in sorted(folders)}
+        return {path.name: files for path in sorted(folders) if (files := _files(path))}
 
-    def sent(self, key: str, path: Path) -> None:
+    def mark_sent(self, key: str, path: Path) -> None:
         """Forget a file that has been sent; with the last one its image is answered."""
         folder = self._outgoing / key
         if [*folder.iterdir()] == [path]:
@@ -143,7 +144,7 @@ class Spool:
         for image in self._failed.iterdir():
             image.replace(self._waiting / image.name)
         for folder in self._outgoing.iterdir():
-            # Stopped between the two steps of `answer` or of `sent`
+            # Stopped between the two steps of `store_results` or of `mark_sent`
             self._image(folder.name).unlink(missing_ok=True)
             if self._mark(folder.name).exists():
                 shutil.rmtree(folder)
@@ -161,13 +162,29 @@ class Spool:
         _sync(mark.parent)
 
     def _mark(self, key: str) -> Path:
-        return self._answered / key[:2] / key
+        return self._completed / key[:2] / key
+
+
+def _modified(path: Path) -> int | None:
+    """Return when a file was written, in nanoseconds; None where another thread has removed it."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a folder; none where another thread has removed it."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:  # sent or explained in the meantime
+    except FileNotFoundError:  # another thread has removed it
         return 0
 
 

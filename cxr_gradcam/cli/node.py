@@ -23,10 +23,10 @@ from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST, layers_of
 
 if TYPE_CHECKING:
-    from cxr_gradcam.archive.answering import Answer
     from cxr_gradcam.archive.destination import Destination
     from cxr_gradcam.archive.node import Node
     from cxr_gradcam.archive.receiver import Limits
+    from cxr_gradcam.archive.results import ResultMaker
 
 _MEGABYTE = 2**20
 _log = logging.getLogger("cxr_gradcam.node")
@@ -138,10 +138,10 @@ def _node(options: argparse.Namespace) -> Node:
     from cxr_gradcam.archive.receiver import Caller
     from cxr_gradcam.archive.spool import Spool
 
-    answer, answered_by = _answer(options)
+    make_results, configuration = _result_maker(options)
     return Node(
-        Spool(options.spool, answered_by),
-        answer,
+        Spool(options.spool, configuration),
+        make_results,
         _destination(options),
         options.ae_title,
         None if options.port is None else (options.host, options.port),
@@ -151,10 +151,10 @@ def _node(options: argparse.Namespace) -> Node:
     )
 
 
-def _answer(options: argparse.Namespace) -> tuple[Answer, str]:
+def _result_maker(options: argparse.Namespace) -> tuple[ResultMaker, str]:
     """Load the weights; return what answers, and what tells it from other answers."""
-    from cxr_gradcam.archive.answering import answer_with
     from cxr_gradcam.archive.identity import Algorithm
+    from cxr_gradcam.archive.results import result_maker
 
     model = model_of(options)
     algorithm = Algorithm.of_model(model)
@@ -163,7 +163,7 @@ def _answer(options: argparse.Namespace) -> tuple[Answer, str]:
     if question.class_name is not None:
         find_class(model.class_names, question.class_name)
     examine(model, Radiograph(np.zeros((8, 8), np.float32)))  # what is built at first use
-    return answer_with(model, algorithm, question), f"{algorithm.identity} {question!r}"
+    return result_maker(model, algorithm, question), f"{algorithm.identity} {question!r}"
 
 
 def _destination(options: argparse.Namespace) -> Destination:

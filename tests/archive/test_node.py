@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,12 +37,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from cxr_gradcam import Explanation
-from cxr_gradcam.archive.answering import IMAGE_CLASSES, Answer, answer_with, read_chest
 from cxr_gradcam.archive.destination import Destination, SendError, StoreDestination
 from cxr_gradcam.archive.identity import Algorithm
-from cxr_gradcam.archive.node import Node, Pauses
+from cxr_gradcam.archive.node import Node, RetrySchedule
 from cxr_gradcam.archive.receiver import Caller, Limits
-from cxr_gradcam.archive.results import KINDS, make_results
+from cxr_gradcam.archive.results import KINDS, ResultMaker, make_results, result_maker
+from cxr_gradcam.archive.source import IMAGE_CLASSES, read_source
 from cxr_gradcam.archive.spool import Spool
 from cxr_gradcam.explanation.question import Question
 from tests.archive.servers import Orthanc, need, run, wait_until
@@ -49,17 +50,17 @@ from tests.archive.sources import PATIENT, bare_source, file_of, source
 
 
 @pytest.fixture(scope="session")
-def answer(explanation: Explanation, algorithm: Algorithm) -> Answer:
+def maker(explanation: Explanation, algorithm: Algorithm) -> ResultMaker:
     """What answers every image with the map of one: quick, and still DICOM of that image."""
 
-    def answer(data: bytes) -> Mapping[str, Dataset]:
-        radiograph, _ = read_chest(data)
+    def maker(data: bytes) -> Mapping[str, Dataset]:
+        radiograph, _ = read_source(data)
         blank = np.zeros(radiograph.pixels.shape, np.float32)
         return make_results(
             data, radiograph, dataclasses.replace(explanation, heatmap=blank), algorithm
         )
 
-    return answer
+    return maker
 
 
 class Box:
@@ -79,11 +80,11 @@ class Box:
 
 @contextmanager
 def running(
-    folder: Path, answer: Answer, destination: Destination, **options: Any
+    folder: Path, maker: ResultMaker, destination: Destination, **options: Any
 ) -> Iterator[Node]:
     options = {"first_pause": 0.05, "limits": Limits(free_bytes=0)} | options
     address = ("127.0.0.1", 0)
-    node = Node(Spool(folder, "test"), answer, destination, "NODE", address, **options)
+    node = Node(Spool(folder, "test"), maker, destination, "NODE", address, **options)
     node.start()
     try:
         yield node
@@ -126,8 +127,8 @@ def test_an_archive_gets_results_of_what_dcmtk_sends(
     need("storescu", "echoscu")
     destination = StoreDestination(orthanc.title, "127.0.0.1", orthanc.dicom_port)
     (tmp_path / "film.dcm").write_bytes(film := file_of(source()))
-    answer = answer_with(weights, algorithm, Question())
-    with running(tmp_path / "spool", answer, destination) as node:
+    maker = result_maker(weights, algorithm, Question())
+    with running(tmp_path / "spool", maker, destination) as node:
         call = ("-aec", "NODE", "127.0.0.1", node.port)
         assert run("echoscu", *call).returncode == 0
         for _ in range(2):
@@ -137,28 +138,30 @@ def test_an_archive_gets_results_of_what_dcmtk_sends(
     assert orthanc.store(film) == "Success"
     (study,) = orthanc.get("/studies")
     assert len(orthanc.get(f"/studies/{study}/instances")) == 1 + len(KINDS)
-    for made in answer(film).values():
+    for made in maker(film).values():
         (name,) = orthanc.find(made.SOPInstanceUID)
         stored = orthanc.request("GET", f"/instances/{name}/file").content
         assert dcmread(BytesIO(stored)) == dcmread(BytesIO(file_of(made)))
 
 
-def test_every_transfer_syntax_and_both_classes_are_taken(tmp_path: Path, answer: Answer) -> None:
+def test_every_transfer_syntax_and_both_classes_are_taken(
+    tmp_path: Path, maker: ResultMaker
+) -> None:
     box = Box()
     films = [*(in_syntax(syntax) for syntax in SYNTAXES), bare_source()]
-    with running(tmp_path, answer, box) as node:
+    with running(tmp_path, maker, box) as node:
         assert [status.Status for status in send(node, *films)] == [0] * len(films)
         wait_until(node.is_idle)
         assert node.counters["explained"] == len(films)
     assert len(box.taken) == len(films) * len(KINDS)
 
 
-def test_many_at_once_are_answered_each_once(tmp_path: Path, answer: Answer) -> None:
+def test_many_at_once_are_answered_each_once(tmp_path: Path, maker: ResultMaker) -> None:
     need("storescu")
     for number in range(12):
         (tmp_path / f"{number}.dcm").write_bytes(file_of(source(str(number))))
     box = Box()
-    with running(tmp_path / "spool", answer, box) as node:
+    with running(tmp_path / "spool", maker, box) as node:
         words = ["storescu", "-aec", "NODE", "127.0.0.1", str(node.port)]
         senders = [
             subprocess.Popen([*words, *(str(path) for path in tmp_path.glob("*.dcm"))])
@@ -181,12 +184,12 @@ def test_many_at_once_are_answered_each_once(tmp_path: Path, answer: Answer) -> 
 )
 def test_what_is_no_chest_film_is_refused(
     tmp_path: Path,
-    answer: Answer,
+    maker: ResultMaker,
     caplog: pytest.LogCaptureFixture,
     change: dict[str, Any],
     message: str,
 ) -> None:
-    with running(tmp_path, answer, Box()) as node, caplog.at_level(logging.DEBUG):
+    with running(tmp_path, maker, Box()) as node, caplog.at_level(logging.DEBUG):
         (status,) = send(node, source(**change))
         assert status.Status == 0xC000
         assert status.ErrorComment
@@ -197,20 +200,20 @@ def test_what_is_no_chest_film_is_refused(
         assert word not in caplog.text
 
 
-def test_other_classes_are_not_even_negotiated(tmp_path: Path, answer: Answer) -> None:
+def test_other_classes_are_not_even_negotiated(tmp_path: Path, maker: ResultMaker) -> None:
     entity = AE(ae_title="SENDER")
     entity.add_requested_context(CTImageStorage)
     entity.add_requested_context(IMAGE_CLASSES[0])
-    with running(tmp_path, answer, Box()) as node:
+    with running(tmp_path, maker, Box()) as node:
         association = entity.associate("127.0.0.1", node.port, ae_title="NODE")
         accepted = [context.abstract_syntax for context in association.accepted_contexts]
         association.release()
     assert accepted == [IMAGE_CLASSES[0]]
 
 
-def test_an_image_larger_than_the_limit_is_cut_off(tmp_path: Path, answer: Answer) -> None:
+def test_an_image_larger_than_the_limit_is_cut_off(tmp_path: Path, maker: ResultMaker) -> None:
     limits = Limits(image_bytes=10_000, free_bytes=0)
-    with running(tmp_path, answer, Box(), limits=limits) as node:
+    with running(tmp_path, maker, Box(), limits=limits) as node:
         assert send(node, source())[0].Status == 0xC000
         huge = source("huge", np.zeros((2000, 2000), "<u2"))
         assert send(node, huge)[0].get("Status") is None  # aborted before it was there whole
@@ -222,17 +225,17 @@ def test_an_image_larger_than_the_limit_is_cut_off(tmp_path: Path, answer: Answe
     "limits", [Limits(spool_bytes=1000, free_bytes=0), Limits(free_bytes=2**62)]
 )
 def test_a_full_disk_is_told_and_nothing_is_acknowledged(
-    tmp_path: Path, answer: Answer, limits: Limits
+    tmp_path: Path, maker: ResultMaker, limits: Limits
 ) -> None:
-    with running(tmp_path, answer, Box(), limits=limits) as node:
+    with running(tmp_path, maker, Box(), limits=limits) as node:
         assert send(node, source())[0].Status == 0xA700
         assert node.is_idle()
 
 
 def test_a_write_that_fails_is_told_and_leaves_nothing(
-    tmp_path: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, maker: ResultMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(tmp_path, answer, Box()) as node:
+    with running(tmp_path, maker, Box()) as node:
         with monkeypatch.context() as patched:
 
             def full(_: int) -> None:
@@ -244,9 +247,9 @@ def test_a_write_that_fails_is_told_and_leaves_nothing(
         assert send(node, source())[0].Status == 0
 
 
-def test_callers_by_title_and_address(tmp_path: Path, answer: Answer) -> None:
+def test_callers_by_title_and_address(tmp_path: Path, maker: ResultMaker) -> None:
     callers = (Caller.parse("CT1"), Caller.parse("@127.0.0.9"), Caller.parse("CR2@10.0.0.7"))
-    with running(tmp_path, answer, Box(), callers=callers) as node:
+    with running(tmp_path, maker, Box(), callers=callers) as node:
         assert send(node, source(), title="CT1")[0].Status == 0
         assert send(node, source(), bind_address=("127.0.0.9", 0))[0].Status == 0
         for title in ("CR2", "SENDER"):
@@ -256,18 +259,18 @@ def test_callers_by_title_and_address(tmp_path: Path, answer: Answer) -> None:
             assert association.is_rejected
 
 
-def test_the_number_of_associations_is_limited(tmp_path: Path, answer: Answer) -> None:
+def test_the_number_of_associations_is_limited(tmp_path: Path, maker: ResultMaker) -> None:
     entity = AE(ae_title="SENDER")
     entity.add_requested_context(IMAGE_CLASSES[0])
     limits = Limits(associations=2, free_bytes=0)
-    with running(tmp_path, answer, Box(), limits=limits) as node:
+    with running(tmp_path, maker, Box(), limits=limits) as node:
         calls = [entity.associate("127.0.0.1", node.port, ae_title="NODE") for _ in range(3)]
         assert [call.is_established for call in calls] == [True, True, False]
         for call in calls[:2]:
             call.release()
 
 
-def test_over_an_encrypted_connection(tmp_path: Path, answer: Answer) -> None:
+def test_over_an_encrypted_connection(tmp_path: Path, maker: ResultMaker) -> None:
     certificate, key = tmp_path / "node.crt", tmp_path / "node.key"
     run(
         *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
@@ -278,7 +281,7 @@ def test_over_an_encrypted_connection(tmp_path: Path, answer: Answer) -> None:
     server.load_cert_chain(certificate, key)
     client = ssl.create_default_context(cafile=certificate)
     box = Box()
-    with running(tmp_path / "spool", answer, box, tls=server) as node:
+    with running(tmp_path / "spool", maker, box, tls=server) as node:
         assert send(node, source(), tls_args=(client, "127.0.0.1"))[0].Status == 0
         wait_until(node.is_idle)
         with pytest.raises(AssertionError):
@@ -286,10 +289,10 @@ def test_over_an_encrypted_connection(tmp_path: Path, answer: Answer) -> None:
     assert len(box.taken) == len(KINDS)
 
 
-def test_deliveries_are_tried_again(tmp_path: Path, answer: Answer) -> None:
+def test_deliveries_are_tried_again(tmp_path: Path, maker: ResultMaker) -> None:
     box = Box()
     box.refusals = [SendError("busy"), SendError("away", concerns_all=True), SendError("busy")]
-    with running(tmp_path, answer, box) as node:
+    with running(tmp_path, maker, box) as node:
         send(node, source())
         wait_until(node.is_idle)
         assert node.counters["retried"] == 3
@@ -298,11 +301,11 @@ def test_deliveries_are_tried_again(tmp_path: Path, answer: Answer) -> None:
 
 
 def test_what_one_archive_refuses_does_not_hold_up_the_others(
-    tmp_path: Path, answer: Answer
+    tmp_path: Path, maker: ResultMaker
 ) -> None:
     box = Box()
     box.refusals = [SendError("not this one")]
-    with running(tmp_path, answer, box, first_pause=600) as node:
+    with running(tmp_path, maker, box, first_pause=600) as node:
         send(node, source("first"))
         wait_until(lambda: node.counters["retried"])
         send(node, source("second"))
@@ -310,7 +313,7 @@ def test_what_one_archive_refuses_does_not_hold_up_the_others(
         assert not node.is_idle()
 
 
-def test_what_an_archive_takes_not_at_all_is_left_out(tmp_path: Path, answer: Answer) -> None:
+def test_what_an_archive_takes_not_at_all_is_left_out(tmp_path: Path, maker: ResultMaker) -> None:
     taken: list[UID] = []
 
     def store(event: Event) -> int:
@@ -324,7 +327,7 @@ def test_what_an_archive_takes_not_at_all_is_left_out(tmp_path: Path, answer: An
     server = archive.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     pacs = StoreDestination("PACS", "127.0.0.1", server.server_address[1])
     try:
-        with running(tmp_path, answer, pacs, first_pause=600) as node:
+        with running(tmp_path, maker, pacs, first_pause=600) as node:
             send(node, source())
             wait_until(node.is_idle)
             assert (node.counters["left_out"], node.counters["retried"]) == (1, 0)
@@ -334,18 +337,18 @@ def test_what_an_archive_takes_not_at_all_is_left_out(tmp_path: Path, answer: An
     assert taken[-1] == Comprehensive3DSRStorage  # it comes after the map
 
 
-def test_pauses_grow_to_a_bound() -> None:
-    pauses = Pauses(1.0)
-    assert [pauses.begin("a") for _ in range(11)] == [*(2.0**n for n in range(9)), 300, 300]
-    assert pauses.begin("b") == 1
-    assert not pauses.is_over("a")
-    pauses.end("a")
-    assert pauses.is_over("a")
-    assert pauses.begin("a") == 1
+def test_retries_grow_to_a_bound() -> None:
+    retries = RetrySchedule(1.0)
+    assert [retries.begin("a") for _ in range(11)] == [*(2.0**n for n in range(9)), 300, 300]
+    assert retries.begin("b") == 1
+    assert not retries.is_over("a")
+    retries.end("a")
+    assert retries.is_over("a")
+    assert retries.begin("a") == 1
 
 
 def test_an_image_that_cannot_be_explained_is_kept_and_tried_at_the_next_start(
-    tmp_path: Path, answer: Answer, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, maker: ResultMaker, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fails(data: bytes) -> Mapping[str, Dataset]:
         raise RuntimeError(f"no memory for {data!r}")
@@ -358,17 +361,17 @@ def test_an_image_that_cannot_be_explained_is_kept_and_tried_at_the_next_start(
     assert "RuntimeError" in caplog.text
     assert "Doe" not in caplog.text
     box = Box()
-    with running(tmp_path, answer, box) as node:
+    with running(tmp_path, maker, box) as node:
         wait_until(lambda: node.counters["sent"] == 2 * len(KINDS))
     assert len(box.taken) == 2 * len(KINDS)
 
 
 def test_nothing_of_the_patient_is_in_a_name_or_stays(
-    tmp_path: Path, answer: Answer, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, maker: ResultMaker, caplog: pytest.LogCaptureFixture
 ) -> None:
     box = Box()
     box.refusals = [SendError("busy")]
-    with running(tmp_path, answer, box, first_pause=1) as node, caplog.at_level(logging.DEBUG):
+    with running(tmp_path, maker, box, first_pause=1) as node, caplog.at_level(logging.DEBUG):
         send(node, source())
         wait_until(lambda: node.counters["retried"])
         names = [str(path) for path in tmp_path.rglob("*")]
@@ -378,3 +381,28 @@ def test_nothing_of_the_patient_is_in_a_name_or_stays(
         assert word not in said
     assert tmp_path.joinpath("waiting").stat().st_mode & 0o077 == 0
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) == 0
+
+
+def test_listings_pass_over_what_another_thread_removes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The main thread asks what waits while the others explain and deliver."""
+    spool = Spool(tmp_path, "test")
+    spool.put("a", b"image")
+    (tmp_path / "outgoing" / "b").mkdir()
+    stat, iterdir = Path.stat, Path.iterdir
+
+    def gone(self: Path, **options: Any) -> os.stat_result:
+        if self.name == "a.dcm":
+            self.unlink(missing_ok=True)
+        return stat(self, **options)
+
+    def removed(self: Path) -> Iterator[Path]:
+        if self.name == "b":
+            shutil.rmtree(self, ignore_errors=True)
+        return iterdir(self)
+
+    monkeypatch.setattr(Path, "stat", gone)
+    monkeypatch.setattr(Path, "iterdir", removed)
+    assert spool.waiting() == []
+    assert spool.outgoing() == {}

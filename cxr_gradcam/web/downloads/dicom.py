@@ -60,7 +60,7 @@ class Film:
             explanation: of the film, its map on the film's own grid.
             weights: the model's.
         """
-        from cxr_gradcam.archive.header import quiet
+        from cxr_gradcam.archive.header import suppress_library_messages
         from cxr_gradcam.archive.identity import Algorithm, Result
         from cxr_gradcam.archive.results import make_objects
 
@@ -70,7 +70,7 @@ class Film:
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for kind, dataset in made.items():
                 file = BytesIO()
-                with quiet():
+                with suppress_library_messages():
                     dataset.save_as(file, enforce_file_format=True)
                 archive.writestr(f"{kind}.dcm", file.getbuffer())
         return buffer.getvalue()

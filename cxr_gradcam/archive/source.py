@@ -1,9 +1,8 @@
-"""From the bytes of a DICOM image to the objects of its result: what node and DICOMweb ask for."""
+"""The radiographs that the node and DICOMweb accept: SOP classes, transfer syntaxes, body part."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
@@ -23,16 +22,8 @@ from pydicom.uid import (
 )
 
 from cxr_gradcam.archive.header import read_header
-from cxr_gradcam.archive.identity import Algorithm
-from cxr_gradcam.archive.results import make_results
-from cxr_gradcam.explanation import examine
-from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
-from cxr_gradcam.models.classifier import Classifier
-
-Answer = Callable[[bytes], Mapping[str, Dataset]]
-"""Makes the results of a DICOM file."""
 
 IMAGE_CLASSES = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
 """Images that are meant to be looked at; raw ones ("For Processing") are not."""
@@ -63,8 +54,8 @@ def decodable_syntaxes() -> list[UID]:
     return [*_NATIVE, *(uid for uid in _COMPRESSED if get_decoder(uid).is_available)]
 
 
-def read_chest(data: bytes) -> tuple[Radiograph, Dataset]:
-    """Read an image that is to be explained, and its header.
+def read_source(data: bytes) -> tuple[Radiograph, Dataset]:
+    """Read a DICOM instance that is to be explained.
 
     Args:
         data: a DICOM file.
@@ -73,8 +64,8 @@ def read_chest(data: bytes) -> tuple[Radiograph, Dataset]:
         The radiograph, and the header as `read_header` returns it.
 
     Raises:
-        RadiographError: it cannot be read, results could not refer to it, or by its own account it
-            shows another part of the body.
+        RadiographError: the file cannot be read, its header lacks an identifier that results refer
+            to, or Body Part Examined names another part of the body than the chest.
     """
     radiograph, header = read_radiograph(data), read_header(data)
     if _OTHER_BODY_PART.fullmatch(str(header.get("BodyPartExamined", ""))):
@@ -83,23 +74,3 @@ def read_chest(data: bytes) -> tuple[Radiograph, Dataset]:
             "can be explained. Send another image."
         )
     return radiograph, header
-
-
-def answer_with(model: Classifier, algorithm: Algorithm, question: Question) -> Answer:
-    """Return what answers the same question about every image.
-
-    Args:
-        model: what is asked.
-        algorithm: the model's identity.
-        question: what is asked of it.
-
-    Returns:
-        A function from a DICOM file to its results; it raises `RadiographError` as `read_chest`.
-    """
-
-    def answer(data: bytes) -> Mapping[str, Dataset]:
-        radiograph, _ = read_chest(data)
-        explanation = examine(model, radiograph, question.layers).answer(question)
-        return make_results(data, radiograph, explanation, algorithm)
-
-    return answer
