@@ -1,4 +1,4 @@
-"""The full header of a source image, and what a result takes over from it."""
+"""The header of a source instance: what results copy from it, and what they are computed with."""
 
 from __future__ import annotations
 
@@ -6,59 +6,105 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
+from typing import cast
 
 from pydicom import config, dcmread
-from pydicom.charset import convert_encodings
-from pydicom.dataelem import DataElement
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filewriter import correct_ambiguous_vr
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
-from pydicom.valuerep import validate_value
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STR_VR, validate_value
 
 from cxr_gradcam.imaging.dicom.file import is_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
 
-# PS3.3 C.7.1.1, C.7.2.1 and C.7.2.2: what describes the patient and the study
+Element = DataElement | RawDataElement
+
+# PS3.3 C.7.1.1, C.7.2.1 and C.7.2.2: patient and study, and the character set of their values
 _PATIENT_AND_STUDY = (
-    *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientBirthTime"),
-    *("PatientSex", "OtherPatientIDsSequence", "EthnicGroup", "PatientComments"),
-    *("PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence"),
-    *("StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "StudyDescription"),
-    *("AccessionNumber", "IssuerOfAccessionNumberSequence", "ReferringPhysicianName"),
-    *("ProcedureCodeSequence", "PatientAge", "PatientSize", "PatientWeight"),
-)
-_REFERENCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
-_IMAGE = (
-    *("SpecificCharacterSet", "TimezoneOffsetFromUTC", "BurnedInAnnotation", "PatientOrientation"),
-    *("ContentDate", "ContentTime", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"),
-    *("SeriesDate", "SeriesTime", "ImagerPixelSpacing", "PixelSpacing", "Rows", "Columns"),
-    "BodyPartExamined",
-    *("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"),
-    *("InstitutionName", "StationName", "Modality"),
+    *("SpecificCharacterSet", "PatientName", "PatientID", "IssuerOfPatientID", "TypeOfPatientID"),
+    *("IssuerOfPatientIDQualifiersSequence", "PatientBirthDate", "PatientBirthTime", "PatientSex"),
+    *("OtherPatientIDs", "OtherPatientIDsSequence", "OtherPatientNames", "EthnicGroup"),
+    *("PatientComments", "PatientIdentityRemoved", "DeidentificationMethod"),
+    *("DeidentificationMethodCodeSequence", "StudyInstanceUID", "StudyID", "StudyDate"),
+    *("StudyTime", "StudyDescription", "AccessionNumber", "IssuerOfAccessionNumberSequence"),
+    *("ReferringPhysicianName", "ProcedureCodeSequence", "PatientAge", "PatientSize"),
+    "PatientWeight",
 )
 # PS3.3: type 2 of these modules, which a result carries even where the source lacks them
 _TYPE_2 = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate"),
     *("StudyTime", "AccessionNumber", "ReferringPhysicianName"),
 )
+_EQUIPMENT = (
+    *("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"),
+    *("InstitutionName", "StationName"),
+)
+_UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+_IMAGE = (
+    *("TimezoneOffsetFromUTC", "BurnedInAnnotation", "PatientOrientation", "BodyPartExamined"),
+    *("ContentDate", "ContentTime", "AcquisitionDate", "AcquisitionTime", "SeriesDate"),
+    *("SeriesTime", "StudyDate", "StudyTime", "ImagerPixelSpacing", "PixelSpacing", "Modality"),
+)
 # What else these have to be (PS3.3), each value and how many
 _TERMS = {
-    "PatientSex": (r"[MFO]", 1),
-    "PatientIdentityRemoved": (r"YES|NO", 1),
     "BurnedInAnnotation": (r"YES|NO", 1),
     "PatientOrientation": (r"[LRAPHF]{1,3}", 2),
     "ImagerPixelSpacing": (r"0*[1-9].*|.*\.0*[1-9].*", 2),
     "PixelSpacing": (r"0*[1-9].*|.*\.0*[1-9].*", 2),
 }
+# PS3.5 7.1.2: the length of most value representations has 16 bits, and is even
+_LONGEST = 2**16 - 2
+
 _LIBRARIES = ("pydicom", "highdicom", "highdicom.base", "highdicom.sr.templates")
 _suppression_lock = threading.RLock()
 
 
+@dataclass(frozen=True, eq=False)
+class SourceHeader:
+    """What results take from the header of their source instance.
+
+    Attributes:
+        patient_and_study: the attributes of patient and study, with the bytes of their values as
+            they came, valid or not.
+        equipment: the attributes of the equipment that made the image; invalid values are absent.
+        image: UIDs, dates, spacing and orientation of the image, decoded; invalid values are
+            absent, the UIDs are always there.
+    """
+
+    patient_and_study: tuple[Element, ...]
+    equipment: tuple[Element, ...]
+    image: Dataset
+
+    def identify(self, made: Dataset) -> None:
+        """Put the attributes of patient and study into a finished result.
+
+        They replace what a result holds under the same tags. A result is written without being
+        changed afterwards: to read one of these attributes would decode it.
+
+        Args:
+            made: the result.
+        """
+        correct_ambiguous_vr(made, True)
+        _add_as_they_came(made, self.patient_and_study)
+
+    def source_equipment(self) -> Dataset:
+        """Return the equipment as an item of a sequence; empty where the source names none."""
+        item = Dataset()
+        _add_as_they_came(item, self.equipment)
+        return item
+
+
 @contextmanager
 def suppress_library_messages() -> Iterator[None]:
-    """Keep what libraries would warn of a header, with its values, out of logs and warnings.
+    """Keep warnings of DICOM libraries, which quote values of a header, out of logs.
 
     One thread at a time is inside.
     """
@@ -75,76 +121,107 @@ def suppress_library_messages() -> Iterator[None]:
                 logger.disabled = disabled
 
 
-def read_header(data: bytes) -> Dataset:
-    """Read what results take over from the header of a radiograph.
-
-    Values that break the rules of their value representation would make a result that is no valid
-    DICOM, and are left out.
+def read_header(data: bytes) -> SourceHeader:
+    """Read what results take from the header of a radiograph.
 
     Args:
         data: a DICOM file that `read_dicom` has read, and so is of bounded size.
 
     Returns:
-        The attributes of patient, study, equipment and image; those of type 2 may be empty.
+        The header. Attributes of type 2 that the source lacks are there without a value.
 
     Raises:
-        RadiographError: the header is damaged, or does not name image, series and study.
+        RadiographError: the header is damaged, does not name image, series and study, or holds a
+            value that no result can hold as it came.
     """
     try:
         with suppress_library_messages():
             if not is_dicom(data):
                 data = bytes(128) + b"DICM" + data.removeprefix(b"DICM")
-            dataset = dcmread(
-                BytesIO(data),
-                stop_before_pixels=True,
-                specific_tags=[*_PATIENT_AND_STUDY, *_REFERENCE, *_IMAGE],
-            )
-            return _tidied(dataset)
+            keywords = [*_PATIENT_AND_STUDY, *_EQUIPMENT, *_UIDS, *_IMAGE]
+            dataset = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=keywords)
+            return _header(dataset)
     except RadiographError:
         raise
     except Exception:
         # Its message, or that of its cause, could hold a value of the header.
-        raise RadiographError("The DICOM header is damaged. Export the image again.") from None
+        raise RadiographError(
+            "The DICOM header is damaged, so no results can be written. "
+            "Send the instance as the modality or the archive stored it."
+        ) from None
 
 
-def _tidied(dataset: Dataset) -> Dataset:
-    charset = _character_set(dataset)
-    tidy = Dataset()
-    for keyword in (*_PATIENT_AND_STUDY, *_REFERENCE, *_IMAGE):
-        if keyword in dataset and _is_valid(dataset[keyword]):
-            tidy[keyword] = dataset[keyword]
-    if charset is None:
-        tidy.pop("SpecificCharacterSet", None)
-    for keyword in (*_REFERENCE, "StudyInstanceUID"):
-        if not UID(str(tidy.get(keyword, ""))).is_valid:
+def _header(dataset: Dataset) -> SourceHeader:
+    identity = [_as_it_came(dataset, Tag(name)) for name in _PATIENT_AND_STUDY if name in dataset]
+    missing = [name for name in _TYPE_2 if name not in dataset]
+    identity += [DataElement(name, dictionary_VR(name), "") for name in missing]
+    equipment = [
+        copied
+        for name in _EQUIPMENT
+        if name in dataset
+        for copied in [_as_it_came(dataset, Tag(name))]
+        if _is_valid(dataset[name]) and not dataset[name].is_empty
+    ]
+    image = Dataset()
+    for name in (*_UIDS, *_IMAGE):
+        if name in dataset and _is_valid(dataset[name]):
+            image[name] = dataset[name]
+    _require_uids(image)
+    return SourceHeader(tuple(identity), tuple(equipment), image)
+
+
+def _require_uids(image: Dataset) -> None:
+    for keyword in _UIDS:
+        if not UID(str(image.get(keyword, ""))).is_valid:
             raise RadiographError(
-                f"The DICOM file has no valid {keyword}, so that no result can refer to it. "
-                "Export the image again."
+                f"The DICOM file has no valid {keyword}: results could not refer to it, so none "
+                "are written. Send the instance as the modality or the archive stored it."
             )
-    for keyword in _TYPE_2:
-        if keyword not in tidy:
-            setattr(tidy, keyword, None)
-    return tidy
 
 
-def _character_set(dataset: Dataset) -> object:
-    """Find the character set; an unknown one is replaced by that of most of Europe."""
-    charset = dataset.get("SpecificCharacterSet")
-    if not charset:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            convert_encodings(charset)
-    except (LookupError, ValueError, UserWarning):
-        dataset.SpecificCharacterSet = "ISO_IR 100"
-    dataset.decode()
-    return dataset.SpecificCharacterSet
+def _as_it_came(dataset: Dataset, tag: BaseTag) -> Element:
+    """Return an element for explicit VR little endian, with the bytes of its value as they are.
+
+    An odd number of bytes is padded (PS3.5 6.2). What is neither text nor a sequence is decoded,
+    since its bytes depend on the byte order; so is the character set, which pydicom has decoded.
+    """
+    element = cast("Element", dataset.get_item(tag))
+    vr = dictionary_VR(tag) if keyword_for_tag(tag) else element.VR or "UN"
+    if isinstance(element, RawDataElement) and vr in STR_VR:
+        value = element.value or b""
+        value += (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
+        _require_length(tag, vr, value)
+        return RawDataElement(tag, vr, len(value), value, 0, False, True)
+    decoded = dataset[tag]
+    if (decoded.VR == "SQ") != (vr == "SQ"):
+        raise ValueError("a value representation that is not that of the attribute")
+    if vr == "SQ":
+        return DataElement(tag, "SQ", Sequence(map(_item_as_it_came, decoded.value)))
+    return decoded
+
+
+def _item_as_it_came(item: Dataset) -> Dataset:
+    copied, tags = Dataset(), list(item.keys())
+    _add_as_they_came(copied, [_as_it_came(item, tag) for tag in tags])
+    return copied
+
+
+def _require_length(tag: BaseTag, vr: str, value: bytes) -> None:
+    if len(value) > _LONGEST and vr not in EXPLICIT_VR_LENGTH_32:
+        raise RadiographError(
+            f"{tag} {keyword_for_tag(tag)} has {len(value):,} bytes, and results can hold "
+            f"{_LONGEST:,}: none are written. Shorten the attribute in the archive."
+        )
+
+
+def _add_as_they_came(made: Dataset, elements: Iterable[Element]) -> None:
+    for element in elements:
+        made[element.tag] = element
+    # With this pydicom writes raw elements as they are
+    made.set_original_encoding(False, True, made._character_set)
 
 
 def _is_valid(element: DataElement) -> bool:
-    if element.VR == "SQ":
-        return all(_is_valid(inner) for item in element.value for inner in item)
     values = list(element.value) if element.VM > 1 else [element.value]
     try:
         for value in values:

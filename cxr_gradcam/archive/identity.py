@@ -9,8 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from uuid import UUID, uuid5
 
-from pydicom.dataset import Dataset
-
+from cxr_gradcam.archive.header import SourceHeader
 from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
@@ -103,7 +102,7 @@ class Result:
         algorithm: what made it.
     """
 
-    header: Dataset
+    header: SourceHeader
     explanation: Explanation
     algorithm: Algorithm
 
@@ -119,7 +118,7 @@ class Result:
             The UID.
         """
         question = json.dumps(asdict(self.explanation.question))
-        image = str(self.header.SOPInstanceUID)
+        image = str(self.header.image.SOPInstanceUID)
         return derived_uid(image, self.algorithm.identity, question, *what)
 
     @property

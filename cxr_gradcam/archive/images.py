@@ -52,12 +52,12 @@ def secondary_capture(result: Result, picture: RGBImage, name: str, instance: in
     )
     made.ImageType = ["DERIVED", "SECONDARY"]
     made.BodyPartExamined, made.ConversionType = "CHEST", "WSD"
-    made.PatientOrientation = result.header.get("PatientOrientation")
-    made.BurnedInAnnotation = result.header.get("BurnedInAnnotation") or "NO"
+    made.PatientOrientation = result.header.image.get("PatientOrientation")
+    made.BurnedInAnnotation = result.header.image.get("BurnedInAnnotation") or "NO"
     made.RecognizableVisualFeatures = "NO"
     made.DerivationDescription = _DERIVATION
     made.ImageComments = as_text(f"{name}; {DISCLAIMER}")
-    add_source(made, result.header)
+    add_source(made, result.header.image)
     made.SamplesPerPixel, made.PhotometricInterpretation = 3, "RGB"
     made.PlanarConfiguration = 0
     _add_pixels(made, picture, 8)
@@ -85,9 +85,9 @@ def parametric_map(result: Result) -> Dataset:
     made.BurnedInAnnotation, made.RecognizableVisualFeatures = "NO", "NO"
     made.LossyImageCompression = "00"
     made.AcquisitionContextSequence = []
-    made.PatientOrientation = result.header.get("PatientOrientation")
+    made.PatientOrientation = result.header.image.get("PatientOrientation")
     made.PresentationLUTShape = "IDENTITY"
-    add_source(made, result.header)
+    add_source(made, result.header.image)
     made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
     made.NumberOfFrames = 1
     _add_dimension(made, result.uid("dimension"))
@@ -125,8 +125,8 @@ def _shared_groups(made: Dataset, result: Result) -> Dataset:
     window.WindowCenter, window.WindowWidth = 2**15, 2**16
     identity.RescaleIntercept, identity.RescaleSlope, identity.RescaleType = 0, 1, "US"
     groups.ParametricMapFrameTypeSequence = [frame_type]
-    groups.PixelMeasuresSequence = [_pixel_measures(result.header)]
-    groups.PlanePositionSequence, groups.PlaneOrientationSequence = _plane(result.header)
+    groups.PixelMeasuresSequence = [_pixel_measures(result.header.image)]
+    groups.PlanePositionSequence, groups.PlaneOrientationSequence = _plane(result.header.image)
     groups.FrameVOILUTSequence = [window]
     groups.PixelValueTransformationSequence = [identity]
     groups.DerivationImageSequence = [_derivation(made)]

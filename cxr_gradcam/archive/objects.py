@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from cxr_gradcam.archive.header import SourceHeader
 from cxr_gradcam.archive.identity import DISCLAIMER, MANUFACTURER, Result
 
 IMPLEMENTATION_CLASS_UID = UID("2.25.219377214466925836812143466418943651823")
 IMPLEMENTATION_VERSION = "CXR_GRADCAM"
-
-_NOT_OF_A_RESULT = (
-    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesDate", "SeriesTime"),
-    *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "BurnedInAnnotation"),
-    *("ImagerPixelSpacing", "PixelSpacing", "PatientOrientation", "Rows", "Columns"),
-    *("InstitutionName", "StationName", "BodyPartExamined"),
-)
 
 
 def new_object(
@@ -42,16 +34,18 @@ def new_object(
     Returns:
         The object without what is particular to its SOP class.
     """
-    made = deepcopy(result.header)
-    for keyword in _NOT_OF_A_RESULT:
-        made.pop(keyword, None)
+    header = result.header.image
+    made = Dataset()
+    made.StudyInstanceUID = header.StudyInstanceUID
+    if "TimezoneOffsetFromUTC" in header:
+        made.TimezoneOffsetFromUTC = header.TimezoneOffsetFromUTC
     made.SOPClassUID = sop_class
     made.SOPInstanceUID = result.uid(kind, str(instance))
     made.SeriesInstanceUID = result.uid(kind)
     made.Modality = modality
     made.SeriesNumber, made.InstanceNumber = series_number, instance
     made.SeriesDescription = as_text(f"{result.title} ({DISCLAIMER})")
-    made.ContentDate, made.ContentTime = content_time(result.header)
+    made.ContentDate, made.ContentTime = content_time(header)
     _add_equipment(made, result)
     _add_source_equipment(made, result.header)
     _add_file_meta(made)
@@ -117,18 +111,12 @@ def _add_equipment(made: Dataset, result: Result) -> None:
     made.SoftwareVersions = [as_text(algorithm.version), algorithm.checksum]
 
 
-def _add_source_equipment(made: Dataset, header: Dataset) -> None:
+def _add_source_equipment(made: Dataset, header: SourceHeader) -> None:
     """Name the equipment that took the image (PS3.3 C.12.1.1.5)."""
-    if not header.get("Manufacturer"):
+    item = header.source_equipment()
+    if "Manufacturer" not in item:
         return
-    item = Dataset()
     item.PurposeOfReferenceCodeSequence = [coded(codes.DCM.AcquisitionEquipment)]
-    for keyword in (
-        *("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"),
-        *("InstitutionName", "StationName"),
-    ):
-        if header.get(keyword):
-            item[keyword] = deepcopy(header[keyword])
     made.ContributingEquipmentSequence = [item]
 
 

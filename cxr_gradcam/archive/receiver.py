@@ -193,7 +193,7 @@ class Receiver:
         self._require_room(len(data))
         with self._one_at_a_time:
             _, header = read_source(data)
-            if header.SOPInstanceUID != uid:
+            if header.image.SOPInstanceUID != uid:
                 raise RadiographError("The image and the request have different identifiers.")
             if not self._spool.contains(key):
                 self._spool.put(key, data)

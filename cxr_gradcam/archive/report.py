@@ -76,7 +76,7 @@ def structured_report(result: Result, evidence_map: Dataset) -> Dataset:
     made.PerformedProcedureCodeSequence = []
     made.ReferencedPerformedProcedureStepSequence = []
     made.CodingSchemeIdentificationSequence = [_coding_scheme()]
-    evidence = [result.header, evidence_map]
+    evidence = [result.header.image, evidence_map]
     same_study, _ = collect_evidence(evidence, content, str(made.StudyInstanceUID))
     made.CurrentRequestedProcedureEvidenceSequence = same_study
     return made
@@ -109,7 +109,7 @@ def _group(
     result: Result, class_name: str, evidence_map: Dataset
 ) -> MeasurementsAndQualitativeEvaluations:
     is_finding = class_name == result.finding
-    header = result.header
+    header = result.header.image
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             result.uid("group", class_name), identifier=as_text(class_name)

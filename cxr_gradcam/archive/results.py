@@ -86,15 +86,18 @@ def make_objects(result: Result, radiograph: Radiograph) -> dict[str, Dataset]:
     Returns:
         {kind: object} for the four `KINDS`.
     """
-    pictures = overlay_picture(result, radiograph), contour_picture(result, radiograph)
+    overlay, contours = overlay_picture(result, radiograph), contour_picture(result, radiograph)
     with suppress_library_messages():
         evidence_map = parametric_map(result)
-        return {
-            "overlay": secondary_capture(result, pictures[0], "Overlay", 1),
-            "contours": secondary_capture(result, pictures[1], "Contours", 2),
+        made = {
+            "overlay": secondary_capture(result, overlay, "Overlay", 1),
+            "contours": secondary_capture(result, contours, "Contours", 2),
             "map": evidence_map,
             "report": structured_report(result, evidence_map),
         }
+        for dataset in made.values():
+            result.header.identify(dataset)
+    return made
 
 
 def write_results(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     JPEG2000,
@@ -21,7 +20,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from cxr_gradcam.archive.header import read_header
+from cxr_gradcam.archive.header import SourceHeader, read_header
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 
@@ -54,7 +53,7 @@ def decodable_syntaxes() -> list[UID]:
     return [*_NATIVE, *(uid for uid in _COMPRESSED if get_decoder(uid).is_available)]
 
 
-def read_source(data: bytes) -> tuple[Radiograph, Dataset]:
+def read_source(data: bytes) -> tuple[Radiograph, SourceHeader]:
     """Read a DICOM instance that is to be explained.
 
     Args:
@@ -68,9 +67,10 @@ def read_source(data: bytes) -> tuple[Radiograph, Dataset]:
             to, or Body Part Examined names another part of the body than the chest.
     """
     radiograph, header = read_radiograph(data), read_header(data)
-    if _OTHER_BODY_PART.fullmatch(str(header.get("BodyPartExamined", ""))):
+    body_part = str(header.image.get("BodyPartExamined", ""))
+    if _OTHER_BODY_PART.fullmatch(body_part):
         raise RadiographError(
-            f"(0018,0015) BodyPartExamined is '{header.BodyPartExamined}'; only chest radiographs "
+            f"(0018,0015) BodyPartExamined is '{body_part}'; only chest radiographs "
             "can be explained. Send another image."
         )
     return radiograph, header

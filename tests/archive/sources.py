@@ -6,7 +6,10 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
@@ -70,6 +73,15 @@ def bare_source(name: str = "bare") -> Dataset:
         *("SeriesNumber", "InstanceNumber"),
     ):
         delattr(made, keyword)
+    return made
+
+
+def with_bytes(made: Dataset, values: dict[str, bytes]) -> Dataset:
+    """A dataset whose attributes hold these bytes, valid or not, in explicit VR little endian."""
+    for keyword, value in values.items():
+        tag = Tag(keyword)
+        made[tag] = RawDataElement(tag, dictionary_VR(tag), len(value), value, 0, False, True)
+    made.set_original_encoding(False, True, made._character_set)
     return made
 
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 from starlette.routing import Route
 
 from cxr_gradcam.explanation import Explanation
@@ -21,6 +20,9 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.provenance import Provenance
 from cxr_gradcam.web.downloads.held import Download, Downloads
 from cxr_gradcam.web.held import Held
+
+if TYPE_CHECKING:
+    from cxr_gradcam.archive.header import SourceHeader
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Film:
         picture: grey values, at the size of the results' pictures.
     """
 
-    header: Dataset
+    header: SourceHeader
     picture: NDArray[np.uint8]
 
     @classmethod

@@ -61,7 +61,7 @@ def test_results_are_those_of_the_command_byte_for_byte(
 def test_neither_pixel_data_nor_the_whole_picture_is_kept(film: bytes) -> None:
     part = kept(film)
     assert part is not None
-    assert "PixelData" not in part.header
+    assert "PixelData" not in part.header.image
     assert part.picture.dtype == np.uint8
     assert max(part.picture.shape) == 2048
 
