@@ -1,4 +1,4 @@
-"""What node and DICOMweb count, and the line that tells of it."""
+"""Counters of the node, which its log repeats in one line."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from collections import Counter
 from threading import Lock
 
 NAMES = ("received", "repeated", "refused", "explained", "failed", "sent", "retried", "left_out")
-"""Images received, received again, refused, explained or failed; objects sent, tried again, and
-left out because their destination takes no such objects."""
+"""Instances: received for the first time or again, refused, explained, failed. Results: sent, tried
+again, and left out because the destination supports no such objects."""
 
 
 class Counters:
-    """Counts events of several threads."""
+    """Counts the events of several threads."""
 
     def __init__(self) -> None:
         self._lock, self._counts = Lock(), Counter[str]()
 
     def add(self, name: str) -> None:
-        """Count an event, by one of `NAMES`."""
+        """Count an event.
+
+        Args:
+            name: one of `NAMES`.
+        """
         with self._lock:
             self._counts[name] += 1
 

@@ -1,4 +1,4 @@
-"""Where results go: to a DICOM node by C-STORE (PS3.4 annex B)."""
+"""Destinations of results; one is a DICOM node, by C-STORE (PS3.4 annex B)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -21,15 +22,17 @@ from pynetdicom.status import STATUS_SUCCESS, STATUS_WARNING, code_to_category
 from cxr_gradcam.archive.header import suppress_library_messages
 
 _RESULT_CLASSES = (SecondaryCaptureImageStorage, ParametricMapStorage, Comprehensive3DSRStorage)
-_PATIENCE = 30.0
+_TIMEOUT = 30.0  # seconds
+# Results are written in the first; what is sent in the second is decoded and encoded again
+_TRANSFER_SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 
 
 class SendError(Exception):
-    """Results could not be delivered; its message tells nothing of the patient.
+    """Results could not be sent; the message holds nothing of the patient.
 
     Args:
-        message: why.
-        concerns_all: whether other results could not be delivered either.
+        message: the reason.
+        concerns_all: whether other results would fail for the same reason.
     """
 
     def __init__(self, message: str, *, concerns_all: bool = False) -> None:
@@ -38,16 +41,16 @@ class SendError(Exception):
 
 
 class UnsupportedError(SendError):
-    """A destination takes no objects of this kind at all, and will not at another try either.
+    """A destination does not support the SOP class of a result, so another try would fail, too.
 
     Args:
-        taker: the destination's name.
-        path: the file that it does not take.
-        kind: name of its SOP class.
+        destination: the name of the destination.
+        path: the file of the result.
+        sop_class: the name of the SOP class of the result.
     """
 
-    def __init__(self, taker: str, path: Path, kind: str) -> None:
-        super().__init__(f"{taker} takes no {kind}")
+    def __init__(self, destination: str, path: Path, sop_class: str) -> None:
+        super().__init__(f"{destination} does not support {sop_class}")
         self.path = path
 
 
@@ -56,31 +59,31 @@ UNSUPPORTED = 0x0122
 
 
 class Destination(Protocol):
-    """Something that takes results."""
+    """Something that receives results."""
 
     def send(self, files: Iterable[Path], delivered: Callable[[Path], None]) -> None:
-        """Deliver DICOM files.
+        """Send DICOM files, one after the other.
 
         Args:
-            files: in their order.
-            delivered: called with each file that has been taken over.
+            files: paths of the files.
+            delivered: called with the path of each file that the destination has stored.
 
         Raises:
-            UnsupportedError: files of this kind are not taken over; those in front of it were.
-            SendError: a file was not taken over; those in front of it were.
+            UnsupportedError: the destination does not support the SOP class of a file.
+            SendError: the destination did not store a file.
         """
 
 
 @dataclass(frozen=True)
 class StoreDestination:
-    """A DICOM node that takes results.
+    """A DICOM node that receives results by C-STORE.
 
     Args:
-        title: its AE title.
-        host: its address.
-        port: its port.
-        calling: our AE title.
-        tls: for an encrypted connection.
+        title: AE title of the node.
+        host: host name or IP address of the node.
+        port: port of the node.
+        calling: AE title of the sender.
+        tls: settings of an encrypted connection; None for an unencrypted one.
     """
 
     title: str
@@ -91,18 +94,18 @@ class StoreDestination:
 
     @classmethod
     def parse(cls, text: str, calling: str, tls: ssl.SSLContext | None = None) -> StoreDestination:
-        """Read AET@HOST:PORT.
+        """Read a destination.
 
         Args:
-            text: in that form.
-            calling: our AE title.
-            tls: for an encrypted connection.
+            text: AET@HOST:PORT.
+            calling: AE title of the sender.
+            tls: settings of an encrypted connection; None for an unencrypted one.
 
         Returns:
             The destination.
 
         Raises:
-            ValueError: another form.
+            ValueError: the text has another form.
 
         Example:
             >>> StoreDestination.parse("PACS@archive.local:11112", "NODE").port
@@ -111,16 +114,20 @@ class StoreDestination:
         title, at, address = text.partition("@")
         host, colon, port = address.rpartition(":")
         if not (title and at and host and colon and port.isdecimal() and len(title) <= 16):
-            raise ValueError(f"{text!r} is no DICOM node: write AET@HOST:PORT, the AET in 1 to 16")
+            raise ValueError(
+                f"{text!r} is no DICOM node: write AET@HOST:PORT, with an AE title of 1 to 16 "
+                "characters"
+            )
         return cls(title, host.strip("[]"), int(port), calling, tls)
 
     def send(self, files: Iterable[Path], delivered: Callable[[Path], None]) -> None:
-        """Deliver DICOM files over one association; see `Destination`."""
+        """Send DICOM files over one association; see `Destination`."""
         entity = AE(ae_title=self.calling)
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _PATIENCE
-        entity.connection_timeout = _PATIENCE
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT
+        entity.connection_timeout = _TIMEOUT
         for sop_class in _RESULT_CLASSES:
-            entity.add_requested_context(sop_class)
+            for syntax in _TRANSFER_SYNTAXES:
+                entity.add_requested_context(sop_class, syntax)
         association = entity.associate(
             self.host,
             self.port,
@@ -129,7 +136,8 @@ class StoreDestination:
         )
         if not association.is_established:
             raise SendError(
-                f"no association with {self.title} at {self.host}:{self.port}", concerns_all=True
+                f"{self.title} at {self.host}:{self.port} {_refusal(association)}",
+                concerns_all=True,
             )
         try:
             for path in files:
@@ -152,4 +160,11 @@ class StoreDestination:
             raise UnsupportedError(self.title, path, kind.name)
         if code is None or code_to_category(code) not in (STATUS_SUCCESS, STATUS_WARNING):
             said = "no answer" if code is None else f"status 0x{code:04X}"
-            raise SendError(f"{self.title} did not take an object over: {said}")
+            raise SendError(f"{self.title} did not store a result: {said}")
+
+
+def _refusal(association: Association) -> str:
+    """Say why there is no association, and what to check."""
+    if association.is_rejected:
+        return "rejects us: check the AE titles of both sides, and that it knows ours"
+    return "cannot be reached: check host, port and encryption, and that it runs"

@@ -18,16 +18,16 @@ from cxr_gradcam.archive.header import suppress_library_messages
 from cxr_gradcam.archive.source import IMAGE_CLASSES
 
 TOKEN, USER, PASSWORD = "DICOMWEB_TOKEN", "DICOMWEB_USER", "DICOMWEB_PASSWORD"
-"""Environment variables: a bearer token, or name and password for basic authentication."""
+"""Environment variables: a bearer token, or user and password of basic authentication."""
 
-# Its messages name studies, which belong to patients.
+# The log of dicomweb-client names studies, which belong to patients.
 logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL)
 
 _CLASS, _STUDY, _SERIES, _INSTANCE = "00080016", "0020000D", "0020000E", "00080018"
 
 
 class DicomwebError(ValueError):
-    """An archive did not answer as it should; the message tells nothing of the patient."""
+    """An archive did not answer as expected; the message holds nothing of the patient."""
 
 
 class _BearerToken(AuthBase):
@@ -40,14 +40,14 @@ class _BearerToken(AuthBase):
 
 
 class DicomwebArchive:
-    """A DICOMweb service, which takes results as a `Destination` does.
+    """A DICOMweb service: a source of radiographs, and a `Destination` of results.
 
     Args:
-        url: of the service, to which /studies is added.
-        environment: where `TOKEN`, or `USER` and `PASSWORD`, are looked for.
+        url: URL of the service, to which /studies is added.
+        environment: variables that may hold `TOKEN`, or `USER` and `PASSWORD`.
 
     Raises:
-        DicomwebError: the URL is no URL of a service.
+        DicomwebError: the URL has no valid form.
     """
 
     def __init__(self, url: str, environment: Mapping[str, str]) -> None:
@@ -60,25 +60,25 @@ class DicomwebArchive:
             self._client = DICOMwebClient(url.rstrip("/"), session)
         except ValueError:
             raise DicomwebError(
-                f"{url!r} is no DICOMweb service: write its URL, as http://HOST:PORT/dicom-web"
+                f"{url!r} is no URL of a DICOMweb service: write its URL, as http://HOST:PORT/dicom-web"
             ) from None
-        # The node tries again itself, and a person is told at once.
+        # The node tries again itself, and a person is told of a failure at once.
         self._client.set_http_retry_params(retry=False)
 
     def images(
         self, study: str | None = None, query: Mapping[str, str] | None = None
     ) -> Iterator[tuple[str, str, str]]:
-        """Find the images that can be explained.
+        """Find the instances that can be explained: radiographs for presentation.
 
         Args:
-            study: a Study Instance UID, to search in that study alone.
-            query: {keyword: value} to be matched, as {"StudyDate": "20240101-20240131"}.
+            study: Study Instance UID of the study to search in; None for the whole archive.
+            query: {keyword: value} that the instances match, as {"StudyDate": "20240101-20240131"}.
 
         Yields:
-            UIDs of study, series and instance, of CR and DX images.
+            UIDs of study, series and instance.
 
         Raises:
-            DicomwebError: the archive cannot be reached, refuses, or knows no such attribute.
+            DicomwebError: the archive cannot be reached, refuses, or does not know a keyword.
         """
         found: list[dict[str, Any]] = self._ask(
             self._client.search_for_instances,
@@ -91,16 +91,34 @@ class DicomwebArchive:
             if item[_CLASS]["Value"][0] in IMAGE_CLASSES:
                 yield tuple(item[tag]["Value"][0] for tag in (_STUDY, _SERIES, _INSTANCE))
 
-    def fetch(self, study: str, series: str, instance: str) -> bytes:
-        """Return the file of an image, compressed as it is stored.
+    def has_study(self, study: str) -> bool:
+        """Return whether the archive has a study.
 
         Args:
-            study: its Study Instance UID.
-            series: its Series Instance UID.
-            instance: its SOP Instance UID.
+            study: Study Instance UID.
+
+        Returns:
+            Whether a search for the UID finds it.
 
         Raises:
-            DicomwebError: the archive cannot be reached, or does not give it.
+            DicomwebError: the archive cannot be reached, or refuses.
+        """
+        query = {"StudyInstanceUID": study}
+        return bool(self._ask(self._client.search_for_studies, search_filters=query))
+
+    def fetch(self, study: str, series: str, instance: str) -> bytes:
+        """Return the DICOM file of an instance, in the transfer syntax that it is stored in.
+
+        Args:
+            study: Study Instance UID.
+            series: Series Instance UID.
+            instance: SOP Instance UID.
+
+        Returns:
+            The bytes of the file.
+
+        Raises:
+            DicomwebError: the archive cannot be reached, or does not return the instance.
         """
         dataset = self._ask(
             self._client.retrieve_instance,
@@ -113,7 +131,7 @@ class DicomwebArchive:
         return stream.getvalue()
 
     def send(self, files: Iterable[Path], delivered: Callable[[Path], None]) -> None:
-        """Store DICOM files one by one; see `Destination`."""
+        """Store DICOM files (STOW); see `Destination`."""
         for path in files:
             with suppress_library_messages():
                 dataset = dcmread(path)
@@ -128,7 +146,7 @@ class DicomwebArchive:
                 if reason == UNSUPPORTED:
                     kind = dataset.SOPClassUID.name
                     raise UnsupportedError("the DICOMweb archive", path, kind)
-                raise SendError(f"the DICOMweb archive refused an object: 0x{reason:04X}")
+                raise SendError(f"the DICOMweb archive did not store a result: 0x{reason:04X}")
             delivered(path)
 
     def _ask(self, method: Callable[..., Any], *what: object, **options: object) -> Any:  # noqa: ANN401
@@ -137,11 +155,11 @@ class DicomwebArchive:
         except RequestException as error:
             said = "no answer" if error.response is None else f"status {error.response.status_code}"
             raise DicomwebError(
-                f"the DICOMweb archive did not do it: {said}. Check its URL, and the environment's "
-                f"{TOKEN}, or {USER} and {PASSWORD}."
+                f"the DICOMweb archive did not answer the request: {said}. Check its URL, and the "
+                f"environment variables {TOKEN}, or {USER} and {PASSWORD}."
             ) from None
         except (KeyError, ValueError, OSError) as error:
             raise DicomwebError(
-                f"the DICOMweb archive was not understood ({type(error).__name__}). "
-                "Check its URL, and the keywords of the query."
+                f"the answer of the DICOMweb archive is no DICOMweb ({type(error).__name__}). "
+                "Check its URL, and the keywords of --query."
             ) from None

@@ -49,7 +49,7 @@ _EQUIPMENT = (
 )
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 _IMAGE = (
-    *("TimezoneOffsetFromUTC", "BurnedInAnnotation", "PatientOrientation", "BodyPartExamined"),
+    *("TimezoneOffsetFromUTC", "BurnedInAnnotation", "PatientOrientation"),
     *("ContentDate", "ContentTime", "AcquisitionDate", "AcquisitionTime", "SeriesDate"),
     *("SeriesTime", "StudyDate", "StudyTime", "ImagerPixelSpacing", "PixelSpacing", "Modality"),
 )
@@ -77,11 +77,13 @@ class SourceHeader:
         equipment: the attributes of the equipment that made the image; invalid values are absent.
         image: UIDs, dates, spacing and orientation of the image, decoded; invalid values are
             absent, the UIDs are always there.
+        body_part: Body Part Examined in capital letters; empty where the source names none.
     """
 
     patient_and_study: tuple[Element, ...]
     equipment: tuple[Element, ...]
     image: Dataset
+    body_part: str
 
     def identify(self, made: Dataset) -> None:
         """Put the attributes of patient and study into a finished result.
@@ -138,7 +140,7 @@ def read_header(data: bytes) -> SourceHeader:
         with suppress_library_messages():
             if not is_dicom(data):
                 data = bytes(128) + b"DICM" + data.removeprefix(b"DICM")
-            keywords = [*_PATIENT_AND_STUDY, *_EQUIPMENT, *_UIDS, *_IMAGE]
+            keywords = [*_PATIENT_AND_STUDY, *_EQUIPMENT, *_UIDS, *_IMAGE, "BodyPartExamined"]
             dataset = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=keywords)
             return _header(dataset)
     except RadiographError:
@@ -167,7 +169,8 @@ def _header(dataset: Dataset) -> SourceHeader:
         if name in dataset and _is_valid(dataset[name]):
             image[name] = dataset[name]
     _require_uids(image)
-    return SourceHeader(tuple(identity), tuple(equipment), image)
+    body_part = str(dataset.get("BodyPartExamined") or "").strip().upper()
+    return SourceHeader(tuple(identity), tuple(equipment), image, body_part)
 
 
 def _require_uids(image: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""The DICOM node: takes images, explains them, delivers the results."""
+"""The DICOM node: receives radiographs, explains them and sends the results."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from cxr_gradcam.imaging.radiograph import RadiographError
 _log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
-"""Seconds until a delivery is tried again; the pause doubles from try to try."""
+"""Seconds until a failed step is tried again; the pause doubles from one failure to the next."""
 
 
 @dataclass
 class Node:
-    """Takes images from a spool to their destination, whatever put them there.
+    """Explains the instances of a spool and sends the results to their destination.
 
     Args:
-        spool: what was received, explained, delivered.
-        make_results: makes the results of an image.
-        destination: takes the results.
-        title: AE title.
-        address: host and port to listen at, port 0 for any that is free; None not to listen.
-        callers: who may call; none for anybody.
-        limits: what is taken at most.
-        tls: for encrypted connections of callers.
-        first_pause: seconds until a failed delivery is tried again; then twice as long, and so on.
+        spool: the folder of what waits; `stop` closes it.
+        make_results: makes the results of a DICOM file.
+        destination: receives the results.
+        title: the node's AE title.
+        address: host and port to listen at; port 0 is any free one. None: the node does not listen.
+        callers: who may send instances; empty for anybody.
+        limits: how much the node receives.
+        tls: settings of encrypted connections of callers; None for unencrypted ones.
+        first_pause: seconds until a failed step is tried again for the first time.
     """
 
     spool: Spool
@@ -58,10 +58,10 @@ class Node:
         self._threads = [Thread(target=self._explain_all), Thread(target=self._deliver_all)]
 
     def start(self) -> None:
-        """Begin to work; `port` then tells where.
+        """Begin to listen, to explain and to send.
 
         Raises:
-            OSError: the port cannot be had.
+            OSError: the port cannot be opened.
         """
         if self.address is not None:
             receiver = Receiver(
@@ -73,7 +73,7 @@ class Node:
             thread.start()
 
     def stop(self) -> None:
-        """Listen no more, and finish the image in hand; what waits is there at the next start."""
+        """Finish the current instance and end; the others wait in the spool for the next start."""
         if self._server is not None:
             self._server.shutdown()
         self._stopping.set()
@@ -81,21 +81,22 @@ class Node:
         self._result_came.set()
         for thread in self._threads:
             thread.join()
+        self.spool.close()
 
     @property
     def port(self) -> int:
-        """The port that it listens at; 0 where it does not."""
+        """The port that the node listens at; 0 for a node that does not listen."""
         return 0 if self._server is None else int(self._server.server_address[1])
 
     def take(self, uid: str, fetch: Callable[[], bytes]) -> None:
-        """Take an image that is to be fetched; what was taken before is not answered again.
+        """Fetch an instance into the spool, unless it has been received before.
 
         Args:
-            uid: its SOP Instance UID.
-            fetch: returns its file.
+            uid: SOP Instance UID of the instance.
+            fetch: returns the DICOM file of the instance.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         key = self.spool.key(uid)
         if self.spool.contains(key):
@@ -106,46 +107,68 @@ class Node:
         self._image_came.set()
 
     def is_idle(self) -> bool:
-        """Return whether everything that was received has been delivered."""
+        """Return whether all that was received is explained and sent."""
         return not self.spool.waiting() and not self.spool.outgoing()
 
     def health(self) -> str:
-        """Return one line: what waits, and the counters since the start."""
+        """Return one line: how many instances wait, and the counters since the start."""
         waiting, outgoing = len(self.spool.waiting()), len(self.spool.outgoing())
         return f"waiting={waiting} outgoing={outgoing} {self.counters.line()}"
 
     def _explain_all(self) -> None:
+        retries = RetrySchedule(self.first_pause)
         while not self._stopping.is_set():
             self._image_came.clear()
             for key in self.spool.waiting():
-                self._explain(key)
-                if self._stopping.is_set():
-                    return
-            self._image_came.wait()
+                if not self._stopping.is_set() and retries.is_due(key):
+                    self._explain(key, retries)
+            self._image_came.wait(retries.until_next())
 
-    def _explain(self, key: str) -> None:
+    def _explain(self, key: str, retries: RetrySchedule) -> None:
+        try:
+            counted = self._explain_one(key)
+        except OSError as error:
+            self._wait_for_disk(error, retries)
+        else:
+            retries.succeeded(key)
+            self.counters.add(counted)
+            self._result_came.set()
+
+    def _explain_one(self, key: str) -> str:
+        """Explain an instance, and return the name under which it is counted."""
         try:
             self.spool.store_results(key, self.make_results(self.spool.read(key)))
+        except OSError:
+            raise
         except RadiographError as error:
-            self.counters.add("refused")
-            _log.warning("image %s is none to be explained: %s", key[:8], error)
+            _log.warning("instance %s cannot be explained: %s", key[:8], error)
             self.spool.discard(key)
-            return
+            return "refused"
         except Exception as error:
-            # Its message could hold a value of the header.
-            self.counters.add("failed")
-            _log.error("image %s could not be explained: %s", key[:8], type(error).__name__)
+            # The message of the error could hold a value of the header.
+            _log.error(
+                "instance %s failed (%s); it lies in %s, and the next start tries it again",
+                *(key[:8], type(error).__name__, self.spool.folder / "failed"),
+            )
             self.spool.set_aside(key)
-            return
-        self.counters.add("explained")
-        self._result_came.set()
+            return "failed"
+        return "explained"
+
+    def _wait_for_disk(self, error: OSError, retries: RetrySchedule) -> None:
+        """Pause everything, since the next instance would meet the same disk."""
+        self.counters.add("retried")
+        _log.error(
+            "%s (spool %s). Nothing is lost; the next try is in %.0f s. Check the disk and its "
+            "free space.",
+            *(error.strerror or type(error).__name__, self.spool.folder, retries.failed(None)),
+        )
 
     def _deliver_all(self) -> None:
         retries = RetrySchedule(self.first_pause)
         while not self._stopping.is_set():
             self._result_came.clear()
             for key, files in self.spool.outgoing().items():
-                if not self._stopping.is_set() and retries.is_over(key):
+                if not self._stopping.is_set() and retries.is_due(key):
                     self._deliver(key, files, retries)
             self._result_came.wait(retries.until_next())
 
@@ -155,22 +178,32 @@ class Node:
             self.counters.add("sent")
 
         try:
-            self.destination.send(files, delivered)
-        except UnsupportedError as error:
-            self.spool.mark_sent(key, error.path)
-            self.counters.add("left_out")
-            self._result_came.set()
-            _log.warning("an object is left out: %s", error)
+            try:
+                self.destination.send(files, delivered)
+            except UnsupportedError as error:
+                self.spool.mark_sent(key, error.path)
+                self.counters.add("left_out")
+                self._result_came.set()
+                _log.warning("one result is left out: %s", error)
         except SendError as error:
             self.counters.add("retried")
-            pause = retries.begin(None if error.concerns_all else key)
-            _log.warning("results wait for %.0f s: %s", pause, error)
+            pause = retries.failed(None if error.concerns_all else key)
+            _log.warning("results could not be sent; the next try is in %.0f s: %s", pause, error)
+        except OSError as error:
+            self._wait_for_disk(error, retries)
+        except Exception as error:
+            # The message of the error could hold a value of the header.
+            self.counters.add("retried")
+            _log.error(
+                "results in %s failed (%s); the next try is in %.0f s",
+                *(self.spool.folder / "outgoing" / key, type(error).__name__, retries.failed(key)),
+            )
         else:
-            retries.end(key)
+            retries.succeeded(key)
 
 
 class RetrySchedule:
-    """How long to wait before something is tried again: twice as long each time.
+    """When failed steps are tried again: the pause doubles from one failure to the next.
 
     Args:
         first: seconds of the first pause.
@@ -180,28 +213,31 @@ class RetrySchedule:
         self._first = first
         self._length, self._end = dict[str | None, float](), dict[str | None, float]()
 
-    def begin(self, key: str | None) -> float:
-        """Begin a pause, of one thing or, by None, of all.
+    def failed(self, key: str | None) -> float:
+        """Begin a pause.
+
+        Args:
+            key: the instance that pauses; None for all instances.
 
         Returns:
-            Its length in seconds.
+            The length of the pause in seconds.
         """
         length = min(2 * self._length.get(key, self._first / 2), LONGEST_PAUSE)
         self._length[key], self._end[key] = length, time.monotonic() + length
         return length
 
-    def end(self, key: str) -> None:
-        """Forget the retries of a thing that went well, and with it those of all."""
+    def succeeded(self, key: str) -> None:
+        """End the pauses of an instance, and those of all instances."""
         for name in (key, None):
             self._length.pop(name, None)
             self._end.pop(name, None)
 
-    def is_over(self, key: str) -> bool:
-        """Return whether a thing can be tried."""
+    def is_due(self, key: str) -> bool:
+        """Return whether an instance can be tried now."""
         now = time.monotonic()
         return all(self._end.get(name, 0) <= now for name in (key, None))
 
     def until_next(self) -> float | None:
-        """Return the seconds until the next pause ends; None where there is none."""
+        """Return the seconds until the next pause ends; None if nothing pauses."""
         now = time.monotonic()
         return min((max(0.0, end - now) for end in self._end.values()), default=None)

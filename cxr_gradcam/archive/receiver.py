@@ -1,4 +1,4 @@
-"""The side of the node that others call: C-ECHO and C-STORE (PS3.4 annexes A and B)."""
+"""The service that other nodes call: C-ECHO and C-STORE (PS3.4 annexes A and B)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 
 _log = logging.getLogger(__name__)
 
-# Its own log names instances, which belong to patients.
+# The log of pynetdicom names instances, which belong to patients.
 _config.LOG_HANDLER_LEVEL = "none"
 
 # PS3.4 table B.2-1, and PS3.8 table 9-21 for a rejected association
@@ -35,13 +35,13 @@ _OVERHEAD = 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """What the node takes at most.
+    """How much the node receives.
 
     Args:
-        associations: open at a time.
-        image_bytes: of one image.
-        spool_bytes: of all that waits on the disk.
-        free_bytes: that stay free on the disk.
+        associations: most associations that are open at a time.
+        image_bytes: most bytes of one instance.
+        spool_bytes: most bytes of all instances and results in the spool.
+        free_bytes: bytes of the disk that stay free.
     """
 
     associations: int = 10
@@ -52,11 +52,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who may send: an AE title, an address, or one at the other; empty stands for any.
+    """A node that may send instances.
 
     Args:
-        title: AE title.
-        address: of the internet protocol, as a number.
+        title: AE title of the node; empty for any title.
+        address: IP address of the node in digits; empty for any address.
     """
 
     title: str = ""
@@ -64,7 +64,13 @@ class Caller:
 
     @classmethod
     def parse(cls, text: str) -> Caller:
-        """Read "TITLE", "@ADDRESS" or "TITLE@ADDRESS".
+        """Read a caller.
+
+        Args:
+            text: "TITLE", "@ADDRESS" or "TITLE@ADDRESS".
+
+        Returns:
+            The caller.
 
         Example:
             >>> Caller.parse("CT1@10.0.0.7")
@@ -74,19 +80,19 @@ class Caller:
         return cls(title, address)
 
     def matches(self, title: str, address: str) -> bool:
-        """Return whether a caller is the one that is meant."""
+        """Return whether an AE title and an IP address are those of this caller."""
         return self.title in ("", title) and self.address in ("", address)
 
 
 class Receiver:
-    """Takes images into a spool.
+    """Receives instances and puts them into a spool before it acknowledges them.
 
     Args:
-        spool: where they are put before they are acknowledged.
-        counters: counts them.
-        limits: what is taken at most.
-        callers: who may call; none for anybody.
-        arrived: called after an image has been put there.
+        spool: the folder of what waits.
+        counters: the counters of the node.
+        limits: how much is received.
+        callers: who may send instances; empty for anybody.
+        arrived: called after an instance has been put into the spool.
     """
 
     def __init__(
@@ -99,7 +105,7 @@ class Receiver:
     ) -> None:
         self._spool, self._counters, self._limits = spool, counters, limits
         self._callers, self._arrived = callers, arrived
-        # One image at a time is decoded, so that many associations do not take memory for many.
+        # One instance at a time is decoded, so that many associations do not need memory for many.
         self._one_at_a_time = Lock()
         self._received, self._too_large = dict[int, int](), set[int]()
 
@@ -109,15 +115,15 @@ class Receiver:
         """Begin to listen.
 
         Args:
-            title: AE title; callers must use it.
-            address: host and port; port 0 for any that is free.
-            tls: for an encrypted connection.
+            title: AE title of the node; callers must use it.
+            address: host and port; port 0 is any free one.
+            tls: settings of encrypted connections; None for unencrypted ones.
 
         Returns:
             The running server.
 
         Raises:
-            OSError: the port cannot be had.
+            OSError: the port cannot be opened.
         """
         entity = AE(ae_title=title)
         entity.require_called_aet = True
@@ -145,12 +151,12 @@ class Receiver:
         title = "" if request is None else str(request.calling_ae_title).strip()
         known = any(caller.matches(title, str(requestor.address)) for caller in self._callers)
         if self._callers and not known:
-            _log.warning("an association was rejected: its caller is not on the list")
+            _log.warning("an association was rejected: its caller is not among those of --accept")
             event.assoc.acse.send_reject(*_CALLER_NOT_RECOGNIZED)
             event.assoc.kill()
 
     def _enforce_size_limit(self, event: Event) -> None:
-        """Abort an association whose message grows beyond what is taken."""
+        """Abort an association whose instance grows beyond the limit."""
         if not isinstance(event.pdu, P_DATA_TF) or id(event.assoc) in self._too_large:
             return
         key, total, is_done = id(event.assoc), 0, False
@@ -163,7 +169,10 @@ class Receiver:
         self._received[key] = 0 if is_done else total
         if total > self._limits.image_bytes + _OVERHEAD:
             self._counters.add("refused")
-            _log.warning("an association was aborted: its image is larger than the limit")
+            _log.warning(
+                "an association was aborted: its instance has more than %d MB (--max-image)",
+                self._limits.image_bytes // 2**20,
+            )
             self._too_large.add(key)
             event.assoc.abort()
 
@@ -172,17 +181,17 @@ class Receiver:
         self._too_large.discard(id(event.assoc))
 
     def _store(self, event: Event) -> Dataset:
-        """Answer a C-STORE request; nothing may be raised, for it would be logged with its data."""
+        """Answer a C-STORE request; an exception would be logged with data of the instance."""
         try:
             uid = str(event.file_meta.MediaStorageSOPInstanceUID)
             return self._take(uid, event.encoded_dataset())
         except RadiographError as error:
             return self._refuse(NOT_UNDERSTOOD, str(error))
         except OSError as error:
-            return self._refuse(OUT_OF_RESOURCES, f"The image cannot be kept: {error.strerror}.")
+            return self._refuse(OUT_OF_RESOURCES, f"Cannot be stored: {error.strerror}.")
         except Exception as error:
             return self._refuse(
-                NOT_UNDERSTOOD, f"The image cannot be taken: {type(error).__name__}."
+                NOT_UNDERSTOOD, f"The instance cannot be read ({type(error).__name__})."
             )
 
     def _take(self, uid: str, data: bytes) -> Dataset:
@@ -194,7 +203,9 @@ class Receiver:
         with self._one_at_a_time:
             _, header = read_source(data)
             if header.image.SOPInstanceUID != uid:
-                raise RadiographError("The image and the request have different identifiers.")
+                raise RadiographError(
+                    "The SOP Instance UIDs of request and data set differ. Send the instance again."
+                )
             if not self._spool.contains(key):
                 self._spool.put(key, data)
         self._counters.add("received")
@@ -205,15 +216,17 @@ class Receiver:
         limits = self._limits
         if size > limits.image_bytes:
             raise RadiographError(
-                f"The image has {size:,} bytes; {limits.image_bytes:,} are taken."
+                f"{size:,} bytes exceed the limit of {limits.image_bytes:,} (--max-image)."
             )
         free = shutil.disk_usage(self._spool.folder).free
-        if self._spool.size() + size > limits.spool_bytes or free - size < limits.free_bytes:
-            raise OSError(None, "too much is waiting, or the disk is full")
+        if free - size < limits.free_bytes:
+            raise OSError(None, f"disk full: {free // 2**20:,} MB are free (--min-free)")
+        if (waiting := self._spool.size()) + size > limits.spool_bytes:
+            raise OSError(None, f"spool full: {waiting // 2**20:,} MB wait (--max-spool)")
 
     def _refuse(self, code: int, reason: str) -> Dataset:
         self._counters.add("refused")
-        _log.warning("an image was refused (status 0x%04X): %s", code, reason)
+        _log.warning("an instance was refused (status 0x%04X): %s", code, reason)
         return _status(code, reason)
 
 

@@ -25,7 +25,7 @@ from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 
 IMAGE_CLASSES = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
-"""Images that are meant to be looked at; raw ones ("For Processing") are not."""
+"""SOP classes of radiographs for presentation; raw ones ("For Processing") are not displayed."""
 
 _NATIVE = (
     *(ExplicitVRLittleEndian, ImplicitVRLittleEndian),
@@ -36,7 +36,7 @@ _COMPRESSED = (
     *(JPEG2000Lossless, JPEG2000, RLELossless),
 )
 
-# PS3.16 annex L: what radiography shows besides the chest, where an image says so
+# PS3.16 annex L: the other parts of the body that radiography shows
 _OTHER_BODY_PART = re.compile(
     "ABDOMEN|ANKLE|ARM|BREAST|CALCANEUS|CALF|CLAVICLE|COCCYX|CSPINE|ELBOW|EXTREMITY|FEMUR|FINGER|"
     "FOOT|FOREARM|HAND|HEAD|HIP|HUMERUS|JAW|KNEE|LEG|LSPINE|MAXILLA|NECK|NOSE|PATELLA|PELVIS|"
@@ -45,10 +45,10 @@ _OTHER_BODY_PART = re.compile(
 
 
 def decodable_syntaxes() -> list[UID]:
-    """Return the transfer syntaxes of images that `read_radiograph` decodes here.
+    """Return the transfer syntaxes that `read_radiograph` decodes.
 
     Returns:
-        The native ones, and those for which a decoder is installed.
+        The uncompressed ones, and the compressed ones that an installed decoder supports.
     """
     return [*_NATIVE, *(uid for uid in _COMPRESSED if get_decoder(uid).is_available)]
 
@@ -67,10 +67,9 @@ def read_source(data: bytes) -> tuple[Radiograph, SourceHeader]:
             to, or Body Part Examined names another part of the body than the chest.
     """
     radiograph, header = read_radiograph(data), read_header(data)
-    body_part = str(header.image.get("BodyPartExamined", ""))
-    if _OTHER_BODY_PART.fullmatch(body_part):
+    if _OTHER_BODY_PART.fullmatch(header.body_part):
         raise RadiographError(
-            f"(0018,0015) BodyPartExamined is '{body_part}'; only chest radiographs "
-            "can be explained. Send another image."
+            f"(0018,0015) BodyPartExamined is '{header.body_part}'; only chest radiographs "
+            "can be explained. Send a chest radiograph, or correct the attribute."
         )
     return radiograph, header

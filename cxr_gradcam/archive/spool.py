@@ -1,12 +1,13 @@
-"""What waits on disk: images to be explained, results to be sent; it survives a loss of power.
+"""Instances that wait on disk to be explained, and results that wait to be sent.
 
-    waiting/KEY.dcm     an acknowledged image
-    outgoing/KEY/       its results; each file goes when it has been sent
-    completed/KE/KEY    an empty file: the image is done with
-    failed/KEY.dcm      an image that could not be explained; tried again at the next start
+    waiting/KEY.dcm     an acknowledged instance that is not explained yet
+    outgoing/KEY/       the results of an instance; a file is removed when it has been sent
+    completed/KE/KEY    an empty file: the instance is explained and its results are sent
+    failed/KEY.dcm      an instance that could not be explained; the next start tries it again
+    lock                held by the process that uses the folder
 
-A key tells nothing of the patient. Every step is a rename on one file system after the content has
-been flushed to the disk, so that after a crash each image is in one of the first three.
+A key is a hash and tells nothing of the patient. Content is flushed to the disk before it is
+renamed into its place, so that after a loss of power an instance is still in one of these folders.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydicom.dataset import Dataset
 
 from cxr_gradcam.archive.results import write_object
@@ -25,13 +27,19 @@ _PART = ".part"
 
 
 class Spool:
-    """A folder that only its owner can read, with what was received and not yet answered.
+    """A folder that only its owner can read, with instances and results that wait.
 
-    One process at a time uses it; its threads may call all methods.
+    One process at a time can use the folder; all methods may be called by any thread.
 
     Args:
-        folder: made if it does not exist; what an earlier process left half done is cleared.
-        configuration: names what answers: the same image is answered again by another.
+        folder: the folder; it is made if it does not exist. Unfinished files of an earlier process
+            are removed.
+        configuration: text that identifies weights and question. An instance that was explained
+            under one configuration is explained again under another.
+
+    Raises:
+        ValueError: another process uses the folder.
+        OSError: the folder cannot be made or written.
     """
 
     def __init__(self, folder: Path, configuration: str) -> None:
@@ -40,27 +48,39 @@ class Spool:
         self._completed, self._failed = folder / "completed", folder / "failed"
         for part in (folder, self._waiting, self._outgoing, self._completed, self._failed):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = FileLock(folder / "lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise ValueError(
+                f"another node uses the spool {folder}: end that node, or name another folder by "
+                "--spool"
+            ) from None
         self._recover()
 
+    def close(self) -> None:
+        """Let another process use the folder."""
+        self._lock.release()
+
     def key(self, sop_instance_uid: str) -> str:
-        """Return the key of an image: a hash of its identifier and of what answers."""
+        """Return the key of an instance: a hash of its UID and of the configuration."""
         name = f"{sop_instance_uid} {self._configuration}"
         return hashlib.sha256(name.encode()).hexdigest()[:40]
 
     def contains(self, key: str) -> bool:
-        """Return whether an image has been taken already, answered or not."""
+        """Return whether an instance has been received before, explained or not."""
         places = self._image(key), self._outgoing / key, self._mark(key), self._failed_image(key)
         return any(place.exists() for place in places)
 
     def put(self, key: str, data: bytes) -> None:
-        """Take an image; when this returns, it is on the disk.
+        """Store an instance to be explained; it is on the disk when this method returns.
 
         Args:
-            key: of the image.
-            data: its file.
+            key: the key of the instance.
+            data: the DICOM file of the instance.
 
         Raises:
-            OSError: it cannot be written; nothing of it is left.
+            OSError: the file cannot be written; nothing of it is left.
         """
         partial = self._waiting / f"{key}-{os.urandom(4).hex()}{_PART}"
         try:
@@ -75,26 +95,27 @@ class Spool:
         _sync(self._waiting)
 
     def waiting(self) -> list[str]:
-        """Return the keys of the images to be explained, the one that came first in front."""
+        """Return the keys of the instances to be explained, in the order in which they came."""
         images = [path for path in self._waiting.iterdir() if path.suffix == ".dcm"]
         ages = {path.stem: modified for path in images if (modified := _modified(path)) is not None}
         return sorted(ages, key=ages.__getitem__)
 
     def read(self, key: str) -> bytes:
-        """Return the file of an image to be explained."""
+        """Return the DICOM file of an instance to be explained."""
         return self._image(key).read_bytes()
 
     def store_results(self, key: str, results: Mapping[str, Dataset]) -> None:
-        """Put the results of an image in its place, all or none.
+        """Replace an instance by its results, all of them or none.
 
         Args:
-            key: of the image.
-            results: the objects, in the order in which they are to be sent.
+            key: the key of the instance.
+            results: {kind: object}, in the order in which the objects are to be sent.
 
         Raises:
-            OSError: they cannot be written; the image waits on.
+            OSError: a result cannot be written; the instance goes on waiting.
         """
         partial = self._outgoing / f"{key}{_PART}"
+        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700)
         try:
             for number, dataset in enumerate(results.values()):
@@ -108,21 +129,21 @@ class Spool:
         self._image(key).unlink()
 
     def discard(self, key: str) -> None:
-        """Be done with an image that is none to be explained."""
+        """Remove an instance that cannot be explained by any model, and remember its key."""
         self._set_mark(key)
         self._image(key).unlink()
 
     def set_aside(self, key: str) -> None:
-        """Set an image aside that could not be explained."""
+        """Keep an instance that could not be explained until the next start."""
         self._image(key).replace(self._failed_image(key))
 
     def outgoing(self) -> dict[str, list[Path]]:
-        """Return the files to be sent, by the key of their image; each image's in their order."""
+        """Return {key: files to be sent, in their order} of the instances that are explained."""
         folders = [path for path in self._outgoing.iterdir() if not path.suffix]
         return {path.name: files for path in sorted(folders) if (files := _files(path))}
 
     def mark_sent(self, key: str, path: Path) -> None:
-        """Forget a file that has been sent; with the last one its image is answered."""
+        """Remove a file that has been sent; the last one completes its instance."""
         folder = self._outgoing / key
         if [*folder.iterdir()] == [path]:
             self._set_mark(key)
@@ -131,7 +152,7 @@ class Spool:
             folder.rmdir()
 
     def size(self) -> int:
-        """Return how many bytes wait to be explained or sent, or were set aside."""
+        """Return how many bytes of instances and results lie in the folder."""
         total = 0
         for place in (self._waiting, self._outgoing, self._failed):
             for folder, _, names in os.walk(place):

@@ -1,4 +1,4 @@
-"""`node`: take radiographs from an archive, explain them, and send the results back."""
+"""`node`: receive or fetch radiographs of an archive, explain them, and send the results."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST, layers_of
 
 if TYPE_CHECKING:
     from cxr_gradcam.archive.destination import Destination
+    from cxr_gradcam.archive.dicomweb import DicomwebArchive
     from cxr_gradcam.archive.node import Node
     from cxr_gradcam.archive.receiver import Limits
     from cxr_gradcam.archive.results import ResultMaker
@@ -40,30 +41,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_sources(parser)
     _add_limits(parser)
     _add_tls(parser)
-    parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: the predicted")
-    parser.add_argument("--method", choices=METHODS, default="gradcam", metavar="NAME")
+    parser.add_argument(
+        "--class",
+        dest="class_name",
+        metavar="NAME",
+        help="the class that maps explain; default: the predicted one",
+    )
+    parser.add_argument(
+        "--method", choices=METHODS, default="gradcam", metavar="NAME", help="default: %(default)s"
+    )
     parser.add_argument(
         "--detail", choices=DETAIL, help=f"default: {SHOWN_FIRST}, where the model has it"
     )
     parser.add_argument(
-        "--health", type=float, default=60, metavar="SECONDS", help="between two lines of counters"
+        "--health",
+        type=float,
+        default=60,
+        metavar="SECONDS",
+        help="time between two lines of counters",
     )
     parser.add_argument(
-        "--once", action="store_true", help="end when something came and all is answered"
+        "--once",
+        action="store_true",
+        help="end when instances have come and all their results are sent",
     )
     add_model(parser)
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ae-title", default="CXR_GRADCAM", help="our own; default: %(default)s")
-    parser.add_argument("--port", type=int, help="listen here for images by C-STORE")
-    parser.add_argument("--host", default="0.0.0.0", help="listen at this address; default: all")  # noqa: S104
+    parser.add_argument(
+        "--ae-title", default="CXR_GRADCAM", help="of this node; default: %(default)s"
+    )
+    parser.add_argument("--port", type=int, help="receive instances by C-STORE at this port")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen at; default: all")  # noqa: S104
     parser.add_argument(
         "--accept",
         nargs="+",
         default=[],
         metavar="CALLER",
-        help="who may send: AET, @ADDRESS or AET@ADDRESS; default: anybody",
+        help="callers that may send: AET, @ADDRESS or AET@ADDRESS; default: anybody",
     )
     parser.add_argument(
         "--study", nargs="+", default=[], metavar="UID", help="fetch these studies by DICOMweb"
@@ -73,18 +89,21 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="KEYWORD=VALUE",
-        help="fetch what matches by DICOMweb, as StudyDate=20240101-20240131",
+        help="fetch what matches by DICOMweb, such as StudyDate=20240101-20240131",
     )
     parser.add_argument(
-        "--spool", type=Path, default=Path("spool"), metavar="DIR", help="where images wait"
+        "--spool",
+        type=Path,
+        metavar="DIR",
+        help="folder where instances and results wait; default: in the user's state folder",
     )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     for name, default, text in (
-        ("--max-associations", 10, "open at a time"),
-        ("--max-image", 100, "MB of one image"),
-        ("--max-spool", 4096, "MB of all that waits"),
+        ("--max-associations", 10, "associations open at a time"),
+        ("--max-image", 100, "MB of one instance"),
+        ("--max-spool", 4096, "MB of all that waits in the spool"),
         ("--min-free", 1024, "MB that stay free on the disk"),
     ):
         parser.add_argument(
@@ -93,10 +112,12 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_tls(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tls-certificate", metavar="PEM", help="listen encrypted, with this")
-    parser.add_argument("--tls-key", metavar="PEM", help="of the certificate")
     parser.add_argument(
-        "--tls-ca", metavar="PEM", help="whom to trust: callers then need a certificate, too"
+        "--tls-certificate", metavar="PEM", help="listen encrypted, with this certificate"
+    )
+    parser.add_argument("--tls-key", metavar="PEM", help="key of the certificate")
+    parser.add_argument(
+        "--tls-ca", metavar="PEM", help="trusted certificates: callers then need a certificate, too"
     )
     parser.add_argument("--store-tls", action="store_true", help="encrypt what --store-to sends")
 
@@ -112,12 +133,13 @@ def run(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     node.start()
     try:
-        _fetch(node, options, stop)
+        is_complete = _fetch(node, options, stop)
         _watch(node, options, stop)
     finally:
         node.stop()
         _log.info(node.health())
-    return FAILED_SOME if node.counters["refused"] + node.counters["failed"] else 0
+    failed = node.counters["refused"] + node.counters["failed"]
+    return FAILED_SOME if failed or not is_complete else 0
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -128,9 +150,9 @@ def _check(options: argparse.Namespace) -> None:
     if fetches and options.dicomweb is None:
         raise ValueError("--study and --query fetch by DICOMweb: name the archive by --dicomweb")
     if wrong := [pair for pair in options.query if "=" not in pair]:
-        raise ValueError(f"--query {wrong[0]!r}: write KEYWORD=VALUE")
+        raise ValueError(f"--query {wrong[0]!r}: write KEYWORD=VALUE, such as Modality=DX")
     if (options.tls_certificate is None) != (options.tls_key is None):
-        raise ValueError("--tls-certificate and --tls-key belong together")
+        raise ValueError("--tls-certificate and --tls-key belong together: name both")
 
 
 def _node(options: argparse.Namespace) -> Node:
@@ -140,7 +162,7 @@ def _node(options: argparse.Namespace) -> Node:
 
     make_results, configuration = _result_maker(options)
     return Node(
-        Spool(options.spool, configuration),
+        Spool(options.spool or _default_spool(), configuration),
         make_results,
         _destination(options),
         options.ae_title,
@@ -152,7 +174,7 @@ def _node(options: argparse.Namespace) -> Node:
 
 
 def _result_maker(options: argparse.Namespace) -> tuple[ResultMaker, str]:
-    """Load the weights; return what answers, and what tells it from other answers."""
+    """Return what makes results, and a text that identifies weights and question."""
     from cxr_gradcam.archive.identity import Algorithm
     from cxr_gradcam.archive.results import result_maker
 
@@ -162,7 +184,8 @@ def _result_maker(options: argparse.Namespace) -> tuple[ResultMaker, str]:
     question = Question(options.class_name, options.method, layers=layers)
     if question.class_name is not None:
         find_class(model.class_names, question.class_name)
-    examine(model, Radiograph(np.zeros((8, 8), np.float32)))  # what is built at first use
+    # The first pass builds what later ones use
+    examine(model, Radiograph(np.zeros((8, 8), np.float32)))
     return result_maker(model, algorithm, question), f"{algorithm.identity} {question!r}"
 
 
@@ -199,23 +222,48 @@ def _server_tls(options: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-def _fetch(node: Node, options: argparse.Namespace, stop: Event) -> None:
-    """Take what --study and --query name into the spool."""
+def _default_spool() -> Path:
+    """Return the default folder: not in a working folder, which somebody may share."""
+    from platformdirs import user_state_path
+
+    return user_state_path("cxr-gradcam", appauthor=False) / "spool"
+
+
+def _fetch(node: Node, options: argparse.Namespace, stop: Event) -> bool:
+    """Fetch into the spool what --study and --query name; return whether each study was found."""
     from cxr_gradcam.archive.dicomweb import DicomwebArchive
 
     if not options.study and not options.query:
-        return
+        return True
     archive = DicomwebArchive(options.dicomweb, os.environ)
     query = dict(pair.split("=", 1) for pair in options.query)
+    counts = list[int]()
     for study in options.study or [None]:
+        counts.append(0)
         for names in archive.images(study, query):
             if stop.is_set():
-                return
+                return False
             node.take(names[2], partial(archive.fetch, *names))
+            counts[-1] += 1
+    for number, study in enumerate(options.study, 1):
+        if not counts[number - 1]:
+            # A Study Instance UID belongs to a patient, so the log names its place in the command
+            _log.error("--study number %d %s", number, _why_nothing(archive, study, query))
+    if not options.study and not counts[0]:
+        _log.warning("no CR or DX radiograph in the archive matches --query")
+    return all(counts) or not options.study
+
+
+def _why_nothing(archive: DicomwebArchive, study: str, query: dict[str, str]) -> str:
+    """Say why nothing of a study is fetched."""
+    if not archive.has_study(study):
+        return "is not in the archive: check the UID and the URL"
+    matching = " that matches --query" if query else ""
+    return f"has no CR or DX radiograph for presentation{matching}"
 
 
 def _watch(node: Node, options: argparse.Namespace, stop: Event) -> None:
-    """Tell of the node's health until it shall end."""
+    """Log the node's health until the node is to end."""
     ends = options.once or options.port is None
     waited, pause = 0.0, 0.1 if ends else options.health
     came = options.port is None or not node.is_idle()

@@ -13,7 +13,7 @@ from cxr_gradcam.data.split import Sources
 FAILED_SOME, FAILED, INTERRUPTED = 1, 2, 130
 """Exit statuses: some of several inputs failed; the command failed; Ctrl-C, as shells have it."""
 
-_OF_THE_ARCHIVE = ("highdicom", "pynetdicom", "dicomweb_client")
+_OF_THE_ARCHIVE = ("highdicom", "pynetdicom", "dicomweb_client", "filelock", "platformdirs")
 
 DATA_HELP = "a source's folder, with one per class; [NAME=]A+B: two that are one source"
 READS_HELP = "what radiologists saw: image,age,view,read; beside the class folders it describes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from huggingface_hub.utils import filter_repo_objects
 from pydicom import dcmread
+from pydicom.uid import CTImageStorage
 
 from cxr_gradcam.archive.dicomweb import PASSWORD, USER
 from cxr_gradcam.archive.results import KINDS
@@ -30,6 +33,13 @@ def films(folder: Path, count: int) -> list[Path]:
     for number, path in enumerate(paths):
         path.write_bytes(file_of(source(str(number))))
     return paths
+
+
+def tiny_weights(folder: Path) -> Path:
+    """Anybody's weights, quick to load and to run; they come to the same file each time."""
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18(num_classes=3).state_dict(), folder / "own.pth")
+    return folder / "own.pth"
 
 
 @contextmanager
@@ -107,6 +117,43 @@ def test_a_study_is_fetched_explained_and_stored_by_dicomweb(
         assert len(orthanc.get("/instances")) == 2 + 2 * len(KINDS)
     assert main([*words, "--query", "StudyDate=20240105"]) == 0
     assert len(orthanc.get("/instances")) == 2 + 2 * len(KINDS)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_study_that_is_not_there_is_told_and_the_status_says_so(
+    tmp_path: Path,
+    orthanc: Orthanc,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    other = source("ct", SOPClassUID=CTImageStorage, Modality="CT", StudyInstanceUID="2.25.405")
+    for made in (source(), other):
+        orthanc.store(file_of(made))
+    studies = ["2.25.404", str(source().StudyInstanceUID), "2.25.405"]
+    words = ["node", "--dicomweb", orthanc.dicomweb, "--model", str(tiny_weights(tmp_path))]
+    assert main([*words, "--study", *studies]) == 1
+    assert "--study number 1 is not in the archive" in caplog.text
+    assert "--study number 2" not in caplog.text
+    assert "--study number 3 has no CR or DX radiograph" in caplog.text
+    assert not any(study in caplog.text for study in studies)
+    assert len(orthanc.get("/instances")) == 2 + len(KINDS)
+    assert main([*words, "--query", "StudyDate=19000101"]) == 0
+    assert "no CR or DX radiograph in the archive matches --query" in caplog.text
+    # What waits lies where nobody shares it by mistake
+    assert (tmp_path / "state" / "cxr-gradcam" / "spool" / "completed").is_dir()
+    assert not (tmp_path / "spool").exists()
+
+
+def test_a_spool_in_the_checkout_is_not_uploaded() -> None:
+    (excluded,) = re.findall(r"hf upload .*--exclude (.*)", (ROOT / "README.md").read_text("utf-8"))
+    patterns = [pattern.strip('"') for pattern in excluded.split()]
+    names = ["spool/waiting/0.dcm", "app.py"]
+    assert [*filter_repo_objects(names, ignore_patterns=patterns)] == ["app.py"]
+    git = ["git", "check-ignore", "--no-index", *names]
+    ignored = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout
+    assert ignored.split() == ["spool/waiting/0.dcm"]
 
 
 @pytest.mark.parametrize(

@@ -36,16 +36,22 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     SecondaryCaptureImageStorage,
 )
 
-from cxr_gradcam import Explanation
+from cxr_gradcam import Explanation, RadiographError
 from cxr_gradcam.archive.destination import Destination, SendError, StoreDestination
 from cxr_gradcam.archive.identity import Algorithm
 from cxr_gradcam.archive.node import Node, RetrySchedule
 from cxr_gradcam.archive.receiver import Caller, Limits
-from cxr_gradcam.archive.results import KINDS, ResultMaker, make_results, result_maker
+from cxr_gradcam.archive.results import (
+    KINDS,
+    ResultMaker,
+    make_results,
+    result_maker,
+    write_object,
+)
 from cxr_gradcam.archive.source import IMAGE_CLASSES, read_source
 from cxr_gradcam.archive.spool import Spool
 from cxr_gradcam.explanation.question import Question
-from tests.archive.servers import Orthanc, need, run, wait_until
+from tests.archive.servers import Orthanc, free_port, need, run, wait_until
 from tests.archive.sources import PATIENT, bare_source, file_of, source
 
 
@@ -177,6 +183,7 @@ def test_many_at_once_are_answered_each_once(tmp_path: Path, maker: ResultMaker)
     ("change", "message"),
     [
         ({"BodyPartExamined": "HAND"}, "'HAND'"),
+        ({"BodyPartExamined": "Hand "}, "'HAND'"),
         ({"Modality": "MG"}, "Modality is 'MG'"),
         ({"PixelData": b"\0\0"}, "cannot be decoded"),
         ({"StudyInstanceUID": ""}, "no valid StudyInstanceUID"),
@@ -222,14 +229,25 @@ def test_an_image_larger_than_the_limit_is_cut_off(tmp_path: Path, maker: Result
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(spool_bytes=1000, free_bytes=0), Limits(free_bytes=2**62)]
+    ("limits", "option"),
+    [
+        (Limits(spool_bytes=1000, free_bytes=0), "--max-spool"),
+        (Limits(free_bytes=2**62), "--min-free"),
+    ],
 )
 def test_a_full_disk_is_told_and_nothing_is_acknowledged(
-    tmp_path: Path, maker: ResultMaker, limits: Limits
+    tmp_path: Path,
+    maker: ResultMaker,
+    caplog: pytest.LogCaptureFixture,
+    limits: Limits,
+    option: str,
 ) -> None:
     with running(tmp_path, maker, Box(), limits=limits) as node:
-        assert send(node, source())[0].Status == 0xA700
+        (status,) = send(node, source())
+        assert status.Status == 0xA700
+        assert option in status.ErrorComment
         assert node.is_idle()
+    assert option in caplog.text
 
 
 def test_a_write_that_fails_is_told_and_leaves_nothing(
@@ -245,6 +263,76 @@ def test_a_write_that_fails_is_told_and_leaves_nothing(
             assert send(node, source())[0].Status == 0xA700
         assert not list((tmp_path / "waiting").iterdir())
         assert send(node, source())[0].Status == 0
+
+
+@pytest.mark.parametrize("step", ["store_results", "discard", "mark_sent"])
+def test_a_disk_that_is_full_for_a_while_is_named_and_loses_nothing(
+    tmp_path: Path,
+    maker: ResultMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    step: str,
+) -> None:
+    works, failures = getattr(Spool, step), [1, 2]
+
+    def full(self: Spool, *arguments: Any) -> None:
+        if failures:
+            failures.pop()
+            raise OSError(28, "No space left on device")
+        works(self, *arguments)
+
+    def refuses(_: bytes) -> Mapping[str, Dataset]:
+        raise RadiographError("It is no radiograph.")
+
+    monkeypatch.setattr(Spool, step, full)
+    box = Box()
+    with running(tmp_path, refuses if step == "discard" else maker, box) as node:
+        assert send(node, source())[0].Status == 0
+        wait_until(node.is_idle)
+        assert node.counters["retried"] == 2
+        assert node.counters["failed"] == 0
+    assert "No space left on device" in caplog.text
+    assert str(tmp_path) in caplog.text
+    assert len({*box.taken}) == (0 if step == "discard" else len(KINDS))
+
+
+def test_one_process_uses_a_spool(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "test")
+    with pytest.raises(ValueError, match=r"another node uses the spool .*--spool"):
+        Spool(tmp_path, "test")
+    spool.close()
+    Spool(tmp_path, "test").close()
+
+
+def test_results_that_cannot_be_read_do_not_hold_up_others(
+    tmp_path: Path, maker: ResultMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "outgoing" / "damaged").mkdir(parents=True)
+    (tmp_path / "outgoing" / "damaged" / "0.dcm").write_bytes(b"Doe")
+    with running(tmp_path, maker, Box(), first_pause=600) as node:
+        wait_until(lambda: node.counters["retried"])
+        send(node, source())
+        wait_until(lambda: node.counters["sent"] == len(KINDS))
+    assert "outgoing/damaged failed (InvalidDicomError)" in caplog.text
+
+
+def test_a_destination_that_gives_no_association_is_told_with_what_to_check(
+    tmp_path: Path,
+) -> None:
+    write_object(tmp_path / "a.dcm", source())
+    nowhere = StoreDestination("PACS", "127.0.0.1", free_port())
+    with pytest.raises(SendError, match=r"cannot be reached: check host, port"):
+        nowhere.send([tmp_path / "a.dcm"], lambda _: None)
+    archive = AE(ae_title="PACS")
+    archive.require_calling_aet = ["SOMEBODY"]
+    archive.add_supported_context(SecondaryCaptureImageStorage)
+    server = archive.start_server(("127.0.0.1", 0), block=False)
+    try:
+        pacs = StoreDestination("PACS", "127.0.0.1", server.server_address[1])
+        with pytest.raises(SendError, match=r"rejects us: check the AE titles"):
+            pacs.send([tmp_path / "a.dcm"], lambda _: None)
+    finally:
+        server.shutdown()
 
 
 def test_callers_by_title_and_address(tmp_path: Path, maker: ResultMaker) -> None:
@@ -339,12 +427,12 @@ def test_what_an_archive_takes_not_at_all_is_left_out(tmp_path: Path, maker: Res
 
 def test_retries_grow_to_a_bound() -> None:
     retries = RetrySchedule(1.0)
-    assert [retries.begin("a") for _ in range(11)] == [*(2.0**n for n in range(9)), 300, 300]
-    assert retries.begin("b") == 1
-    assert not retries.is_over("a")
-    retries.end("a")
-    assert retries.is_over("a")
-    assert retries.begin("a") == 1
+    assert [retries.failed("a") for _ in range(11)] == [*(2.0**n for n in range(9)), 300, 300]
+    assert retries.failed("b") == 1
+    assert not retries.is_due("a")
+    retries.succeeded("a")
+    assert retries.is_due("a")
+    assert retries.failed("a") == 1
 
 
 def test_an_image_that_cannot_be_explained_is_kept_and_tried_at_the_next_start(
