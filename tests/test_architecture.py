@@ -12,7 +12,7 @@ import cxr_gradcam
 PACKAGE = Path(cxr_gradcam.__file__).parent
 
 FLOORS = (
-    {"imaging", "synthetic", "cam", "bundled"},
+    {"imaging", "synthetic", "cam", "bundled", "atomic_files"},
     {"models", "data"},
     {"explanation"},
     {"report"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -117,7 +117,7 @@ class Result:
         Returns:
             The UID.
         """
-        question = json.dumps(asdict(self.explanation.question))
+        question = json.dumps(self.explanation.question.identity())
         image = str(self.header.image.SOPInstanceUID)
         return derived_uid(image, self.algorithm.identity, question, *what)
 

@@ -13,14 +13,14 @@ import torch
 
 from cxr_gradcam.batch.loading import IsDone, Loaded, Loader, in_batches
 from cxr_gradcam.batch.names import unique_places
-from cxr_gradcam.batch.network import Answer, explain_batch
 from cxr_gradcam.batch.pictures import Pictures
 from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.batch.table import Table
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.explanation.question import Question, find_class
+from cxr_gradcam.explanation.engine import Explanation, explain_inputs
+from cxr_gradcam.explanation.question import Question
+from cxr_gradcam.explanation.records import explanation_record
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.models.classifier import Classifier
 
@@ -53,10 +53,10 @@ def explain_files(
         progress: called while Score-CAM and Ablation-CAM are at work.
 
     Yields:
-        Per file, in order: {"file", "sha256", "width", "height", the keys of `report.record`,
-        "ood_score", "peak", "peak_x", "peak_y", "outputs"}; {"file", "sha256", "error"} where it
-        cannot be read, or its pictures cannot be saved; {"file", "skipped"} where it was done
-        before, or is no picture and nobody named it.
+        Per file, in order: {"file", "sha256", "width", "height", the keys of
+        `records.explanation_record`, "outputs"}; {"file", "sha256", "error"} where the file cannot
+        be read or its pictures cannot be saved; {"file", "skipped"} where the file was done before,
+        or holds no picture and was not named itself.
 
     Raises:
         ValueError: no such class; the table cannot be written.
@@ -99,9 +99,7 @@ def explain_in_batches(
     Raises:
         ValueError: no such class.
     """
-    for name in (question.class_name, question.contrast_with):
-        if name is not None:
-            find_class(model.class_names, name)
+    question.for_model(model)  # refuses what the model does not know before a file is read
     one_by_one = threads == 1 or METHODS[question.method].is_slow
     work = _Work(model, question, pictures, progress, 1 if one_by_one else _IN_HAND)
     loader = Loader(model, is_done, pictures is not None, 2 * work.batch_size, threads)
@@ -145,34 +143,34 @@ class _Work:
         self, batch: Sequence[Loaded], places: Mapping[Source, Path]
     ) -> list[dict[str, Any]]:
         return [
-            self._record(file, answer, places[file.source])
-            for file, answer in self._answered(batch)
+            self._record(file, explanation, places[file.source])
+            for file, explanation in self._explained(batch)
         ]
 
-    def _answered(self, batch: Sequence[Loaded]) -> list[tuple[Loaded, Answer | None]]:
-        """Run the network on a batch; None for files that it has nothing to say of."""
+    def _explained(self, batch: Sequence[Loaded]) -> list[tuple[Loaded, Explanation | None]]:
+        """Run the network on a batch; None for files that could not be read or are skipped."""
         asked = [(file.x, file.size) for file in batch if file.x is not None]
         if not asked:
             return [(file, None) for file in batch]
-        made = explain_batch(
+        made = explain_inputs(
             self.model,
             torch.cat([x for x, _ in asked]),
             [size for _, size in asked],
             self.question,
-            draw=self.pictures is not None,
+            full_size=self.pictures is not None,
             progress=self.progress,
         )
-        answers = iter(made)
-        return [(file, None if file.x is None else next(answers)) for file in batch]
+        explanations = iter(made)
+        return [(file, None if file.x is None else next(explanations)) for file in batch]
 
-    def _record(self, file: Loaded, answer: Answer | None, place: Path) -> dict[str, Any]:
+    def _record(self, file: Loaded, explanation: Explanation | None, place: Path) -> dict[str, Any]:
         start = {"file": file.source.name, "sha256": file.sha256}
-        if answer is None:
+        if explanation is None:
             return start | (
                 {"error": file.error} if file.skipped is None else {"skipped": file.skipped}
             )
         try:
-            outputs = self._draw(file, answer.explanation, place)
+            outputs = self._draw(file, explanation, place)
         except OSError as error:
             return start | {"error": _unsaved(error)}
         except RadiographError as error:
@@ -182,7 +180,7 @@ class _Work:
             **start,
             "width": width,
             "height": height,
-            **answer.record,
+            **explanation_record(explanation),
             **outputs,
         }
 

@@ -5,10 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-EXTENSIONS: frozenset[str] = frozenset(
-    (".dcm", ".dicom", ".dic", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp")
-) | {".webp"}
-"""What is dropped from a name; all else belongs to it, as the last number of a UID does."""
+from cxr_gradcam.imaging.reading import EXTENSIONS
 
 # The longest name that ext4, XFS, APFS and NTFS take, less the longest ending, "-heatmap.png"
 MAX_BYTES: int = 255 - 12

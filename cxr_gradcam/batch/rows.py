@@ -5,40 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from cxr_gradcam.explanation.question import Question
+from cxr_gradcam.explanation.records import table_columns, table_row
 from cxr_gradcam.models.classifier import Classifier
-
-PROBABILITY = "probability_"
-"""What the columns of the classes' probabilities begin with."""
-
-_DIGITS = 6
-
-_TEXT, _NUMBER, _WHOLE, _TRUTH = "text", "number", "whole number", "true or false"
-
-_BEFORE = {"file": _TEXT, "sha256": _TEXT, "model": _TEXT, "analysis": _TEXT} | {
-    "width": _WHOLE,
-    "height": _WHOLE,
-    "predicted_class": _TEXT,
-}
-_AFTER = {
-    "finding": _TEXT,
-    "verdict": _TEXT,
-    "ood_score": _NUMBER,
-    "is_familiar": _TRUTH,
-    "class_name": _TEXT,
-    "method": _TEXT,
-    "contrast_with": _TEXT,
-    "against": _TRUTH,
-    "layers": _TEXT,
-    "peak": _NUMBER,
-    "peak_x": _NUMBER,
-    "peak_y": _NUMBER,
-    "outputs": _TEXT,
-    "error": _TEXT,
-}
 
 
 @dataclass(frozen=True)
@@ -80,35 +52,23 @@ class Analysis:
     def identity(self) -> str:
         """Sixteen hexadecimal digits: another model, question or precision has others."""
         settings = [self.settings] if self.settings else []
-        asked = json.dumps([self.model, asdict(self.question), self.fast, *settings])
+        asked = json.dumps([self.model, self.question.identity(), self.fast, *settings])
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
     @property
     def columns(self) -> dict[str, str]:
         """{column: "text", "number", "whole number" or "true or false"}, in their order."""
-        classes = {f"{PROBABILITY}{name}": _NUMBER for name in self.class_names}
-        return _BEFORE | classes | _AFTER
+        return table_columns(self.class_names)
 
     def row(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return the row of a file.
 
         Args:
-            record: as `explain_files` yields it.
+            record: of the file, as `explain_files` yields it.
 
         Returns:
             {column: value}; None where there is none. Numbers have six significant digits.
         """
-        shares = record.get("probabilities", {})
-        known: dict[str, Any] = {
-            **record,
-            **{f"{PROBABILITY}{name}": share for name, share in shares.items()},
-            "model": self.model,
-            "analysis": self.identity,
-            "layers": "+".join(record.get("layers", ())) or None,
-            "outputs": json.dumps(record["outputs"]) if record.get("outputs") else None,
-        }
-        return {name: _rounded(known.get(name)) for name in self.columns}
-
-
-def _rounded(value: object) -> object:
-    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+        outputs = json.dumps(record["outputs"]) if record.get("outputs") else None
+        of_run = {"model": self.model, "analysis": self.identity, "outputs": outputs}
+        return table_row({**record, **of_run}, self.columns)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
+from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.batch import parquet
 from cxr_gradcam.batch.errors import TableError
 from cxr_gradcam.batch.lines import CSV, JSONLines, LineFormat, encode_all, read_rows
@@ -135,7 +136,7 @@ class Table:
         """Begin with the rows of an earlier run, where that ended."""
         parquet.require()
         if self.path.exists() and not self._at.exists():
-            with _replacing(self._at) as file:
+            with atomic_files(self._at) as [partial], partial.open("wb") as file:
                 for rows in parquet.read(self.path, self.analysis.columns):
                     file.write(encode_all(self._lines, rows))
 
@@ -164,13 +165,13 @@ class Table:
                 yield row
 
     def _rewrite(self) -> None:
-        with _replacing(self.path) as file:
+        with atomic_files(self.path) as [partial], partial.open("wb") as file:
             file.write(self._lines.header(self._columns).encode())
             for row in self._latest():
                 file.write(self._lines.encode(row).encode())
 
     def _write_parquet(self) -> None:
-        with _replacing(self.path) as file:
+        with atomic_files(self.path) as [partial], partial.open("wb") as file:
             parquet.write(file, self._latest(), self.analysis.columns)
         self._at.unlink()
 
@@ -209,20 +210,6 @@ def _cut_unfinished(file: FileIO) -> None:
         start = 0
     file.truncate(start)
     file.seek(0, os.SEEK_END)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file under another name first: it appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _lock(file: FileIO, path: Path) -> None:

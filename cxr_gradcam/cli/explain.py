@@ -3,44 +3,50 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import re
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from cxr_gradcam.batch.files import explain_files
-from cxr_gradcam.batch.pictures import STYLES, Drawn, Export, Pictures
 from cxr_gradcam.batch.remote import is_uri
 from cxr_gradcam.batch.rows import Analysis
-from cxr_gradcam.batch.sources import Source
+from cxr_gradcam.batch.sources import Source, find_sources, listed
 from cxr_gradcam.batch.table import Table
-from cxr_gradcam.cli.explaining.cluster import add_cluster, check_cluster, on_cluster
-from cxr_gradcam.cli.explaining.inputs import add_inputs, sources_of
-from cxr_gradcam.cli.explaining.page import add_report, check_report, reports
-from cxr_gradcam.cli.explaining.question import add_question, check_question, question_of
-from cxr_gradcam.cli.explaining.reports import Counts, report
-from cxr_gradcam.cli.options import (
-    FAILED,
-    FAILED_SOME,
-    INTERRUPTED,
-    add_json,
-    complain,
-    require_archive,
+from cxr_gradcam.cli.explain_outputs import (
+    Counts,
+    add_outputs,
+    check_outputs,
+    pictures_of,
+    print_record,
 )
+from cxr_gradcam.cli.options import FAILED, FAILED_SOME, INTERRUPTED, add_json, complain
 from cxr_gradcam.cli.progress import files_progress, step_progress
+from cxr_gradcam.cli.question import add_fields, display_of, question_of
 from cxr_gradcam.cli.weights import add_model, model_of
-from cxr_gradcam.explanation.question import Question
-from cxr_gradcam.imaging.rendering import COLORMAPS
+from cxr_gradcam.explanation.question import QUESTION_FIELDS
 from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.models.stages import SHOWN_FIRST
+
+_TABLE_DETAIL = "coarse"  # finer maps take longer than the network itself
+_THIS_MACHINE = "this machine"
+_ADDRESS = re.compile(r"auto|local|(ray://)?[\w.\-\[\]]+:\d+")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    add_inputs(parser)
-    _add_outputs(parser)
-    add_report(parser)
-    add_question(parser)
-    add_cluster(parser)
+    _add_inputs(parser)
+    add_outputs(parser)
+    parser.add_argument(
+        "--table",
+        type=_on_disk,
+        metavar="FILE",
+        help="one row per file, .csv, .jsonl or .parquet; what it has already is not done again",
+    )
+    add_fields(parser, QUESTION_FIELDS)
+    _add_cluster(parser)
     parser.add_argument(
         "--fast",
         action=argparse.BooleanOptionalAction,
@@ -51,29 +57,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _add_outputs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, metavar="DIR", help="save pictures here")
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    if options.output is None and options.table is None:
+        raise ValueError("name a folder for pictures by --output, a --table, or both")
+    check_outputs(options)
+    _check_cluster(options)
+    question, display = question_of(options), display_of(options)
+    sources = _sources(options)
+    model = model_of(options, fast=options.fast)
+    drawn = options.output is not None
+    question = question.for_model(model, detail=SHOWN_FIRST if drawn else _TABLE_DETAIL)
+    with ExitStack() as stack:
+        table = None
+        if options.table is not None:
+            analysis = Analysis.of_model(model, question, fast=options.fast)
+            table = stack.enter_context(Table(options.table, analysis, with_outputs=drawn))
+        if options.ray is not None and table is not None:
+            records = _on_cluster(options, stack, model, sources, table)
+        else:
+            pictures = pictures_of(options, model, display) if drawn else None
+            progress = stack.enter_context(step_progress(question.method))
+            records = explain_files(
+                model, sources, pictures, question, table=table, progress=progress
+            )
+        return _report_all(records, sources, options)
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--table",
-        type=_on_disk,
+        "files",
+        nargs="*",
         metavar="FILE",
-        help="one row per file, .csv, .jsonl or .parquet; what it has already is not done again",
-    )
-    parser.add_argument("--alpha", type=float, default=0.5, help="opacity of the map, 0 to 1")
-    parser.add_argument("--colormap", choices=tuple(COLORMAPS), default="jet")
-    parser.add_argument(
-        "--style",
-        choices=STYLES,
-        default="even",
-        help="of the overlay: even opacity, fading where the map is weak, or contours",
+        help="a radiograph, a folder, a ZIP archive, a pattern such as 'films/**/*.dcm', or a URI",
     )
     parser.add_argument(
-        "--threshold", type=float, default=0.0, help="no colour where the map is weaker, 0 to 1"
+        "--files-from",
+        metavar="LIST",
+        help="a text file with one of these a line; - for standard input",
+    )
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const=_THIS_MACHINE,
+        metavar="ADDRESS",
+        help="by a Ray cluster: auto, HOST:PORT or ray://HOST:PORT; "
+        "without an address RAY_ADDRESS, or this machine",
     )
     parser.add_argument(
-        "--dicom",
-        action="store_true",
-        help="for DICOM files: also pictures, map and report as DICOM, in the patient's study",
+        "--actors", type=int, metavar="N", help="that hold the model; default: one per GPU, or core"
     )
 
 
@@ -85,65 +120,56 @@ def _on_disk(name: str) -> Path:
     return Path(name)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run the command."""
-    if options.output is None and options.table is None:
-        raise ValueError("name a folder for pictures by --output, a --table, or both")
-    if options.dicom and options.output is None:
-        raise ValueError("--dicom saves results as files: name a folder by --output")
-    check_report(options)
-    check_cluster(options)
-    check_question(options)
-    sources = sources_of(options)
-    model = model_of(options, fast=options.fast)
-    question = question_of(options, model)
-    with ExitStack() as stack:
-        table = None
-        if options.table is not None:
-            table = stack.enter_context(_table(options, model, question))
-        if options.ray is not None and table is not None:
-            records = on_cluster(options, stack)(model, sources, table)
-        else:
-            records = explain_files(
-                model,
-                sources,
-                _pictures(options, model),
-                question,
-                table=table,
-                progress=stack.enter_context(step_progress(question.method)),
-            )
-        return _report_all(records, sources, options)
+def _check_cluster(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    if options.ray is None:
+        if options.actors is not None:
+            raise ValueError("--actors are those of a cluster: add --ray")
+        return
+    if options.table is None or options.output is not None:
+        raise ValueError("a cluster fills a table and saves no pictures: --table without --output")
+    if options.ray != _THIS_MACHINE and not _ADDRESS.fullmatch(options.ray):
+        raise ValueError(f"{options.ray!r} is no address of a cluster: auto or HOST:PORT")
+    if options.actors is not None and options.actors < 1:
+        raise ValueError(f"{options.actors} actors hold no model: 1 or more")
 
 
-def _table(options: argparse.Namespace, model: Classifier, question: Question) -> Table:
-    analysis = Analysis.of_model(model, question, fast=options.fast)
-    return Table(options.table, analysis, with_outputs=options.output is not None)
-
-
-def _pictures(options: argparse.Namespace, model: Classifier) -> Pictures | None:
-    if options.output is None:
-        return None
-    also = [_dicom_results(options, model)] if options.dicom else []
-    also += [] if options.report is None else [reports(options, model)]
-    return Pictures(
-        options.output, options.alpha, options.colormap, options.style, options.threshold, also
-    )
-
-
-def _dicom_results(options: argparse.Namespace, model: Classifier) -> Export:
-    require_archive()
-    from cxr_gradcam.archive.identity import Algorithm
-    from cxr_gradcam.archive.results import write_results
-
-    algorithm = Algorithm.of_model(model)
-
-    def write(drawn: Drawn) -> dict[str, Path]:
-        made = write_results(
-            options.output, drawn.data, drawn.radiograph, drawn.explanation, algorithm
+def _sources(options: argparse.Namespace) -> list[Source]:
+    """Return the files that the options name."""
+    names = [*options.files, *_from_list(options.files_from)]
+    if not names:
+        raise ValueError(
+            "name radiographs: files, folders, ZIP archives, or a list by --files-from"
         )
-        return {f"dicom-{kind}": path for kind, path in made.items()}
+    sources = find_sources(names)
+    if not sources:
+        raise ValueError(f"no files in {', '.join(map(str, names))}")
+    return sources
 
-    return write
+
+def _from_list(path: str | None) -> list[str]:
+    if path is None:
+        return []
+    if path == "-":
+        return listed(sys.stdin)
+    try:
+        return listed(Path(path).read_text(encoding="utf-8-sig").split("\n"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no list of names: write one a line, in UTF-8") from None
+
+
+def _on_cluster(
+    options: argparse.Namespace,
+    stack: ExitStack,
+    model: Classifier,
+    sources: list[Source],
+    table: Table,
+) -> Iterator[dict[str, Any]]:
+    """Explain the files by the actors of a Ray cluster, which the stack disconnects."""
+    from cxr_gradcam.batch.cluster import connected, explain_on_cluster
+
+    stack.enter_context(connected(None if options.ray == _THIS_MACHINE else options.ray))
+    return explain_on_cluster(model, sources, table, actors=options.actors)
 
 
 def _report_all(
@@ -155,7 +181,7 @@ def _report_all(
         with files_progress(len(sources), shown=options.table is not None) as progress:
             for record in records:
                 counts.add(record)
-                report(record, as_json=options.json, one_by_one=one_by_one)
+                print_record(record, as_json=options.json, one_by_one=one_by_one)
                 progress.advance()
     except KeyboardInterrupt:
         complain(f"stopped: {counts}. The same command does what is missing")

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cli.options import FAILED_SOME, require_archive
+from cxr_gradcam.cli.question import add_fields, question_of
 from cxr_gradcam.cli.weights import add_model, model_of
 from cxr_gradcam.explanation import examine
-from cxr_gradcam.explanation.question import Question, find_class
+from cxr_gradcam.explanation.question import QUESTION_FIELDS
 from cxr_gradcam.imaging.radiograph import Radiograph
-from cxr_gradcam.models.stages import DETAIL, SHOWN_FIRST, layers_of
+from cxr_gradcam.models.stages import SHOWN_FIRST
 
 if TYPE_CHECKING:
     from cxr_gradcam.archive.destination import Destination
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cxr_gradcam.archive.results import ResultMaker
 
 _MEGABYTE = 2**20
+_ASKED = ("class_name", "method", "detail")
 _log = logging.getLogger("cxr_gradcam.node")
 
 
@@ -41,18 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_sources(parser)
     _add_limits(parser)
     _add_tls(parser)
-    parser.add_argument(
-        "--class",
-        dest="class_name",
-        metavar="NAME",
-        help="the class that maps explain; default: the predicted one",
-    )
-    parser.add_argument(
-        "--method", choices=METHODS, default="gradcam", metavar="NAME", help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--detail", choices=DETAIL, help=f"default: {SHOWN_FIRST}, where the model has it"
-    )
+    add_fields(parser, (field for field in QUESTION_FIELDS if field.name in _ASKED))
     parser.add_argument(
         "--health",
         type=float,
@@ -180,10 +170,7 @@ def _result_maker(options: argparse.Namespace) -> tuple[ResultMaker, str]:
 
     model = model_of(options)
     algorithm = Algorithm.of_model(model)
-    layers = layers_of(model.detail, options.detail)
-    question = Question(options.class_name, options.method, layers=layers)
-    if question.class_name is not None:
-        find_class(model.class_names, question.class_name)
+    question = question_of(options).for_model(model, detail=SHOWN_FIRST)
     # The first pass builds what later ones use
     examine(model, Radiograph(np.zeros((8, 8), np.float32)))
     return result_maker(model, algorithm, question), f"{algorithm.identity} {question!r}"

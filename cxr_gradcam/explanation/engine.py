@@ -1,43 +1,51 @@
-"""explain: what a model sees on a radiograph, and where."""
+"""The one maker of heat maps: what a model sees on radiographs, and where."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
+from cxr_gradcam.cam.maps import fuse
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.explanation.prediction import Prediction, predict, resolve
+from cxr_gradcam.cam.targets import target_weights
+from cxr_gradcam.explanation.prediction import Prediction, predict
 from cxr_gradcam.explanation.question import Options, Question
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.any_classifier import as_classifier
 from cxr_gradcam.models.calibration import Verdict
 from cxr_gradcam.models.classifier import Classifier
 
+_ROUNDING = 1e-6  # of the maximum: places of a map that differ by less are equally hot
+
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """A model's prediction for one radiograph, and the map that answers one question.
+    """A model's prediction for one radiograph, and the heat map that answers one question.
 
     Attributes:
-        question: what was asked, with the class and the layers that were meant.
+        question: the question, with class and layers named.
         prediction: what the model says of the radiograph.
-        heatmap: float32 (H, W) on the radiograph's own grid, in [0, 1].
-        peak: the map's maximum before normalisation; 0 where nothing was found, and the map is
-            empty. In units of the score for a gradient method at one layer, of the activations for
-            EigenCAM and Score-CAM, a share of full agreement for several layers.
+        heatmap: float32 (H, W), in [0, 1], on the radiograph's own grid; on the network's input
+            grid where `explain_inputs` was asked for no full size.
+        peak: maximum of the map on the network's input grid, before it is scaled to 1; 0 for an
+            empty map. In units of the score for a gradient method at one layer, of the activations
+            for EigenCAM and Score-CAM; a share of full agreement for several layers.
+        hottest: (x, y) of the map's maximum in pixels of the radiograph, from the left and upper
+            edge: the mean of all places that share it; None for an empty map.
     """
 
     question: Question
     prediction: Prediction
     heatmap: NDArray[np.float32]
     peak: float
+    hottest: tuple[float, float] | None = None
 
     @property
     def class_name(self) -> str:
@@ -51,7 +59,7 @@ class Explanation:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Where in the network the map was made."""
+        """The target layers, by dotted name."""
         return tuple(self.question.layers or ())
 
     @property
@@ -81,33 +89,33 @@ class Explanation:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the finding's probability means; None without an operating point."""
+        """How probable the finding is, in a word; None without an operating point."""
         return self.prediction.verdict
 
     @property
     def ood_score(self) -> float | None:
-        """How far the image is from those of the training, as in `Prediction`."""
+        """The out-of-distribution score, as in `Prediction`."""
         return self.prediction.ood_score
 
     @property
     def is_familiar(self) -> bool | None:
-        """Whether the image looks like those of the training; None where nobody knows."""
+        """Whether the radiograph is in distribution; None where the model has no detector."""
         return self.prediction.is_familiar
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing in the image answers the question: there is no map to show."""
+        """Whether nothing in the radiograph answers the question: there is no map to show."""
         return self.peak == 0
 
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """A radiograph whose forward pass is recorded; every question after that is cheap.
+    """One radiograph whose forward pass is recorded; every question after that is cheap.
 
     Attributes:
-        size: (H, W) of the radiograph in pixels; its pixels are not kept.
-        model: what looked at it.
-        forward_pass: what the network made of it.
+        size: (H, W) of the radiograph in pixels; the pixels themselves are not kept.
+        model: the classifier.
+        forward_pass: the recorded forward pass, of this radiograph alone.
     """
 
     size: tuple[int, int]
@@ -116,7 +124,7 @@ class Examination:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The model's classes."""
+        """The model's classes, in the order of the logits."""
         return self.model.class_names
 
     @property
@@ -131,7 +139,7 @@ class Examination:
 
     @property
     def ood_score(self) -> float | None:
-        """How far the image is from those of the training, as in `Prediction`."""
+        """The out-of-distribution score, as in `Prediction`."""
         return self.prediction.ood_score
 
     def explain(
@@ -146,32 +154,22 @@ class Examination:
         return self.answer(Question(class_name, method, **options), progress)
 
     def answer(self, question: Question, progress: Progress | None = None) -> Explanation:
-        """Answer a question by a map.
+        """Answer a question by a heat map.
 
         Args:
-            question: its layers are among those recorded.
-            progress: called while Score-CAM and Ablation-CAM are at work.
+            question: about layers that were recorded.
+            progress: called with (steps done, steps in all) while a slow method is at work.
 
         Returns:
-            The explanation, its map on the radiograph's grid; its question names class and layers.
+            The explanation, its map on the radiograph's grid.
 
         Raises:
-            ValueError: no such class or layer.
+            ValueError: the model has no such class or detail, or the layer was not recorded.
         """
-        asked = resolve(question, self.model, self.forward_pass)
-        contrast = asked.contrast_with
-        with torch.no_grad():
-            heatmaps, peaks = self.forward_pass.maps(
-                self.class_names.index(str(asked.class_name)),
-                asked.method,
-                layers=asked.layers,
-                contrast_idx=None if contrast is None else self.class_names.index(contrast),
-                against=asked.against,
-                fusion=asked.fusion,
-                size=self.size,
-                progress=progress,
-            )
-        return Explanation(asked, self.prediction, heatmaps[0].cpu().numpy(), float(peaks[0]))
+        [explanation] = _explanations(
+            self.model, self.forward_pass, [self.size], question, full_size=True, progress=progress
+        )
+        return explanation
 
 
 def examine(
@@ -184,20 +182,20 @@ def examine(
     Args:
         model: a `ResNet50FineTuned` with Grad-CAM enabled, a `CAM`, or any torch classifier, of
             which a `CAM` is then made.
-        radiograph: the picture.
+        radiograph: the radiograph.
         layers: the layers that maps can be taken at; None for the model's target layers.
 
     Returns:
-        The examination, to be asked by `explain`.
+        The examination, which answers questions by its `explain`.
 
     Raises:
-        ValueError: no such layer, or no target layer can be guessed.
+        ValueError: the model has no such layer, or no target layer can be found.
         RuntimeError: Grad-CAM is not enabled.
     """
-    known = as_classifier(model)
+    classifier = as_classifier(model)
     height, width = radiograph.pixels.shape
-    forward_pass = known.record(known.prepare(radiograph), layers)
-    return Examination((height, width), known, forward_pass)
+    forward_pass = classifier.record(classifier.prepare(radiograph), layers)
+    return Examination((height, width), classifier, forward_pass)
 
 
 def explain(
@@ -211,22 +209,121 @@ def explain(
 ) -> Explanation:
     """Classify a radiograph and map where the score of a class comes from.
 
-    The model is run in eval mode; the mode of every module is then as before.
+    The model is run in eval mode; the mode of every module is then as before. Several questions
+    about one radiograph are cheaper by `examine`.
 
     Args:
-        model: as in `examine`, which see for several questions about one radiograph.
-        radiograph: the picture.
-        class_name: the class to explain; None for the predicted one.
+        model: a `ResNet50FineTuned` with Grad-CAM enabled, a `CAM`, or any torch classifier.
+        radiograph: the radiograph.
+        class_name: the class to explain; None for the most probable one.
         method: a name of `METHODS`.
-        progress: called while Score-CAM and Ablation-CAM are at work.
-        options: `contrast_with`, `against`, `layers` and `fusion`, as in `Question`.
+        progress: called with (steps done, steps in all) while a slow method is at work.
+        options: `contrast_with`, `against`, `layers`, `detail` and `fusion` of `Question`.
 
     Returns:
         The explanation, its map on the radiograph's grid.
 
     Raises:
-        ValueError: no such class, method or layer.
+        ValueError: the model has no such class, method, layer or detail.
         RuntimeError: Grad-CAM is not enabled.
     """
-    question = Question(class_name, method, **options)
-    return examine(model, radiograph, question.layers).answer(question, progress)
+    classifier = as_classifier(model)
+    question = Question(class_name, method, **options).for_model(classifier)
+    return examine(classifier, radiograph, question.layers).answer(question, progress)
+
+
+def explain_inputs(
+    model: Classifier,
+    x: Tensor,
+    sizes: Sequence[tuple[int, int]],
+    question: Question,
+    *,
+    full_size: bool,
+    progress: Progress | None = None,
+) -> list[Explanation]:
+    """Run a model on N radiographs at once, and answer the same question about each.
+
+    Args:
+        model: a classifier with Grad-CAM enabled.
+        x: the network's inputs (N, C, H, W), as `model.prepare` makes them.
+        sizes: (H, W) of the N radiographs in pixels.
+        question: asked of each radiograph.
+        full_size: bring each map to its radiograph's grid; else it stays on the network's.
+        progress: called with (steps done, steps in all) while a slow method is at work.
+
+    Returns:
+        An explanation for each radiograph, the same as it would get alone.
+
+    Raises:
+        ValueError: the model has no such class, layer or detail.
+    """
+    question = question.for_model(model)
+    forward_pass = model.record(x, question.layers)
+    return _explanations(
+        model, forward_pass, sizes, question, full_size=full_size, progress=progress
+    )
+
+
+def _explanations(
+    model: Classifier,
+    forward_pass: ForwardPass,
+    sizes: Sequence[tuple[int, int]],
+    question: Question,
+    *,
+    full_size: bool,
+    progress: Progress | None,
+) -> list[Explanation]:
+    """Answer a question about each radiograph of a recorded forward pass."""
+    asked = _resolved(question, model, forward_pass)
+    maps = _raw_maps(asked, model, forward_pass, progress)
+    grid = forward_pass.x.shape[-2], forward_pass.x.shape[-1]
+    on_grid, peaks = fuse(maps, grid, question.fusion)
+    explanations = []
+    for sample, size in enumerate(sizes):
+        heatmap, peak = on_grid[sample], float(peaks[sample])
+        hottest = _hottest(heatmap, size) if peak else None
+        if full_size:
+            own = [each[sample : sample + 1] for each in maps]
+            heatmap = fuse(own, size, question.fusion)[0][0]
+        prediction = predict(model, forward_pass, sample)
+        explanations.append(
+            Explanation(asked[sample], prediction, heatmap.cpu().numpy(), peak, hottest)
+        )
+    return explanations
+
+
+def _resolved(question: Question, model: Classifier, forward_pass: ForwardPass) -> list[Question]:
+    """Name the class and the layers that a question means for each radiograph."""
+    question = question.for_model(model)
+    layers = forward_pass.layers if question.layers is None else question.layers
+    predicted = [model.class_names[index] for index in forward_pass.logits.argmax(dim=1).tolist()]
+    return [
+        replace(question, class_name=question.class_name or name, layers=layers)
+        for name in predicted
+    ]
+
+
+def _raw_maps(
+    asked: Sequence[Question],
+    model: Classifier,
+    forward_pass: ForwardPass,
+    progress: Progress | None,
+) -> list[Tensor]:
+    """Return the maps (N, h, w) of each layer, before any scaling."""
+    question, names = asked[0], model.class_names
+    contrast = question.contrast_with
+    weights = target_weights(
+        forward_pass.logits,
+        [names.index(str(each.class_name)) for each in asked],
+        None if contrast is None else names.index(contrast),
+        against=question.against,
+    )
+    with torch.no_grad():
+        return forward_pass.raw_maps(weights, question.method, question.layers or (), progress)
+
+
+def _hottest(heatmap: Tensor, size: tuple[int, int]) -> tuple[float, float]:
+    """Return (x, y) of the middle of a scaled map's maximum, in pixels of a radiograph."""
+    rows, columns = (heatmap >= 1 - _ROUNDING).nonzero(as_tuple=True)
+    down, across = (float(places.double().mean()) + 0.5 for places in (rows, columns))
+    return across / heatmap.shape[1] * size[1], down / heatmap.shape[0] * size[0]

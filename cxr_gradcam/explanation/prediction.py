@@ -1,11 +1,10 @@
-"""What a model says of a radiograph, and which map a question asks of it."""
+"""What a model says of a radiograph: probabilities, verdict, out-of-distribution score."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
-from cxr_gradcam.explanation.question import Question, find_class
 from cxr_gradcam.models.calibration import Verdict
 from cxr_gradcam.models.classifier import Classifier
 
@@ -17,14 +16,15 @@ class Prediction:
     Attributes:
         probabilities: {class name: calibrated probability}, in the order of the model's classes;
             sum 1 unless several classes can be true at once.
-        finding: the class of the model's operating point, or None.
-        verdict: "likely", "uncertain" or "unlikely", of the finding; None without one.
-        multi_label: whether each class is true or false on its own.
-        ood_score: how far the image is from those of the training, as a share of the bound: above
-            1 it is out of distribution, and the probabilities mean little; None where the model
-            has no detector.
-        is_calibrated: whether the probabilities were fitted to validation images.
-        assumptions: what nobody said of the weights and was assumed, as in `Classifier`.
+        finding: the class of the model's operating point; None without an operating point.
+        verdict: how probable the finding is, in a word: "likely", "uncertain" or "unlikely"; None
+            without an operating point.
+        ood_score: distance from the training radiographs, divided by the detector's threshold:
+            above 1 the radiograph is out of distribution, and the probabilities mean little; None
+            where the model has no detector.
+        multi_label: whether several classes can be true at once.
+        is_calibrated: whether the probabilities were fitted to validation radiographs.
+        assumptions: what was assumed because the weights do not say it, one phrase each.
     """
 
     probabilities: dict[str, float]
@@ -42,13 +42,13 @@ class Prediction:
 
     @property
     def predicted_class(self) -> str | None:
-        """The most probable class; None where each may be false, and it is below one half."""
+        """The most probable class; None if a multi-label model gives each less than one half."""
         name = self.most_probable
         return None if self.multi_label and self.probabilities[name] < 0.5 else name
 
     @property
     def is_familiar(self) -> bool | None:
-        """Whether the image looks like those of the training; None where nobody knows."""
+        """Whether the radiograph is in distribution; None where the model has no detector."""
         return None if self.ood_score is None else self.ood_score <= 1
 
 
@@ -56,12 +56,12 @@ def predict(model: Classifier, forward_pass: ForwardPass, sample: int = 0) -> Pr
     """Return what a model says of one radiograph of a recorded batch.
 
     Args:
-        model: what the pass was recorded by.
-        forward_pass: of N radiographs.
-        sample: which of them, 0 to N - 1.
+        model: the classifier that recorded the pass.
+        forward_pass: recorded forward pass of N radiographs.
+        sample: index of the radiograph, 0 to N - 1.
 
     Returns:
-        Its calibrated probabilities, verdict and out-of-distribution score.
+        Calibrated probabilities, verdict and out-of-distribution score.
     """
     calibration = model.calibration
     shares = calibration.probabilities(forward_pass.logits[sample], model.multi_label)
@@ -85,33 +85,8 @@ def _ood_score(model: Classifier, forward_pass: ForwardPass, sample: int) -> flo
     return float(detector.score(features[sample : sample + 1])[0]) / detector.threshold
 
 
-def resolve(
-    question: Question, model: Classifier, forward_pass: ForwardPass, sample: int = 0
-) -> Question:
-    """Return a question with the class and the layers that it means for one radiograph.
-
-    Args:
-        question: as it was asked.
-        model: what the pass was recorded by.
-        forward_pass: of N radiographs.
-        sample: which of them, 0 to N - 1.
-
-    Raises:
-        ValueError: the model has no such class.
-    """
-    names, contrast = model.class_names, question.contrast_with
-    return replace(
-        question,
-        class_name=names[int(forward_pass.logits[sample].argmax())]
-        if question.class_name is None
-        else names[find_class(names, question.class_name)],
-        contrast_with=None if contrast is None else names[find_class(names, contrast)],
-        layers=forward_pass.layers if question.layers is None else question.layers,
-    )
-
-
 def percentage(probability: float) -> str:
-    """Round a probability to whole per cents, but never to a certainty that the model has not.
+    """Write a probability in whole per cent; only exactly 0 and 1 become "0 %" and "100 %".
 
     Example:
         >>> percentage(0.934), percentage(0.999)

@@ -27,6 +27,11 @@ from cxr_gradcam.imaging.radiograph import (
 from cxr_gradcam.imaging.raster import read_raster
 from cxr_gradcam.imaging.stored_values import StoredValues, from_grey
 
+EXTENSIONS = frozenset(
+    (".dcm", ".dicom", ".dic", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp")
+) | {".webp"}
+"""The extensions of files that are read; what a file holds is told by its content alone."""
+
 # The classes are opened themselves, not through PIL.Image.open: it warns of large images before
 # their size can be checked, and takes a telephone's JPEG with a second picture for an animation.
 _IMAGE_FILES: dict[str, tuple[re.Pattern[bytes], type[ImageFile]]] = {

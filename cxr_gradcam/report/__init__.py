@@ -1,5 +1,1 @@
-"""One explanation as a record, and as a page to take along."""
-
-from cxr_gradcam.report.records import record
-
-__all__ = ["record"]
+"""One explanation as a page to keep: PDF or JSON."""

@@ -9,10 +9,11 @@ from typing import Any
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.explanation.display import DEFAULT, Display
 from cxr_gradcam.explanation.prediction import percentage
+from cxr_gradcam.explanation.records import report_record
 from cxr_gradcam.imaging.rendering import RGBImage
 from cxr_gradcam.report.model import ReportedModel
-from cxr_gradcam.report.records import record
 
 TITLE = "What the model sees on a chest X-ray, and where"
 """Stands above a report to which the reader gives no title."""
@@ -46,16 +47,14 @@ class Panels:
         heatmap: the map in its colours.
         overlay: the map over the X-ray.
         window: what the grey scale is called.
-        colormap: a name of `rendering.COLORMAPS`.
-        overlaid: how the map is laid over the X-ray, in words.
+        display: how the map is laid over the X-ray.
     """
 
     original: RGBImage
     heatmap: RGBImage
     overlay: RGBImage
     window: str
-    colormap: str = "jet"
-    overlaid: str = "opacity 50 %"
+    display: Display = DEFAULT
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,7 @@ class Report:
         if explanation.is_empty:
             yield "Heat map", "empty: nothing in the X-ray answers the question"
         yield "Grey scale", panels.window
-        yield "Overlay", f"{panels.overlaid}; colour map {panels.colormap}"
+        yield "Overlay", f"{panels.display}; colour map {panels.display.colormap}"
         yield "Model", self.model.name
         yield "Weights", f"SHA-256 {self.model.checksum}" if self.model.checksum else "no file"
         yield "Date", f"{self.date:%Y-%m-%d %H:%M %Z}"
@@ -126,27 +125,26 @@ class Report:
         """Return the report in types that JSON has.
 
         Returns:
-            The keys of `record`, and {"title", "remark", "date", "width", "height", "is_empty",
-            "ood_score", "fusion", "window", "colormap", "overlay", "model", "disclaimer"};
-            "model" holds {"name", "checksum", "measured"}.
+            The keys of `records.report_record`; before them "title", "remark" and "date", after
+            them "window", "colormap", "overlay", "model" and "disclaimer". "model" holds {"name",
+            "checksum", "measured"}.
         """
-        height, width = self.explanation.heatmap.shape
-        return {
-            "title": self.title or TITLE,
-            "remark": self.remark,
-            "date": self.date.isoformat(timespec="seconds"),
-            **record(self.explanation),
-            "fusion": self.explanation.question.fusion,
-            "ood_score": self.explanation.ood_score,
-            "is_empty": self.explanation.is_empty,
-            "width": width,
-            "height": height,
-            "window": self.panels.window,
-            "colormap": self.panels.colormap,
-            "overlay": self.panels.overlaid,
-            "model": asdict(self.model),
-            "disclaimer": DISCLAIMER,
-        }
+        display = self.panels.display
+        return report_record(
+            self.explanation,
+            {
+                "title": self.title or TITLE,
+                "remark": self.remark,
+                "date": self.date.isoformat(timespec="seconds"),
+            },
+            {
+                "window": self.panels.window,
+                "colormap": display.colormap,
+                "overlay": str(display),
+                "model": asdict(self.model),
+                "disclaimer": DISCLAIMER,
+            },
+        )
 
 
 def check_typed(title: str, remark: str) -> None:
@@ -160,25 +158,6 @@ def check_typed(title: str, remark: str) -> None:
             raise ValueError(
                 f"the {name} has {len(text):,} characters, a report takes {most:,}: shorten it"
             )
-
-
-def overlay_in_words(opacity: float, style: str = "even", threshold: float = 0) -> str:
-    """Say how a map is laid over the X-ray.
-
-    Args:
-        opacity: in [0, 1].
-        style: "even"; "fading", where the opacity follows the map's strength; or "contours".
-        threshold: below this share of the map's maximum nothing is laid.
-
-    Example:
-        >>> overlay_in_words(0.4, "fading", 0.25)
-        "opacity 40 % where the map is strongest, fading; nothing below 25 % of the map's maximum"
-    """
-    if style == "contours":
-        return "contours at 50, 75 and 90 % of the map's maximum"
-    fading = " where the map is strongest, fading" if style == "fading" else ""
-    below = f"; nothing below {100 * threshold:.0f} % of the map's maximum" if threshold else ""
-    return f"opacity {100 * opacity:.0f} %{fading}{below}"
 
 
 def _probabilities(probabilities: dict[str, float]) -> str:

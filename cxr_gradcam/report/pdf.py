@@ -154,7 +154,7 @@ def _picture(picture: RGBImage, size: tuple[int, int]) -> Any:  # noqa: ANN401 -
 
 def _key(report: Report, width: float) -> Any:  # noqa: ANN401 - ReportLab's
     """Return the colours of the map, from weak to strong."""
-    bar = np.broadcast_to(color_table(report.panels.colormap), (16, 256, 3))
+    bar = np.broadcast_to(color_table(report.panels.display.colormap), (16, 256, 3))
     size = _pixels(120), _pixels(7)
     key = _picture(np.ascontiguousarray(bar), size)
     says = _text("weak to strong; strong is this map's maximum", 9, color=_GREY)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.explanation.question import Question, default_detail
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.asked import Asked, Evidence, evidence_of, first_detail, questions
 from cxr_gradcam.web.component import DropdownField, RadioField
 from cxr_gradcam.web.prediction import FEW
+from cxr_gradcam.web.question import (
+    PageQuestion,
+    default_question,
+    evidence_choices,
+    evidence_key,
+    worded_choices,
+)
 
 _DETAIL_LABELS = {"coarse": "Coarse", "fine": "Fine", "finest": "Finest"}
-
-Values = tuple[object, object, object, object, object]
-"""The values of `Controls.all`, as a browser sends them."""
 
 
 class Controls:
@@ -33,8 +36,8 @@ class Controls:
         first = next(iter(models.values()))
         self.class_name = _class_field(models)
         self.question = DropdownField(
-            questions(first.class_names, first.class_names[0]),
-            value=0,
+            worded_choices(first.class_names, first.class_names[0]),
+            value=evidence_key(Question()),
             label="Question",
             interactive=False,
         )
@@ -50,58 +53,66 @@ class Controls:
 
     @property
     def all(self) -> list[RadioField | DropdownField]:
-        """The components, in the order in which `asked` takes their values."""
+        """The components, in the order in which `question_of` takes their values."""
         return [self.model, self.class_name, self.question, self.method, self.detail]
 
-    def asked(self, *values: *Values) -> Asked:
-        """Say what the components' values mean.
+    def question_of(self, *values: object) -> PageQuestion:
+        """Return the question that the components' values mean.
 
-        What the model does not know, as the class of the model before, is left open. A class is
-        not set against itself: what speaks for it is shown instead.
+        What the model does not know, as a class of the model before, is left open. A class is not
+        contrasted with itself: what speaks for it is shown instead.
+
+        Args:
+            values: of `all`, as a browser sends them.
         """
-        name, class_name, number, method, detail = values
-        model = _known(name, self._models) or next(iter(self._models))
-        known = self._models[model]
-        offered = dict(enumerate(evidence_of(known.class_names)))
-        evidence = offered.get(number, Evidence()) if isinstance(number, int) else Evidence()
-        return Asked(
-            model,
-            _known(class_name, known.class_names),
-            Evidence() if evidence.contrast_with == class_name else evidence,
-            _known(method, METHODS) or "gradcam",
-            _known(detail, known.detail) or first_detail(known),
+        name, class_name, evidence, method, detail = values
+        usual = self._usual(name)
+        model = self._models[usual.model]
+        fields = dict(evidence_choices(model.class_names)).get(str(evidence), {})
+        asked = usual.changed(
+            **fields,
+            method=_offered(method, METHODS, usual.question.method),
+            detail=_offered(detail, model.detail, usual.question.detail),
         )
+        known = _offered(class_name, model.class_names, None)
+        return asked if known is None else asked.about_class(known)
 
-    def classes(self, asked: Asked, names: Sequence[str]) -> RadioField | DropdownField:
-        """Return the update that offers classes in an order and shows the one asked for."""
-        return type(self.class_name)(list(names), value=asked.class_name, interactive=True)
+    def values_of(self, asked: PageQuestion) -> list[str | None]:
+        """Return the values of `all` that mean a question."""
+        question = asked.question
+        return [
+            asked.model,
+            question.class_name,
+            evidence_key(question),
+            question.method,
+            question.detail,
+        ]
 
-    def questions(self, asked: Asked, *, interactive: bool = True) -> DropdownField:
+    def classes(self, asked: PageQuestion, names: Sequence[str]) -> RadioField | DropdownField:
+        """Return the update that offers classes in an order and shows the explained one."""
+        chosen = asked.question.class_name
+        return type(self.class_name)(list(names), value=chosen, interactive=True)
+
+    def questions(self, asked: PageQuestion, *, interactive: bool = True) -> DropdownField:
         """Return the update that offers a class's questions and shows the one asked."""
         names = self._models[asked.model].class_names
         return DropdownField(
-            questions(names, str(asked.class_name)),
-            value=evidence_of(names).index(asked.evidence),
+            worded_choices(names, asked.question.class_name or names[0]),
+            value=evidence_key(asked.question),
             interactive=interactive,
         )
 
-    def waiting(self, asked: Asked) -> list[RadioField | DropdownField]:
+    def waiting(self, asked: PageQuestion) -> list[RadioField | DropdownField]:
         """Return the updates of class and question that show what the next radiograph is asked."""
-        names = self._models[asked.model].class_names
-        worded = replace(asked, class_name=asked.class_name or names[0])
+        names, chosen = self._models[asked.model].class_names, asked.question.class_name
         return [
-            type(self.class_name)(list(names), value=asked.class_name, interactive=False),
-            self.questions(worded, interactive=False),
+            type(self.class_name)(list(names), value=chosen, interactive=False),
+            self.questions(asked, interactive=False),
         ]
 
-    def values(self, asked: Asked) -> Values:
-        """Return the values of `all` that mean a question."""
-        number = evidence_of(self._models[asked.model].class_names).index(asked.evidence)
-        return asked.model, asked.class_name, number, asked.method, asked.detail
-
-    def details(self, asked: Asked) -> RadioField:
+    def details(self, asked: PageQuestion) -> RadioField:
         """Return the update that offers the details of a model's maps."""
-        return RadioField(**_details(self._models[asked.model]) | {"value": asked.detail})
+        return RadioField(**_details(self._models[asked.model]) | {"value": asked.question.detail})
 
     def locked(self) -> list[RadioField | DropdownField]:
         """Return the updates of class and question while there is nothing to ask."""
@@ -109,6 +120,10 @@ class Controls:
             type(self.class_name)(value=None, interactive=False),
             DropdownField(interactive=False),
         ]
+
+    def _usual(self, name: object) -> PageQuestion:
+        known = _offered(name, self._models, None) or next(iter(self._models))
+        return default_question(known, self._models[known])
 
 
 def model_field(models: Mapping[str, Classifier]) -> DropdownField:
@@ -122,9 +137,9 @@ def model_field(models: Mapping[str, Classifier]) -> DropdownField:
     )
 
 
-def _known(value: object, offered: Container[str]) -> str | None:
+def _offered(value: object, offered: Container[str], otherwise: str | None) -> str | None:
     """Return the name that a browser has sent, where it is offered."""
-    return value if isinstance(value, str) and value in offered else None
+    return value if isinstance(value, str) and value in offered else otherwise
 
 
 def _class_field(models: Mapping[str, Classifier]) -> RadioField | DropdownField:
@@ -139,9 +154,9 @@ def _class_field(models: Mapping[str, Classifier]) -> RadioField | DropdownField
 def _method_field() -> DropdownField:
     method = DropdownField(
         [(_method_label(name), name) for name in METHODS],
-        value="gradcam",
+        value=Question().method,
         label="Method",
-        info=_method_info("gradcam"),
+        info=_method_info(Question().method),
         interactive=True,
     )
     method.input(
@@ -158,7 +173,7 @@ def _details(model: Classifier) -> dict[str, Any]:
     """Return the choices of a model, nothing to choose among hidden."""
     return {
         "choices": [(_DETAIL_LABELS[name], name) for name in model.detail],
-        "value": first_detail(model),
+        "value": default_detail(model),
         "visible": len(model.detail) > 1,
     }
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,9 +14,8 @@ from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.imaging.reading import read_bytes, read_for_viewing
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
-from cxr_gradcam.web.asked import Asked, Evidence, about_class, quick
-from cxr_gradcam.web.compare.views import explained, set_beside, view_of, without_map
-from cxr_gradcam.web.controls import Controls, Values
+from cxr_gradcam.web.compare.views import set_beside, view_of, without_map
+from cxr_gradcam.web.controls import Controls
 from cxr_gradcam.web.downloads.dicom import Film
 from cxr_gradcam.web.failures import GONE, reason
 from cxr_gradcam.web.prediction import (
@@ -27,6 +25,7 @@ from cxr_gradcam.web.prediction import (
     failure_html,
     prediction_html,
 )
+from cxr_gradcam.web.question import PageQuestion
 from cxr_gradcam.web.session import Session, Superseded
 from cxr_gradcam.web.sharing.component import told_of
 from cxr_gradcam.web.sharing.query import read_link
@@ -64,7 +63,7 @@ class Events:
         self._uploads = uploads or Uploads()
 
     def open_upload(
-        self, path: Path | None, previous: Session | None, *values: *Values
+        self, path: Path | None, previous: Session | None, *values: object
     ) -> Iterator[list[Any]]:
         """Show an uploaded file; nothing of it stays on disk."""
         if path is None:
@@ -76,7 +75,7 @@ class Events:
             path.unlink(missing_ok=True)
 
     def open_listed(
-        self, chosen: gr.EventData, previous: Session | None, *values: *Values
+        self, chosen: gr.EventData, previous: Session | None, *values: object
     ) -> Iterator[list[Any]]:
         """Show a file of the worklist, which the browser has sent before it names it."""
         path = self._uploads.take(str(chosen.path))
@@ -85,7 +84,7 @@ class Events:
         yield from self.open_upload(path, previous, *values)
 
     def open_example(
-        self, chosen: gr.SelectData, previous: Session | None, *values: *Values
+        self, chosen: gr.SelectData, previous: Session | None, *values: object
     ) -> Iterator[list[Any]]:
         """Show the example that was clicked last; clicks may arrive in another order."""
         if previous is not None and chosen.value < previous.clicked:
@@ -95,25 +94,25 @@ class Events:
         yield from self._open(path, previous, values, chosen.value, chosen.index)
 
     def open_prior(
-        self, chosen: gr.EventData, session: Session | None, *values: *Values
+        self, chosen: gr.EventData, session: Session | None, *values: object
     ) -> list[Any]:
         """Show a file beside the open radiograph, and ask the same of it."""
         path = self._uploads.take(str(chosen.path))
         if path is None or session is None:
             raise gr.Error(GONE, print_exception=False)
         try:
-            view = set_beside(path, session, self._controls.asked(*values))
+            view = set_beside(path, session, self._controls.question_of(*values))
         except Exception as error:
             raise gr.Error(reason(error), print_exception=False) from error
         finally:
             path.unlink(missing_ok=True)
         return [self.describe_prior(session, *values), view]
 
-    def describe_prior(self, session: Session | None, *values: *Values) -> Any:  # noqa: ANN401 - HTML, or Gradio's sign that there is none
+    def describe_prior(self, session: Session | None, *values: object) -> Any:  # noqa: ANN401 - HTML, or Gradio's sign that there is none
         """Say what the model that is asked now makes of the prior."""
         if session is None or session.prior is None:
             return gr.skip()
-        asked = self._controls.asked(*values)
+        asked = self._controls.question_of(*values)
         return prior_html(session.prior.examination(asked.model).prediction)
 
     def close_prior(self, session: Session | None) -> list[Any]:
@@ -122,15 +121,13 @@ class Events:
             session.prior = None
         return ["", View(pane="b")]
 
-    def change_model(self, session: Session | None, *values: *Values) -> Iterator[list[Any]]:
+    def change_model(self, session: Session | None, *values: object) -> Iterator[list[Any]]:
         """Say what another model knows, and what it makes of the open radiograph."""
-        asked = self._controls.asked(*values)
-        if asked.evidence.contrast_with is not None:  # its number was of the model before
-            asked = replace(asked, evidence=Evidence())
+        asked = self._controls.question_of(*values)
         yield from self._ask_model(session, asked)
 
     def open_link(
-        self, chosen: gr.EventData, session: Session | None, *_: *Values
+        self, chosen: gr.EventData, session: Session | None, *_: object
     ) -> Iterator[list[Any]]:
         """Ask what a link asks, of the open radiograph or of the next one."""
         link = read_link(str(chosen.query), self._models, len(example_files()))
@@ -140,7 +137,7 @@ class Events:
             told = gr.skip()
 
     def open_linked(
-        self, told: dict[str, Any], previous: Session | None, *values: *Values
+        self, told: dict[str, Any], previous: Session | None, *values: object
     ) -> Iterator[list[Any]]:
         """Show the example that a link names, unless something else is open."""
         example = told["example"]
@@ -153,49 +150,41 @@ class Events:
         self,
         chosen: gr.EventData,
         session: Session | None,
-        model: object,
-        class_name: object,
-        number: object,
-        _method: object,
-        detail: object,
         progress: gr.Progress = _PROGRESS,
+        *values: object,
     ) -> list[Any]:
         """Ask by the slow method that a link names, once its radiograph is shown."""
         method = str(chosen.method)
         if method not in METHODS:
             return [gr.skip(), gr.skip()]
-        asked = self._controls.asked(model, class_name, number, method, detail)
+        asked = self._controls.question_of(*values).changed(method=method)
         return [method, self._answer(session, asked, progress)]
 
-    def change_class(self, session: Session | None, *values: *Values) -> list[Any]:
+    def change_class(self, session: Session | None, *values: object) -> list[Any]:
         """Show the map of another class, and offer its questions."""
-        asked = self._controls.asked(*values)
-        asked = replace(asked, method=quick(asked.method))
+        asked = self._controls.question_of(*values).quick()
         if session is not None and session.comparison is not None and session.comparison.is_slow:
             session.comparison = None
         view = self._answer(session, asked, _no_progress)
-        offered = gr.skip() if asked.class_name is None else self._controls.questions(asked)
-        return [offered, view, asked.method]
+        offered = (
+            gr.skip() if asked.question.class_name is None else self._controls.questions(asked)
+        )
+        return [offered, view, asked.question.method]
 
     def change_map(
         self,
         session: Session | None,
-        model: object,
-        class_name: object,
-        number: object,
-        method: object,
-        detail: object,
         progress: gr.Progress = _PROGRESS,
+        *values: object,
     ) -> Any:  # noqa: ANN401 - a view, or Gradio's sign that there is none
         """Answer another question, by another method or in another detail."""
-        asked = self._controls.asked(model, class_name, number, method, detail)
-        return self._answer(session, asked, progress)
+        return self._answer(session, self._controls.question_of(*values), progress)
 
-    def _ask_model(self, session: Session | None, asked: Asked) -> Iterator[list[Any]]:
+    def _ask_model(self, session: Session | None, asked: PageQuestion) -> Iterator[list[Any]]:
         """Say what a model knows, and what it makes of the open radiograph where there is one."""
         about = [self._controls.details(asked), *self._about(asked.model)]
         if session is None:
-            yield [EMPTY, *self._controls.waiting(asked), asked.method, gr.skip(), *about]
+            yield [EMPTY, *self._controls.waiting(asked), asked.question.method, gr.skip(), *about]
             return
         session.cancel()
         yield [WAITING, *self._locked(), without_map(session), *about]
@@ -209,7 +198,7 @@ class Events:
         self,
         path: Path,
         previous: Session | None,
-        values: Values,
+        values: Sequence[object],
         clicked: float = 0,
         example: int | None = None,
     ) -> Iterator[list[Any]]:
@@ -223,27 +212,25 @@ class Events:
             yield [None, WAITING, *self._locked(), View(image_id, stored)]
             film = Film.of(data, radiograph)
             session = Session.of(self._models, radiograph, image_id, clicked, film, example)
-            asked = self._controls.asked(*values)
+            asked = self._controls.question_of(*values)
             if previous is not None:  # else a link may have named the class
-                asked = replace(asked, class_name=None)
+                asked = asked.changed(class_name=None)
             yield [session, *self._answered(session, asked)]
         except Exception as error:
             yield [None, failure_html(reason(error)), *self._locked(), View(note="")]
 
-    def _answered(self, session: Session, asked: Asked) -> list[Any]:
+    def _answered(self, session: Session, asked: PageQuestion) -> list[Any]:
         """Return the prediction, class, question, method and map of a radiograph just opened."""
         examination = session.examination(asked.model)
         names = by_probability(examination.probabilities)
         # The prediction must not wait for a slow map.
-        asked = about_class(
-            replace(asked, method=quick(asked.method)), asked.class_name or names[0]
-        )
-        explanation = explained(session, asked)
+        asked = asked.quick().about_class(asked.question.class_name or names[0])
+        explanation = session.answer(asked)
         return [
             prediction_html(explanation),
             self._controls.classes(asked, names),
             self._controls.questions(asked),
-            asked.method,
+            asked.question.method,
             view_of(session, asked, explanation),
         ]
 
@@ -256,17 +243,19 @@ class Events:
         """Return the updates of class, question and method while there is nothing to ask."""
         return [*self._controls.locked(), gr.skip()]
 
-    def _answer(self, session: Session | None, asked: Asked, progress: Callable[..., Any]) -> Any:  # noqa: ANN401 - as in `change_map`
+    def _answer(
+        self, session: Session | None, asked: PageQuestion, progress: Callable[..., Any]
+    ) -> Any:  # noqa: ANN401 - as in `change_map`
         if session is None:
             raise gr.Error(GONE, print_exception=False)
         check = session.new_question()
 
         def report(done: int, total: int) -> None:
             check()
-            progress(done / total, desc=METHODS[asked.method].label)
+            progress(done / total, desc=METHODS[asked.question.method].label)
 
         try:
-            view = view_of(session, asked, explained(session, asked, report), report)
+            view = view_of(session, asked, session.answer(asked, report), report)
             check()
         except Superseded:
             return gr.skip()

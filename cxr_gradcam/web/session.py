@@ -10,12 +10,12 @@ from torch import Tensor
 
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import Examination, Explanation
-from cxr_gradcam.explanation.question import Question
+from cxr_gradcam.explanation.question import finest_layers
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.asked import finest_layers
 from cxr_gradcam.web.compare.comparison import Comparison
 from cxr_gradcam.web.downloads.dicom import Film
+from cxr_gradcam.web.question import PageQuestion
 
 _KEPT = 2
 """Forward passes are kept of as many models as are compared; of others, the next question runs
@@ -85,13 +85,17 @@ class Session:
                 self._examinations.pop(next(iter(self._examinations)))
         return known
 
-    def answer(
-        self, name: str, question: Question, progress: Progress | None = None
-    ) -> Explanation:
-        """Ask a model a question; keep no more of the answer than the next one needs."""
-        examination = self.examination(name)
+    def answer(self, asked: PageQuestion, progress: Progress | None = None) -> Explanation:
+        """Answer a question; keep no more of the answer than the next one needs.
+
+        Args:
+            asked: the model and the question.
+            progress: called with (steps done, steps in all) while a slow method is at work; what
+                it raises ends the work.
+        """
+        examination = self.examination(asked.model)
         try:
-            return examination.answer(question, progress)
+            return examination.answer(asked.question, progress)
         finally:
             examination.forward_pass.release()
 

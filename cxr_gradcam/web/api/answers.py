@@ -8,19 +8,23 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from cxr_gradcam.batch.network import explain_batch
-from cxr_gradcam.batch.pictures import STYLES, draw
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.explanation import examine
-from cxr_gradcam.explanation.question import Question, find_class
+from cxr_gradcam.explanation.display import DISPLAY_FIELDS, STYLES, Display
+from cxr_gradcam.explanation.engine import examine, explain_inputs
+from cxr_gradcam.explanation.question import (
+    QUESTION_FIELDS,
+    Question,
+    default_detail,
+    find_class,
+)
+from cxr_gradcam.explanation.records import explanation_record, prediction_record
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS, RGBImage, as_rgb
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.api.arguments import ArgumentError
-from cxr_gradcam.web.asked import first_detail
 from cxr_gradcam.web.failures import reason
 
 
@@ -73,14 +77,7 @@ class Answers:
         radiograph = read_radiograph(data)
         with self._run:
             prediction = examine(self._models[model], radiograph).prediction
-        return {
-            "predicted_class": prediction.predicted_class,
-            "probabilities": prediction.probabilities,
-            "finding": prediction.finding,
-            "verdict": prediction.verdict,
-            "is_familiar": prediction.is_familiar,
-            "ood_score": prediction.ood_score,
-        }
+        return prediction_record(prediction)
 
     def explain(
         self, data: bytes, asked: Mapping[str, Any], progress: Progress | None = None
@@ -89,7 +86,7 @@ class Answers:
 
         Args:
             data: the file.
-            asked: arguments of `model_schema`, `question_schemas` and `style_schemas`, checked.
+            asked: the checked arguments of `Endpoints.asked`.
             progress: called while Score-CAM and Ablation-CAM are at work.
 
         Raises:
@@ -102,20 +99,18 @@ class Answers:
         height, width = radiograph.pixels.shape
         x = model.prepare(radiograph)
         with self._run:
-            [answer] = explain_batch(
-                model, x, [(height, width)], question, draw=True, progress=progress
+            [explanation] = explain_inputs(
+                model, x, [(height, width)], question, full_size=True, progress=progress
             )
-        sha256 = hashlib.sha256(data).hexdigest()
-        record = {"sha256": sha256, "width": width, "height": height, **answer.record}
+        record = {
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "width": width,
+            "height": height,
+            **explanation_record(explanation),
+        }
         original = as_rgb(radiograph.pixels)
-        drawn = draw(
-            original,
-            answer.explanation.heatmap,
-            alpha=asked["opacity"],
-            colormap=asked["colormap"],
-            style=asked["style"],
-            threshold=asked["threshold"],
-        )
+        display = Display(**{field.name: asked[field.name] for field in DISPLAY_FIELDS})
+        drawn = display.draw(original, explanation.heatmap)
         return Explained(record, {"original": original, **drawn})
 
 
@@ -127,18 +122,14 @@ def told(error: Exception) -> str:
 
 
 def _question(model: Classifier, asked: Mapping[str, Any]) -> Question:
-    detail = asked["detail"] or first_detail(model)
-    if detail not in model.detail:
+    values = {field.name: asked[field.name] for field in QUESTION_FIELDS}
+    values["detail"] = values["detail"] or default_detail(model)
+    if values["detail"] not in model.detail:
         raise ArgumentError(f"detail of this model is one of {', '.join(model.detail)}")
-    if asked["contrast_with"] is not None and asked["class_name"] is None:
+    if values["contrast_with"] is not None and values["class_name"] is None:
         raise ArgumentError("contrast_with compares two classes: name the first by class_name")
-    return Question(
-        _class(model, asked, "class_name"),
-        asked["method"],
-        _class(model, asked, "contrast_with"),
-        asked["against"],
-        model.detail[detail],
-    )
+    values |= {name: _class(model, asked, name) for name in ("class_name", "contrast_with")}
+    return Question(**values)
 
 
 def _class(model: Classifier, asked: Mapping[str, Any], argument: str) -> str | None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from inspect import Parameter, Signature
 from typing import Any
 
 import gradio as gr
 from gradio.components.api_component import Api
 from gradio.data_classes import FileData
 
+from cxr_gradcam.explanation.display import DISPLAY_FIELDS
+from cxr_gradcam.explanation.question import QUESTION_FIELDS
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.api.answers import Answers, told
 from cxr_gradcam.web.api.arguments import (
+    Arguments,
+    Declared,
     Schema,
-    Schemas,
-    checked,
-    model_schema,
-    question_schemas,
-    style_schemas,
+    declared,
+    model_argument,
 )
 from cxr_gradcam.web.api.files import PictureFiles, received
 from cxr_gradcam.web.component import OwnComponent
@@ -79,11 +82,11 @@ class Endpoints:
         self, models: Mapping[str, Classifier], answers: Answers, uploads: Uploads
     ) -> None:
         self._answers, self._uploads = answers, uploads
-        self._model = model_schema(models)
-        self._asked = self._model | question_schemas(models) | style_schemas()
-        self.takes: dict[str, Schemas] = {
-            "explain": _SENT | self._asked,
-            "classify": _SENT | self._model,
+        self._explain = Arguments(explain_arguments(models))
+        self._classify = Arguments(model_argument(models))
+        self.takes: dict[str, dict[str, Schema]] = {
+            "explain": _SENT | self._explain.schemas,
+            "classify": _SENT | self._classify.schemas,
             "models": {},
         }
         self.pictures = PictureFiles()
@@ -97,21 +100,7 @@ class Endpoints:
         named: Schema = {"type": "object", "description": "By name"}
         _add(page, self.models, self.takes["models"], {"models": named})
 
-    def explain(
-        self,
-        file: object,
-        model: object = None,
-        class_name: object = None,
-        contrast_with: object = None,
-        against: object = None,
-        method: object = None,
-        detail: object = None,
-        opacity: object = None,
-        colormap: object = None,
-        style: object = None,
-        threshold: object = None,
-        progress: gr.Progress = _PROGRESS,
-    ) -> list[Any]:
+    def explain(self, sent: dict[str, Any], progress: gr.Progress) -> list[Any]:
         """Classify a chest X-ray and show where the score of a class comes from.
 
         The answer names probabilities, the finding, its verdict (where the model is calibrated),
@@ -120,30 +109,18 @@ class Endpoints:
         X-ray, the heat map, and the heat map over the X-ray. A heat map shows where the model
         looked, not where the disease is. Not for clinical use.
         """
-        arguments = {
-            "model": model,
-            "class_name": class_name,
-            "contrast_with": contrast_with,
-            "against": against,
-            "method": method,
-            "detail": detail,
-            "opacity": opacity,
-            "colormap": colormap,
-            "style": style,
-            "threshold": threshold,
-        }
 
         def report(done: int, total: int) -> None:
             progress(done / total)
 
         try:
-            data = received(file, self._uploads)
-            made = self._answers.explain(data, checked(self._asked, arguments), report)
+            data = received(sent.pop("file"), self._uploads)
+            made = self._answers.explain(data, self._explain.check(sent), report)
             return [made.record, *self.pictures.put(made.pictures)]
         except Exception as error:
             raise gr.Error(told(error), print_exception=False) from None
 
-    def classify(self, file: object, model: object = None) -> dict[str, Any]:
+    def classify(self, sent: dict[str, Any], _progress: gr.Progress) -> dict[str, Any]:
         """Classify a chest X-ray: probabilities, finding, verdict and out-of-distribution score.
 
         Returns probabilities by class, the finding of the model's operating point and its verdict
@@ -151,12 +128,12 @@ class Endpoints:
         unlike those of the training, and the probabilities mean little. Not for clinical use.
         """
         try:
-            data = received(file, self._uploads)
-            return self._answers.classify(data, checked(self._model, {"model": model})["model"])
+            data = received(sent.pop("file"), self._uploads)
+            return self._answers.classify(data, self._classify.check(sent)["model"])
         except Exception as error:
             raise gr.Error(told(error), print_exception=False) from None
 
-    def models(self) -> dict[str, Any]:
+    def models(self, _sent: dict[str, Any], _progress: gr.Progress) -> dict[str, Any]:
         """Name the models with their classes, the methods, details, colour maps and styles.
 
         Of each model: its weights and their SHA-256, its classes, whether several can be true at
@@ -168,12 +145,43 @@ class Endpoints:
 
 
 _FILE: Schema = FileData.model_json_schema()
-_SENT: Schemas = {
+_SENT: dict[str, Schema] = {
     "file": _FILE | {"description": "The chest X-ray: DICOM, PNG, JPEG, TIFF, BMP or WebP"}
 }
 
 
-def _add(page: gr.Blocks, answer: Callable[..., Any], takes: Schemas, returns: Schemas) -> None:
+def explain_arguments(models: Mapping[str, Classifier]) -> Declared:
+    """Declare what `/explain` takes beside the file."""
+    fields = (*QUESTION_FIELDS, *DISPLAY_FIELDS)
+    return model_argument(models) | declared(fields, models.values())
+
+
+def _add(
+    page: gr.Blocks,
+    answer: Callable[[dict[str, Any], gr.Progress], Any],
+    takes: dict[str, Schema],
+    returns: dict[str, Schema],
+) -> None:
     inputs = [Argument(schema.get("default"), schema, name) for name, schema in takes.items()]
     outputs = [Argument(schema.get("default"), schema, name) for name, schema in returns.items()]
-    page.default_config.set_event_trigger([], answer, inputs, outputs, **_ALONE)
+    page.default_config.set_event_trigger([], _named(answer, takes), inputs, outputs, **_ALONE)
+
+
+def _named(
+    answer: Callable[[dict[str, Any], gr.Progress], Any], names: Iterable[str]
+) -> Callable[..., Any]:
+    """Return a function with these arguments by position; Gradio reads their names from it."""
+    names = list(names)
+
+    @wraps(answer)
+    def call(*values: Any) -> Any:  # noqa: ANN401 - whatever a program sends
+        return answer(dict(zip(names, values, strict=False)), values[len(names)])
+
+    defaults = dict.fromkeys(names) | {"progress": _PROGRESS}
+    call.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default)
+            for name, default in defaults.items()
+        ]
+    )
+    return call

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from inspect import getdoc
 from io import BytesIO
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import anyio.from_thread
 import anyio.to_thread
@@ -24,6 +24,7 @@ from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from PIL import Image
+from pydantic import Field, StrictStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -35,15 +36,12 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.api.answers import Answers, told
 from cxr_gradcam.web.api.arguments import (
     ArgumentError,
+    Arguments,
+    Declared,
     Schema,
-    Schemas,
-    checked,
-    file_schema,
-    model_schema,
-    question_schemas,
-    style_schemas,
+    model_argument,
 )
-from cxr_gradcam.web.api.endpoints import Endpoints
+from cxr_gradcam.web.api.endpoints import Endpoints, explain_arguments
 from cxr_gradcam.web.api.files import received
 from cxr_gradcam.web.uploads import Uploads
 
@@ -56,20 +54,27 @@ logging.getLogger("mcp.server.lowlevel.server").setLevel(logging.ERROR)
 MAX_WAITING: int = 16
 """Calls that wait for their turn at most; beyond, clients are asked to try again."""
 
-_PICTURES: Schemas = {
-    "pictures": {
-        "type": "array",
-        "items": {"type": "string", "enum": ["original", "heatmap", "overlay"]},
-        "default": ["overlay"],
-        "description": "Which pictures come back, as PNG.",
-    },
-    "longest_side": {
-        "type": "integer",
-        "minimum": 64,
-        "maximum": 4096,
-        "default": 1024,
-        "description": "Larger pictures are shrunk to so many pixels at their longer side.",
-    },
+_FILE: Declared = {
+    "file": (
+        StrictStr,
+        Field(
+            description="The chest X-ray: DICOM, PNG, JPEG, TIFF, BMP or WebP. Either its bytes in "
+            "base64 (also as a data: URL), for files up to 3 MB; or what POST /gradio_api/upload "
+            "answered to the file, for larger ones."
+        ),
+    )
+}
+_PICTURES: Declared = {
+    "pictures": (
+        list[Literal["original", "heatmap", "overlay"]],
+        Field(["overlay"], description="Which pictures come back, as PNG."),
+    ),
+    "longest_side": (
+        Annotated[int, Field(ge=64, le=4096)],
+        Field(
+            1024, description="Larger pictures are shrunk to so many pixels at their longer side."
+        ),
+    ),
 }
 _INSTRUCTIONS = (
     "Show what a classifier of chest X-rays sees, and where. Call `models` first: it names classes "
@@ -94,11 +99,10 @@ class Tools:
     ) -> None:
         self._answers, self._uploads = answers, uploads
         self._turns, self._calls = anyio.CapacityLimiter(1), 0
-        sent = file_schema() | model_schema(models)
-        self._schemas: dict[str, Schemas] = {
-            "explain": sent | question_schemas(models) | style_schemas() | _PICTURES,
-            "classify": sent,
-            "models": {},
+        self._arguments = {
+            "explain": Arguments(_FILE | explain_arguments(models) | _PICTURES),
+            "classify": Arguments(_FILE | model_argument(models)),
+            "models": Arguments({}),
         }
         self._server: Server[Any, Any] = Server("Chest X-ray viewer", instructions=_INSTRUCTIONS)
         self._server.list_tools()(self._listed)  # type: ignore[no-untyped-call]
@@ -152,10 +156,10 @@ class Tools:
             types.Tool(
                 name=name,
                 description=getdoc(getattr(Endpoints, name)),
-                inputSchema=_input_schema(schemas),
+                inputSchema=_input_schema(arguments.schemas),
                 annotations=types.ToolAnnotations(readOnlyHint=True, openWorldHint=False),
             )
-            for name, schemas in self._schemas.items()
+            for name, arguments in self._arguments.items()
             if chosen is None or name in chosen.split(",")
         ]
 
@@ -163,10 +167,10 @@ class Tools:
         self, name: str, arguments: dict[str, Any]
     ) -> tuple[list[types.ContentBlock], dict[str, Any]]:
         progress = _progress_of(self._server)
-        if name not in self._schemas:
-            raise ArgumentError(f"There are the tools {', '.join(self._schemas)}.")
+        if name not in self._arguments:
+            raise ArgumentError(f"There are the tools {', '.join(self._arguments)}.")
         try:
-            asked = checked(self._schemas[name], arguments)
+            asked = self._arguments[name].check(arguments)
             if name == "models":
                 return _content(self._answers.models(), [])
             with self._in_turn():
@@ -196,7 +200,7 @@ class Tools:
         return _content(made.record, [_shrunk(each, asked["longest_side"]) for each in wanted])
 
 
-def _input_schema(schemas: Schemas) -> dict[str, Any]:
+def _input_schema(schemas: Mapping[str, Schema]) -> dict[str, Any]:
     required = [name for name, schema in schemas.items() if "default" not in schema]
     return {
         "type": "object",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation.prediction import Prediction, percentage
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.asked import Asked, Evidence, about_class, first_detail
+from cxr_gradcam.web.question import PageQuestion, default_question
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Comparison:
         """Write it as the browser sends it."""
         return f"{self.kind}:{self.name}"
 
-    def other(self, asked: Asked, models: Mapping[str, Classifier]) -> Asked:
+    def other(self, asked: PageQuestion, models: Mapping[str, Classifier]) -> PageQuestion:
         """Return the question of the second answer.
 
         Args:
@@ -35,9 +35,9 @@ class Comparison:
             models: what can be asked, by name.
         """
         if self.kind == "class":
-            return about_class(asked, self.name)
+            return asked.about_class(self.name)
         if self.kind == "method":
-            return replace(asked, method=self.name)
+            return asked.changed(method=self.name)
         return _of_model(asked, self.name, models[self.name])
 
     @property
@@ -62,7 +62,7 @@ def read_comparison(text: str, model: str, models: Mapping[str, Classifier]) -> 
     return Comparison(kind, name) if name in offered.get(kind, ()) else None
 
 
-def caption(comparison: Comparison, asked: Asked, prediction: Prediction) -> str:
+def caption(comparison: Comparison, asked: PageQuestion, prediction: Prediction) -> str:
     """Name one side of a comparison by what the sides differ in.
 
     Args:
@@ -71,29 +71,27 @@ def caption(comparison: Comparison, asked: Asked, prediction: Prediction) -> str
         prediction: what the model of this side says.
 
     Example:
-        >>> from cxr_gradcam.web.asked import Asked, Evidence
-        >>> asked = Asked("mine", "Effusion", Evidence(), "layercam", "fine")
+        >>> asked = PageQuestion("mine", Question("Effusion", "layercam", detail="fine"))
         >>> caption(Comparison("class", "Mass"), asked, Prediction({"Effusion": 0.25}))
         'Effusion 25 %'
         >>> caption(Comparison("method", "gradcam"), asked, Prediction({"Effusion": 0.25}))
         'LayerCAM'
     """
     if comparison.kind == "method":
-        return METHODS[asked.method].label
-    name = str(asked.class_name)
+        return METHODS[asked.question.method].label
+    name = str(asked.question.class_name)
     words = f"{name} {percentage(prediction.probabilities[name])}"
     return words if comparison.kind == "class" else f"{asked.model}, {words}"
 
 
-def _of_model(asked: Asked, name: str, model: Classifier) -> Asked:
+def _of_model(asked: PageQuestion, name: str, model: Classifier) -> PageQuestion:
     """Ask another model the same, as far as it knows of it."""
-    known, contrast = model.class_names, asked.evidence.contrast_with
-    is_known = asked.class_name in known
-    keeps = is_known and (contrast is None or contrast in known)
-    return Asked(
-        name,
-        asked.class_name if is_known else None,
-        asked.evidence if keeps else Evidence(),
-        asked.method,
-        asked.detail if asked.detail in model.detail else first_detail(model),
-    )
+    usual, question = default_question(name, model), asked.question
+    if question.detail in model.detail:
+        usual = usual.changed(detail=question.detail)
+    usual = usual.changed(method=question.method)
+    if question.class_name not in model.class_names:
+        return usual
+    if question.contrast_with in (None, *model.class_names):
+        usual = usual.changed(against=question.against, contrast_with=question.contrast_with)
+    return usual.changed(class_name=question.class_name)

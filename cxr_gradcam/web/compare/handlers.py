@@ -30,17 +30,13 @@ class CompareHandlers:
         self,
         chosen: gr.EventData,
         session: Session | None,
-        model: object,
-        class_name: object,
-        number: object,
-        method: object,
-        detail: object,
         progress: gr.Progress = _PROGRESS,
+        *values: object,
     ) -> list[Any]:
         """Set another answer beside the one that is shown, in the place of a prior; or none."""
         if session is None:
             raise gr.Error(GONE, print_exception=False)
-        asked = self._controls.asked(model, class_name, number, method, detail)
+        asked = self._controls.question_of(*values)
         check = session.new_question()
         session.prior = None
         session.comparison = read_comparison(str(chosen.wanted), asked.model, session.models)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -10,30 +9,25 @@ from uuid import uuid4
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.reading import read_for_viewing
-from cxr_gradcam.web.asked import Asked, quick
 from cxr_gradcam.web.compare.comparison import caption
+from cxr_gradcam.web.question import PageQuestion
 from cxr_gradcam.web.session import Session
 from cxr_gradcam.web.sharing.query import write_link
 from cxr_gradcam.web.viewer import View
 from cxr_gradcam.web.worklist.prior import CAPTION
 
 
-def explained(session: Session, asked: Asked, report: Progress | None = None) -> Explanation:
-    """Answer a question by the recorded pass; raises what the model and `report` do."""
-    return session.answer(asked.model, asked.question(session.models[asked.model]), report)
-
-
 def view_of(
-    session: Session, asked: Asked, explanation: Explanation, report: Progress | None = None
+    session: Session, asked: PageQuestion, explanation: Explanation, report: Progress | None = None
 ) -> View:
     """Return the map of a radiograph, and what is set beside it."""
-    asked = replace(asked, class_name=explanation.class_name)
+    asked = asked.changed(class_name=explanation.class_name)
     beside = _beside(session, asked, report)
     link = write_link(asked, session.example)
     return View(session.image_id, explanation=explanation, beside=beside, link=link)
 
 
-def compared(session: Session, asked: Asked, report: Progress | None = None) -> View | None:
+def compared(session: Session, asked: PageQuestion, report: Progress | None = None) -> View | None:
     """Return the other answer of a comparison; None where there is none, or it is the same.
 
     Args:
@@ -48,9 +42,9 @@ def compared(session: Session, asked: Asked, report: Progress | None = None) -> 
     if other == asked:
         session.comparison = None
         return None
-    answer = explained(session, other, report)
+    answer = session.answer(other, report)
     first = session.examination(asked.model).prediction
-    second = replace(other, class_name=answer.class_name)
+    second = other.changed(class_name=answer.class_name)
     return View(
         session.image_id,
         explanation=answer,
@@ -62,13 +56,13 @@ def compared(session: Session, asked: Asked, report: Progress | None = None) -> 
     )
 
 
-def _beside(session: Session, asked: Asked, report: Progress | None) -> View:
+def _beside(session: Session, asked: PageQuestion, report: Progress | None) -> View:
     """Return what is beside; nothing too, for the answer that said so may have been left out."""
     if session.comparison is not None:
         return compared(session, asked, report) or View(pane="b")
     if session.prior is None:
         return View(pane="b")
-    answer = explained(session.prior, asked, report)
+    answer = session.prior.answer(asked, report)
     return View(session.prior.image_id, explanation=answer, pane="b", caption=CAPTION)
 
 
@@ -79,10 +73,10 @@ def without_map(session: Session, note: str | None = None) -> View:
     return View(session.image_id, note=note, beside=beside)
 
 
-def set_beside(path: Path, session: Session, asked: Asked) -> View:
+def set_beside(path: Path, session: Session, asked: PageQuestion) -> View:
     """Set another radiograph beside the open one, and ask the same of it."""
     radiograph, stored = read_for_viewing(path)
     prior = Session.of(session.models, radiograph, uuid4().hex)
-    explanation = explained(prior, replace(asked, method=quick(asked.method)))
+    explanation = prior.answer(asked.quick())
     session.prior, session.comparison = prior, None
     return View(prior.image_id, stored, explanation, pane="b", caption=CAPTION)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.web.controls import Controls, Values
+from cxr_gradcam.web.controls import Controls
 from cxr_gradcam.web.downloads.dicom import DicomDownload
 from cxr_gradcam.web.downloads.report import ReportDownload
 from cxr_gradcam.web.failures import GONE, not_made
@@ -32,12 +32,12 @@ class DownloadHandlers:
         film = None if session is None else session.film
         return gr.Button(visible=self._dicom.offers(film, model))
 
-    def put_dicom(self, session: Session | None, *values: *Values) -> str:
+    def put_dicom(self, session: Session | None, *values: object) -> str:
         """Make what is shown into DICOM results, and return the name that fetches them."""
         film = None if session is None else session.film
         return self._put(session, values, lambda model, of: self._dicom.put(film, model, of))
 
-    def put_report(self, form: str, session: Session | None, *values: *Values) -> str:
+    def put_report(self, form: str, session: Session | None, *values: object) -> str:
         """Make a report of what is shown, and return the name that fetches it.
 
         Args:
@@ -50,13 +50,15 @@ class DownloadHandlers:
         return self._put(session, values, lambda model, of: self._report.put(form, model, of))
 
     def _put(
-        self, session: Session | None, values: Values, put: Callable[[str, Explanation], str]
+        self,
+        session: Session | None,
+        values: Sequence[object],
+        put: Callable[[str, Explanation], str],
     ) -> str:
         if session is None:
             raise gr.Error(GONE, print_exception=False)
-        asked = self._controls.asked(*values)
+        asked = self._controls.question_of(*values)
         try:
-            question = asked.question(session.models[asked.model])
-            return put(asked.model, session.answer(asked.model, question))
+            return put(asked.model, session.answer(asked))
         except Exception as error:
             raise gr.Error(not_made(error), print_exception=False) from error

@@ -16,11 +16,12 @@ from PIL import Image
 from starlette.routing import BaseRoute
 
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.explanation.display import DISPLAY_FIELDS, Display
 from cxr_gradcam.imaging.radiograph import MAX_PIXELS, RadiographError
-from cxr_gradcam.imaging.rendering import COLORMAPS, RGBImage
+from cxr_gradcam.imaging.rendering import RGBImage
 from cxr_gradcam.imaging.stored_values import AS_SEEN
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.report.contents import Panels, Report, overlay_in_words
+from cxr_gradcam.report.contents import Panels, Report
 from cxr_gradcam.report.model import ReportedModel
 from cxr_gradcam.report.pdf import PAPERS, panel_width, write_pdf
 from cxr_gradcam.web.api.body_limit import MAX_BODY
@@ -110,26 +111,29 @@ class ReportDownload:
 
 
 def _panels(settings: Mapping[str, Any], pictures: Mapping[str, str] | None) -> Panels:
-    colormap = settings.get("colormap")
-    if colormap not in COLORMAPS:
-        raise ValueError(f"no colour map {str(colormap)[:_MAX_LABEL]!r}")
-    overlaid = overlay_in_words(
-        _share(settings.get("opacity")),
-        str(settings.get("style", "even")),
-        _share(settings.get("threshold", 0)),
-    )
     original, heatmap, overlay = (
         _BLANK if pictures is None else _picture(pictures[panel])
         for panel in ("original", "heat-map", "overlay")
     )
     window = _window(settings.get("window") or {})
-    return Panels(original, heatmap, overlay, window, colormap, overlaid)
+    return Panels(original, heatmap, overlay, window, _display(settings))
+
+
+def _display(settings: Mapping[str, Any]) -> Display:
+    """Return what the viewer displays; it counts shares in per cent."""
+    values = {field.name: settings.get(field.name) for field in DISPLAY_FIELDS}
+    for field in DISPLAY_FIELDS:
+        if values[field.name] is None:
+            values[field.name] = field.default
+        elif field.kind is float:
+            values[field.name] = _share(values[field.name])
+    return Display(**values)
 
 
 def _share(percentage: object) -> float:
-    if not isinstance(percentage, int | float) or not 0 <= percentage <= 100:
-        raise ValueError(f"{str(percentage)[:_MAX_LABEL]} is no percentage: 0 to 100")
-    return percentage / 100
+    if isinstance(percentage, int | float):
+        return percentage / 100
+    raise ValueError(f"{str(percentage)[:_MAX_LABEL]} is no percentage: 0 to 100")
 
 
 def _window(window: Mapping[str, Any]) -> str:

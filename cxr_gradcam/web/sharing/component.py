@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 from starlette.routing import BaseRoute
 
-from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.sharing.query import PARAMETERS, Link
 
@@ -64,7 +63,7 @@ def told_of(link: Link, *, is_open: bool) -> dict[str, Any]:
         {"display", "example", "note"} as in `Link`; "compare", as the compare field takes it;
         "method", the slow method to ask by when the radiograph is shown, or None; "is_open".
     """
-    slow = link.asked.method if METHODS[link.asked.method].is_slow else None
+    slow = link.asked.question.method if link.asked.is_slow else None
     return {
         "display": link.display,
         "example": link.example,

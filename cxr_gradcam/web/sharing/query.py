@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from cxr_gradcam.batch.pictures import STYLES
-from cxr_gradcam.cam.methods import METHODS
-from cxr_gradcam.imaging.rendering import COLORMAPS
+from cxr_gradcam.explanation.display import DISPLAY_FIELDS
+from cxr_gradcam.explanation.fields import Field
+from cxr_gradcam.explanation.question import QUESTION_FIELDS
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.asked import Asked, Evidence, first_detail
 from cxr_gradcam.web.compare.comparison import Comparison, read_comparison
+from cxr_gradcam.web.question import PageQuestion, default_question
 
 _LONGEST = 2_000
 _MOST_PARAMETERS = 50
@@ -23,23 +23,14 @@ _WIDEST_WINDOW = 1_000
 
 Value = TypeVar("Value")
 
-PARAMETERS: dict[str, str] = {
-    "model": "a model",
-    "class": "a class",
-    "vs": "a question",
-    "against": "a question",
-    "method": "a method",
-    "detail": "a detail",
-    "compare": "a comparison",
-    "example": "an example",
-    "opacity": "an opacity",
-    "colors": "a colour map",
-    "style": "a style",
-    "threshold": "a threshold",
-    "window": "a grey scale",
-    "invert": "a grey scale",
-    "place": "a place",
-}
+_ASKED = {each.parameter: each for each in QUESTION_FIELDS if each.parameter is not None}
+_DISPLAYED = {each.parameter: each for each in DISPLAY_FIELDS if each.parameter is not None}
+
+PARAMETERS: dict[str, str] = (
+    {"model": "a model", "compare": "a comparison", "example": "an example"}
+    | {name: each.noun for name, each in (_ASKED | _DISPLAYED).items()}
+    | {"window": "a grey scale", "invert": "a grey scale", "place": "a place"}
+)
 """The parameters of a link, and what each of them names."""
 
 
@@ -55,34 +46,29 @@ class Link:
         note: what the link named and nobody offers, in words; "" where all is well.
     """
 
-    asked: Asked
+    asked: PageQuestion
     display: dict[str, Any] = field(default_factory=dict)
     example: int | None = None
     comparison: Comparison | None = None
     note: str = ""
 
 
-def write_link(asked: Asked, example: int | None = None) -> str:
+def write_link(asked: PageQuestion, example: int | None = None) -> str:
     """Write a question as the beginning of a query string; the browser adds the display.
 
     Args:
         asked: the question, its class named.
-        example: the index in `example_files`; None where the picture is no example.
+        example: index in `example_files`; None where the radiograph is no example.
 
     Returns:
-        The query string, without "?"; nothing in it is of the picture.
+        The query string, without "?"; nothing in it is of the radiograph.
     """
-    evidence = asked.evidence
-    said = {
-        "model": asked.model,
-        "class": asked.class_name,
-        "vs": evidence.contrast_with,
-        "against": 1 if evidence.against else None,
-        "method": asked.method,
-        "detail": asked.detail,
-        "example": None if example is None else example + 1,
-    }
-    return urlencode({name: value for name, value in said.items() if value is not None})
+    said: dict[str, object] = {"model": asked.model}
+    for name, asks in _ASKED.items():
+        value = getattr(asked.question, asks.name)
+        said[name] = int(value) if asks.kind is bool else value
+    said["example"] = None if example is None else example + 1
+    return urlencode({name: value for name, value in said.items() if value not in (None, 0)})
 
 
 def read_link(query: str, models: Mapping[str, Classifier], examples: int) -> Link:
@@ -130,45 +116,56 @@ class _Values:
             return None
         value = read(self._values[name])
         if value is None:
-            self.refused.append(PARAMETERS[name])
+            self.refuse(name)
         return value
 
+    def refuse(self, name: str) -> None:
+        """Remember that a value cannot be taken."""
+        self.refused.append(PARAMETERS[name])
 
-def _usual(models: Mapping[str, Classifier]) -> Asked:
+
+def _usual(models: Mapping[str, Classifier]) -> PageQuestion:
     name = next(iter(models))
-    return Asked(name, None, Evidence(), "gradcam", first_detail(models[name]))
+    return default_question(name, models[name])
 
 
-def _asked(values: _Values, models: Mapping[str, Classifier]) -> Asked:
+def _asked(values: _Values, models: Mapping[str, Classifier]) -> PageQuestion:
     name = values.take("model", _one_of(models)) or next(iter(models))
     model = models[name]
-    class_name = values.take("class", _one_of(model.class_names))
-    others = [other for other in model.class_names if other != class_name]
-    contrast = values.take("vs", _one_of(others))
-    against = values.take("against", _one_of("1")) is not None
-    return Asked(
-        name,
-        class_name,
-        Evidence(against=against and contrast is None, contrast_with=contrast),
-        values.take("method", _one_of(METHODS)) or "gradcam",
-        values.take("detail", _one_of(model.detail)) or first_detail(model),
-    )
+    found = {
+        asks.name: values.take(parameter, _reader(asks, model))
+        for parameter, asks in _ASKED.items()
+    }
+    if found["contrast_with"] is not None:
+        found["against"] = False  # a link asks one question
+        if found["contrast_with"] == found["class_name"]:
+            values.refuse("vs")
+            found["contrast_with"] = None
+    known = {key: value for key, value in found.items() if value is not None}
+    return default_question(name, model).changed(**known)
 
 
 def _display(values: _Values) -> dict[str, Any]:
-    found = {
-        "opacity": values.take("opacity", _whole(0, 100)),
-        "colormap": values.take("colors", _one_of(COLORMAPS)),
-        "style": values.take("style", _one_of(STYLES)),
-        "threshold": values.take("threshold", _whole(0, 100)),
-        "view": values.take("place", _place),
+    found: dict[str, Any] = {
+        shows.name: values.take(parameter, _reader(shows))
+        for parameter, shows in _DISPLAYED.items()
     }
+    found["view"] = values.take("place", _place)
     window = values.take("window", _window)
     if values.take("invert", _one_of("1")):
         window = (window or {}) | {"inverted": True}
     return {
         name: value for name, value in (found | {"window": window}).items() if value is not None
     }
+
+
+def _reader(field: Field, model: Classifier | None = None) -> Callable[[str], Any]:
+    """Return what reads the value of a field; shares are whole per cents in a link."""
+    if field.kind is float:
+        return _whole(0, 100)
+    if field.kind is bool:
+        return lambda text: True if text == "1" else None
+    return _one_of(field.fixed_choices if model is None else field.offered(model))
 
 
 def _one_of(offered: Iterable[str]) -> Callable[[str], str | None]:

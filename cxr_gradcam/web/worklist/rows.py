@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cxr_gradcam.explanation import examine
-from cxr_gradcam.explanation.prediction import Prediction, percentage
+from cxr_gradcam.explanation.records import worklist_record
 from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 from cxr_gradcam.imaging.reading import has_known_format, read_radiograph
@@ -112,23 +112,18 @@ def _answer(model: Classifier, data: bytes, named: bool) -> dict[str, Any]:
 
 
 def row(model: Classifier, data: bytes) -> dict[str, Any]:
-    """Return what a worklist shows of a file.
+    """Return the `worklist_record` of a file.
 
     Args:
         model: with Grad-CAM enabled.
         data: the file's bytes.
 
-    Returns:
-        {"predicted_class", "probabilities", "finding", "verdict", "is_familiar"} as in
-        `report.record`; "answer" and "percentage", the class that is shown and its probability in
-        words; "share", its probability; "thumbnail", a data URL.
-
     Raises:
-        RadiographError: it cannot be read.
+        RadiographError: the file cannot be read.
     """
     radiograph = read_radiograph(data)
     prediction = examine(model, radiograph).prediction
-    return _in_words(prediction) | {"thumbnail": thumbnail(radiograph.pixels)}
+    return worklist_record(prediction, thumbnail(radiograph.pixels))
 
 
 def thumbnail(pixels: NDArray[np.float32]) -> str:
@@ -140,20 +135,6 @@ def thumbnail(pixels: NDArray[np.float32]) -> str:
     packed = BytesIO()
     Image.fromarray(quantize(np.clip(small, 0, 1))).save(packed, "WEBP", quality=70)
     return f"data:image/webp;base64,{b64encode(packed.getvalue()).decode('ascii')}"
-
-
-def _in_words(prediction: Prediction) -> dict[str, Any]:
-    shown = prediction.finding or prediction.most_probable
-    return {
-        "predicted_class": prediction.predicted_class,
-        "probabilities": prediction.probabilities,
-        "finding": prediction.finding,
-        "verdict": prediction.verdict,
-        "is_familiar": prediction.is_familiar,
-        "answer": shown,
-        "share": prediction.probabilities[shown],
-        "percentage": percentage(prediction.probabilities[shown]),
-    }
 
 
 async def _body(request: Request, size: int) -> bytes:

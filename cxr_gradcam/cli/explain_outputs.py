@@ -1,0 +1,172 @@
+"""What `explain` makes of each file, and what it prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cxr_gradcam.atomic_files import atomic_files
+from cxr_gradcam.batch.pictures import Drawn, Export, Pictures
+from cxr_gradcam.cli.options import complain, require_archive
+from cxr_gradcam.cli.question import add_fields
+from cxr_gradcam.explanation.display import DISPLAY_FIELDS, Display
+from cxr_gradcam.imaging.rendering import as_rgb
+from cxr_gradcam.imaging.stored_values import AS_SEEN
+from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.report.contents import Panels, Report, check_typed
+from cxr_gradcam.report.model import ReportedModel
+from cxr_gradcam.report.pdf import PAPERS, write_pdf
+
+
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of the pictures, what else is saved in it, and the display."""
+    parser.add_argument("--output", type=Path, metavar="DIR", help="save pictures here")
+    add_fields(parser, DISPLAY_FIELDS)
+    parser.add_argument(
+        "--dicom",
+        action="store_true",
+        help="for DICOM files: also pictures, map and report as DICOM, in the patient's study",
+    )
+    parser.add_argument(
+        "--report",
+        nargs="?",
+        const="pdf",
+        choices=("pdf", "json"),
+        help="also a page with the three panels and what was found, or the same as JSON",
+    )
+    parser.add_argument("--paper", choices=tuple(PAPERS), default="a4", help="of the report")
+    parser.add_argument("--title", default="", help="of the report")
+    parser.add_argument("--remark", default="", help="in the report")
+
+
+def check_outputs(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        ValueError: an option needs another one, or title or remark is too long.
+    """
+    if options.dicom and options.output is None:
+        raise ValueError("--dicom saves results as files: name a folder by --output")
+    if options.report is None:
+        for name in ("title", "remark"):
+            if getattr(options, name):
+                raise ValueError(f"--{name} stands in a report: add --report")
+        return
+    if options.output is None:
+        raise ValueError("--report saves a file beside the pictures: name a folder by --output")
+    check_typed(options.title, options.remark)
+
+
+def pictures_of(options: argparse.Namespace, model: Classifier, display: Display) -> Pictures:
+    """Return what is saved of each file.
+
+    Args:
+        options: of `add_outputs`; they name a folder.
+        model: what explains the files.
+        display: how the map is laid over the radiograph.
+
+    Raises:
+        ValueError: results as DICOM need packages that are not installed, or weights that are not
+            known.
+    """
+    also: list[Export] = [_dicom_results(options, model)] if options.dicom else []
+    if options.report is not None:
+        also.append(partial(_write_report, options, ReportedModel.of_model(model), display))
+    return Pictures(options.output, display, also)
+
+
+def _dicom_results(options: argparse.Namespace, model: Classifier) -> Export:
+    require_archive()
+    from cxr_gradcam.archive.identity import Algorithm
+    from cxr_gradcam.archive.results import write_results
+
+    algorithm = Algorithm.of_model(model)
+
+    def write(drawn: Drawn) -> dict[str, Path]:
+        made = write_results(
+            options.output, drawn.data, drawn.radiograph, drawn.explanation, algorithm
+        )
+        return {f"dicom-{kind}": path for kind, path in made.items()}
+
+    return write
+
+
+def _write_report(
+    options: argparse.Namespace, model: ReportedModel, display: Display, drawn: Drawn
+) -> Mapping[str, Path]:
+    original = as_rgb(drawn.radiograph.pixels)
+    panels = Panels(
+        original, drawn.pictures["heatmap"], drawn.pictures["overlay"], AS_SEEN, display
+    )
+    report = Report(drawn.explanation, model, panels, options.title, options.remark)
+    path = drawn.start.with_name(f"{drawn.start.name}-report.{options.report}")
+    if options.report == "json":
+        data = json.dumps(report.as_json(), ensure_ascii=False, indent=2).encode()
+    else:
+        data = write_pdf(report, options.paper)
+    with atomic_files(path) as [partial]:
+        partial.write_bytes(data)
+    return {"report": path}
+
+
+@dataclass
+class Counts:
+    """How many files were explained, failed or skipped so far."""
+
+    explained: int = 0
+    failed: int = 0
+    done_before: int = 0
+    no_picture: int = 0
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count a record of `explain_files` or `explain_on_cluster`."""
+        failed, skipped = record.get("error") is not None, "skipped" in record
+        self.failed += failed
+        self.explained += not (failed or skipped)
+        self.done_before += record.get("skipped") == "done before"
+        self.no_picture += record.get("skipped") == "no picture"
+
+    def __str__(self) -> str:
+        """Name all counts that are not zero."""
+        parts = {
+            "explained": self.explained,
+            "failed": self.failed,
+            "done before": self.done_before,
+            "no pictures": self.no_picture,
+        }
+        said = [f"{count:,} {name}" for name, count in parts.items() if count]
+        return ", ".join(said) or "nothing to do"
+
+
+def print_record(record: Mapping[str, Any], *, as_json: bool, one_by_one: bool) -> None:
+    """Print the outcome of one file.
+
+    Args:
+        record: of `explain_files` or `explain_on_cluster`.
+        as_json: print the record as one JSON object.
+        one_by_one: print a line also where nothing went wrong.
+    """
+    if "skipped" in record:
+        return
+    failed = record.get("error") is not None
+    if failed:
+        complain(f"{record['file']}: {record['error']}")
+    if as_json:
+        print(json.dumps(record), flush=True)
+    elif one_by_one and not failed:
+        name, share = max(record["probabilities"].items(), key=lambda item: item[1])
+        said = name if record["predicted_class"] is not None else f"no finding, {name}"
+        print(f"{record['file']}: {said} {share:.1%}{_remark(record)}")
+
+
+def _remark(record: Mapping[str, Any]) -> str:
+    if record["is_familiar"] is False:
+        return " (unlike the X-rays that the model was trained on: do not rely on it)"
+    if record["verdict"] is not None:
+        return f" ({record['finding']} {record['verdict']})"
+    return "" if record.get("is_calibrated", True) else " (not calibrated)"
