@@ -12,9 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.explanation import Question
 from cxr_gradcam.models.stages import DETAIL
-from cxr_gradcam.web.asked import Evidence, evidence_of, first_detail, questions, quick
 from cxr_gradcam.web.controls import Controls, model_field
+from cxr_gradcam.web.question import (
+    PageQuestion,
+    default_question,
+    evidence_choices,
+    evidence_key,
+    worded_choices,
+)
 
 # A class named like a question, or like another class and a word, is a class all the same.
 NAMES = ("for", "rather than Normal", "Normal")
@@ -46,13 +53,15 @@ def controls() -> Controls:
 
 def test_every_question_comes_back_as_it_was_offered(controls: Controls) -> None:
     for name in NAMES:
-        for words, number in questions(NAMES, name):
-            asked = controls.asked("three", name, number, "gradcam", "fine")
-            assert asked.evidence.question(name) == words
+        for words, key in worded_choices(NAMES, name):
+            asked = controls.question_of("three", name, key, "gradcam", "fine")
+            assert (words, evidence_key(asked.question)) in worded_choices(NAMES, name)
+            assert evidence_key(asked.question) == key
+            assert controls.values_of(asked) == ["three", name, key, "gradcam", "fine"]
 
 
 def test_the_questions_of_a_class_in_words() -> None:
-    assert [words for words, _ in questions(NAMES, "Normal")] == [
+    assert [words for words, _ in worded_choices(NAMES, "Normal")] == [
         "What speaks for Normal?",
         "What speaks against Normal?",
         "Why Normal rather than for?",
@@ -61,31 +70,33 @@ def test_the_questions_of_a_class_in_words() -> None:
 
 
 def test_what_is_asked_of_the_model(controls: Controls) -> None:
-    asked = controls.asked("three", "Normal", 3, "layercam", "finest")
-    assert asked.evidence == Evidence(contrast_with="rather than Normal")
-    question = asked.question(MODELS["three"])
+    asked = controls.question_of("three", "Normal", "vs:rather than Normal", "layercam", "finest")
+    question = asked.question.for_model(MODELS["three"])
     assert question.class_name == "Normal"
     assert question.contrast_with == "rather than Normal"
     assert question.method == "layercam"
     assert question.layers == DETAIL["finest"]
     assert question.against is False
-    assert controls.asked("three", "Normal", 1, "gradcam", "fine").evidence.against
+    assert controls.question_of("three", "Normal", "against", "gradcam", "fine").question.against
 
 
 def test_a_class_is_not_set_against_itself(controls: Controls) -> None:
-    assert controls.asked("three", "Normal", 4, "gradcam", "fine").evidence == Evidence()
+    asked = controls.question_of("three", "Normal", "vs:Normal", "gradcam", "fine")
+    assert evidence_key(asked.question) == "for"
 
 
 def test_a_slow_method_gives_way() -> None:
-    assert (quick("scorecam"), quick("layercam")) == ("gradcam", "layercam")
+    for method, quick in (("scorecam", "gradcam"), ("layercam", "layercam")):
+        asked = PageQuestion("three", Question(method=method)).quick()
+        assert asked.question.method == quick
 
 
 def test_what_another_model_does_not_know_is_left_open(controls: Controls) -> None:
-    asked = controls.asked("many", "Normal", 40, "gradcam", "finest")
-    assert asked.class_name is None
-    assert asked.evidence == Evidence()
-    assert asked.detail == "coarse"
-    assert asked.question(MODELS["many"]).layers == ("features",)
+    asked = controls.question_of("many", "Normal", "vs:Normal", "gradcam", "finest")
+    assert asked.question.class_name is None
+    assert evidence_key(asked.question) == "for"
+    assert asked.question.detail == "coarse"
+    assert asked.question.for_model(MODELS["many"]).layers == ("features",)
 
 
 def test_few_classes_stand_side_by_side_and_many_are_searched(controls: Controls) -> None:
@@ -99,30 +110,39 @@ def test_one_model_needs_no_choice_of_models(controls: Controls) -> None:
 
 
 def test_maps_begin_with_the_fine_detail_where_the_model_has_it() -> None:
-    assert [first_detail(model) for model in MODELS.values()] == ["fine", "coarse"]
+    found = [default_question("m", model).question.detail for model in MODELS.values()]
+    assert found == ["fine", "coarse"]
 
 
 def test_every_class_but_itself_can_be_set_against_a_class() -> None:
-    assert len(evidence_of(NAMES)) == 5
-    assert len(questions(NAMES, "Normal")) == 4
+    assert len(list(evidence_choices(NAMES))) == 5
+    assert len(worded_choices(NAMES, "Normal")) == 4
 
 
 def test_what_is_no_longer_offered_is_judged_where_it_is_used() -> None:
     # A reader may choose while another model's classes are on their way.
-    left = ["three", "Normal", 4, "gradcam", "finest"]
+    left = ["three", "Normal", "vs:Normal", "gradcam", "finest"]
     for control in controls_of({"many": MODELS["many"]}).all:
         taken = [control.preprocess(value) for value in left]
         assert taken == left
 
 
 CONTROLS = controls_of(MODELS)
-SENT = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text(), max_size=2)
+SENT = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.lists(st.text(), max_size=2)
+    | st.sampled_from(["for", "against", "vs:Normal", "Normal"])
+)
 
 
 @given(st.tuples(SENT | st.sampled_from(list(MODELS)), SENT, SENT, SENT, SENT))
 def test_whatever_a_browser_sends_is_a_question_of_a_model(sent: tuple[Any, ...]) -> None:
-    asked = CONTROLS.asked(*sent)
+    asked = CONTROLS.question_of(*sent)
     model = MODELS[asked.model]
-    assert asked.class_name in {None, *model.class_names}
-    assert asked.evidence in evidence_of(model.class_names)
-    assert asked.question(model).method in METHODS
+    assert asked.question.class_name in {None, *model.class_names}
+    assert evidence_key(asked.question) in dict(evidence_choices(model.class_names))
+    assert asked.question.method in METHODS
+    assert asked.question.for_model(model).layers in model.detail.values()

@@ -24,7 +24,7 @@ from cxr_gradcam.web.session import Session
 from cxr_gradcam.web.viewer import View
 from tests.helpers.findings import eighteen_findings
 
-ASKED = "three", "class 0", 0, "gradcam", "fine"
+ASKED = "three", "class 0", "for", "gradcam", "fine"
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_question_that_fails_leaves_the_picture_without_a_map(
         raise MemoryError
 
     monkeypatch.setattr(Examination, "answer", fail)
-    view = handlers.change_map(session, *ASKED)
+    view = handlers.change_map(session, gr.Progress(), *ASKED)
     assert isinstance(view, View)
     assert view.image_id == session.image_id
     assert view.explanation is None
@@ -132,7 +132,7 @@ def test_a_question_that_fails_leaves_the_picture_without_a_map(
 
 def test_a_question_about_nothing_says_what_to_do(handlers: Events) -> None:
     with pytest.raises(gr.Error, match="open it again"):
-        handlers.change_map(None, *ASKED)
+        handlers.change_map(None, gr.Progress(), *ASKED)
 
 
 def test_of_two_clicks_the_later_one_counts_though_it_arrives_first(handlers: Events) -> None:
@@ -151,7 +151,7 @@ def test_a_new_picture_ends_the_questions_about_the_last(handlers: Events) -> No
 
 
 def test_a_new_picture_is_not_kept_waiting_by_a_slow_method(handlers: Events) -> None:
-    asked = "three", "class 0", 0, "scorecam", "fine"
+    asked = "three", "class 0", "for", "scorecam", "fine"
     step = list(handlers.open_example(click(0, 1.0), None, *asked))[-1]
     assert step[-2] == "gradcam"
     assert step[-1].explanation.method == "gradcam"
@@ -159,16 +159,15 @@ def test_a_new_picture_is_not_kept_waiting_by_a_slow_method(handlers: Events) ->
 
 def test_another_class_offers_its_own_questions(handlers: Events) -> None:
     session = opened(handlers.open_example(click(0, 1.0), None, *ASKED))
-    contrast = 2 + 1  # rather than class 1
     question, view, _ = handlers.change_class(
-        session, "three", "class 1", contrast, "gradcam", "fine"
+        session, "three", "class 1", "vs:class 1", "gradcam", "fine"
     )
-    assert question.value == 0
-    assert ("Why class 1 rather than class 2?", 4) in question.choices
+    assert question.value == "for"
+    assert ("Why class 1 rather than class 2?", "vs:class 2") in question.choices
     assert str(view.explanation.question) == "for class 1"
 
 
-OTHER = "many", "class 0", 3, "gradcam", "finest"
+OTHER = "many", "class 0", "vs:unknown to this model", "gradcam", "finest"
 
 
 def test_another_model_answers_the_open_radiograph_without_the_file(
@@ -220,7 +219,9 @@ def test_every_finding_of_a_seen_radiograph_costs_no_second_pass(
     model = session.models["many"]
     monkeypatch.setattr(model, "record", lambda *_: pytest.fail("a second pass"))
     names = {
-        handlers.change_map(session, "many", name, 0, "gradcam", "coarse").explanation.class_name
+        handlers.change_map(
+            session, gr.Progress(), "many", name, "for", "gradcam", "coarse"
+        ).explanation.class_name
         for name in model.class_names
     }
     assert len(names) == 18

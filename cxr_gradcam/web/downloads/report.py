@@ -121,7 +121,7 @@ def _panels(settings: Mapping[str, Any], pictures: Mapping[str, str] | None) -> 
 
 def _display(settings: Mapping[str, Any]) -> Display:
     """Return what the viewer displays; it counts shares in per cent."""
-    values = {field.name: settings.get(field.name) for field in DISPLAY_FIELDS}
+    values: dict[str, Any] = {field.name: settings.get(field.name) for field in DISPLAY_FIELDS}
     for field in DISPLAY_FIELDS:
         if values[field.name] is None:
             values[field.name] = field.default

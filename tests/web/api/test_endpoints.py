@@ -271,7 +271,7 @@ class Visitor:
 def test_the_pages_own_events_know_no_picture_of_anybody_else(
     running: Running, client: Client, xray: Path
 ) -> None:
-    asked = ["bundled", "Normal", 0, "gradcam", "coarse"]
+    asked = ["bundled", "Normal", "for", "gradcam", "coarse"]
     files = {"files": ("film.png", xray.read_bytes())}
     [path] = httpx.post(f"{running.address}gradio_api/upload", files=files).json()
     film = [{"path": path, "meta": {"_type": "gradio.FileData"}}]

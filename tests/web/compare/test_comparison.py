@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_gradcam.explanation.prediction import Prediction
-from cxr_gradcam.web.asked import Asked, Evidence
+from cxr_gradcam.explanation import Prediction, Question
 from cxr_gradcam.web.compare.comparison import Comparison, caption, read_comparison
+from cxr_gradcam.web.question import PageQuestion, evidence_key
 from tests.web.sharing.test_query import Names
 
 MODELS = {"one": Names(("Normal", "Pneumonia"), {"coarse": ("d",), "fine": ("c", "d")})} | {
     "two": Names(("Mass", "Pneumonia", "a:b"), {"coarse": ("d",)})
 }
-ASKED = Asked("one", "Pneumonia", Evidence(against=True), "layercam", "fine")
+ASKED = PageQuestion("one", Question("Pneumonia", "layercam", against=True, detail="fine"))
 
 
-def other(text: str, asked: Asked = ASKED) -> Asked:
+def other(text: str, asked: PageQuestion = ASKED) -> PageQuestion:
     comparison = read_comparison(text, asked.model, MODELS)
     assert comparison is not None
     assert str(comparison) == text
@@ -27,28 +25,30 @@ def other(text: str, asked: Asked = ASKED) -> Asked:
 
 
 def test_the_second_answer_differs_in_one_thing() -> None:
-    assert other("class:Normal") == replace(ASKED, class_name="Normal")
-    assert other("method:eigencam") == replace(ASKED, method="eigencam")
-    assert other("model:two") == replace(ASKED, model="two", detail="coarse")
+    assert other("class:Normal") == ASKED.changed(class_name="Normal")
+    assert other("method:eigencam") == ASKED.changed(method="eigencam")
+    assert other("model:two") == PageQuestion(
+        "two", Question("Pneumonia", "layercam", against=True, detail="coarse")
+    )
 
 
 def test_a_class_is_not_set_against_itself() -> None:
-    asked = replace(ASKED, evidence=Evidence(contrast_with="Normal"))
-    assert other("class:Normal", asked).evidence == Evidence()
+    asked = ASKED.changed(against=False, contrast_with="Normal")
+    assert evidence_key(other("class:Normal", asked).question) == "for"
 
 
 @pytest.mark.parametrize(
     ("asked", "name", "evidence"),
     [
-        (replace(ASKED, class_name="Normal"), None, Evidence()),
-        (replace(ASKED, evidence=Evidence(contrast_with="Normal")), "Pneumonia", Evidence()),
+        (ASKED.changed(class_name="Normal"), None, "for"),
+        (ASKED.changed(against=False, contrast_with="Normal"), "Pneumonia", "for"),
     ],
 )
 def test_another_model_is_asked_what_it_knows(
-    asked: Asked, name: str | None, evidence: Evidence
+    asked: PageQuestion, name: str | None, evidence: str
 ) -> None:
-    asked_of_other = other("model:two", asked)
-    assert (asked_of_other.class_name, asked_of_other.evidence) == (name, evidence)
+    question = other("model:two", asked).question
+    assert (question.class_name, evidence_key(question)) == (name, evidence)
 
 
 def test_names_may_hold_a_colon() -> None:

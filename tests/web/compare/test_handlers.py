@@ -21,7 +21,7 @@ from cxr_gradcam.web.viewer import View
 from tests.helpers.findings import FINDINGS, eighteen_findings
 from tests.web.worklist.test_prior import Waiting
 
-ASKED = "many", "Mass", 0, "gradcam", "coarse"
+ASKED = "many", "Mass", "for", "gradcam", "coarse"
 
 
 class Page:
@@ -51,7 +51,7 @@ class Page:
 
     def compare(self, session: Session | None, wanted: str, *asked: Any) -> View:
         [prior, view] = self._compare(
-            gr.EventData(None, {"wanted": wanted}), session, *(asked or ASKED)
+            gr.EventData(None, {"wanted": wanted}), session, gr.Progress(), *(asked or ASKED)
         )
         assert prior == ""
         return view
@@ -71,15 +71,15 @@ def test_every_finding_and_quick_method_comes_from_the_one_pass(page: Page) -> N
     assert {each.class_name for each in shown} == set(FINDINGS)
     assert len({each.method for each in shown}) == 5
     for name in FINDINGS:
-        page.events.change_class(session, "many", name, 0, "gradcam", "coarse")
+        page.events.change_class(session, "many", name, "for", "gradcam", "coarse")
     assert page.passes == ["many"]
 
 
 def test_another_model_looks_once_however_often_it_is_asked(page: Page) -> None:
     session = page.open()
     for name in FINDINGS[:3]:
-        page.compare(session, "model:three", "many", name, 0, "gradcam", "coarse")
-    page.events.change_map(session, *ASKED)
+        page.compare(session, "model:three", "many", name, "for", "gradcam", "coarse")
+    page.events.change_map(session, gr.Progress(), *ASKED)
     assert page.passes == ["many", "three"]
 
 
@@ -100,7 +100,9 @@ def test_the_second_map_is_what_python_gives(page: Page, shared_model: ResNet50F
 def test_every_further_question_is_asked_of_both(page: Page) -> None:
     session = page.open()
     page.compare(session, "class:Nodule")
-    view = page.events.change_map(session, "many", "Mass", 1, "layercam", "coarse")
+    view = page.events.change_map(
+        session, gr.Progress(), "many", "Mass", "against", "layercam", "coarse"
+    )
     first, second = view.explanation, view.beside.explanation
     assert (first.class_name, second.class_name) == ("Mass", "Nodule")
     assert first.method == second.method == "layercam"
@@ -111,7 +113,7 @@ def test_every_further_question_is_asked_of_both(page: Page) -> None:
 def test_a_comparison_with_itself_ends(page: Page) -> None:
     session = page.open()
     page.compare(session, "class:Nodule")
-    _, view, _ = page.events.change_class(session, "many", "Nodule", 0, "gradcam", "coarse")
+    _, view, _ = page.events.change_class(session, "many", "Nodule", "for", "gradcam", "coarse")
     assert (view.beside.pane, view.beside.image_id) == ("b", "")
     assert session.comparison is None
 
@@ -119,7 +121,7 @@ def test_a_comparison_with_itself_ends(page: Page) -> None:
 def test_another_class_does_not_wait_for_a_slow_comparison(page: Page) -> None:
     session = page.open()
     assert page.compare(session, "method:ablationcam").explanation.method == "ablationcam"
-    page.events.change_class(session, "many", "Nodule", 0, "gradcam", "coarse")
+    page.events.change_class(session, "many", "Nodule", "for", "gradcam", "coarse")
     assert session.comparison is None
 
 
@@ -130,7 +132,7 @@ def test_it_stops_when_it_is_asked_to_or_cannot_be_known(page: Page) -> None:
         view = page.compare(session, wanted)
         assert (view.pane, view.image_id) == ("b", "")
         assert session.comparison is None
-        assert page.events.change_map(session, *ASKED).beside.image_id == ""
+        assert page.events.change_map(session, gr.Progress(), *ASKED).beside.image_id == ""
 
 
 def test_prior_and_comparison_take_each_others_place(page: Page, tmp_path: Path) -> None:
@@ -160,7 +162,7 @@ def test_where_a_question_fails_neither_keeps_its_map(page: Page, monkeypatch) -
         raise MemoryError
 
     monkeypatch.setattr(type(session.examination("many")), "answer", fail)
-    view = page.events.change_map(session, *ASKED)
+    view = page.events.change_map(session, gr.Progress(), *ASKED)
     assert view.explanation is view.beside.explanation is None
     assert view.beside.image_id == session.image_id
 

@@ -89,4 +89,4 @@ def test_the_button_is_there_for_films_and_models_with_a_file(
     assert not download.offers(None, "bundled")
     assert handlers.offer_dicom(None, "bundled").visible is False
     with pytest.raises(gr.Error, match="no longer on the server"):
-        handlers.put_dicom(None, "bundled", None, None, "gradcam", "fine")
+        handlers.put_dicom(None, "bundled", None, "for", "gradcam", "fine")

@@ -38,5 +38,5 @@ def test_a_failed_download_says_nothing_against_the_file(
     monkeypatch.setattr(report, "put", fail)
     session = Session.of(models, read_radiograph(example_files()[0]), "an id")
     with pytest.raises(gr.Error) as refused:
-        handlers.put_report("{}", session, "bundled", None, 0, "gradcam", "coarse")
+        handlers.put_report("{}", session, "bundled", None, "for", "gradcam", "coarse")
     assert re.search(told, refused.value.message)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_gradcam.batch.pictures import STYLES
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.explanation import Question
+from cxr_gradcam.explanation.display import STYLES
 from cxr_gradcam.imaging.rendering import COLORMAPS
-from cxr_gradcam.web.asked import Asked, Evidence, evidence_of
 from cxr_gradcam.web.compare.comparison import Comparison
+from cxr_gradcam.web.question import PageQuestion, evidence_choices
 from cxr_gradcam.web.sharing.query import PARAMETERS, Link, read_link, write_link
 
 
@@ -29,7 +30,7 @@ MODELS = {
     "bundled": Names(("Normal", "Pneumonia"), {"coarse": ("d",), "fine": ("c", "d")}),
     "my own & only": Names(("1", "a=b&c", "<b>ü</b>"), {"coarse": ("d",)}),
 }
-USUAL = Asked("bundled", None, Evidence(), "gradcam", "fine")
+USUAL = PageQuestion("bundled", Question(detail="fine"))
 
 
 def read(query: str) -> Link:
@@ -37,35 +38,33 @@ def read(query: str) -> Link:
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> Asked:
+def questions(draw: st.DrawFn) -> PageQuestion:
     name = draw(st.sampled_from(list(MODELS)))
     model = MODELS[name]
     class_name = draw(st.sampled_from(model.class_names))
-    offered = [each for each in evidence_of(model.class_names) if each.contrast_with != class_name]
-    return Asked(
-        name,
-        class_name,
-        draw(st.sampled_from(offered)),
-        draw(st.sampled_from(list(METHODS))),
-        draw(st.sampled_from(list(model.detail))),
-    )
+    offered = [each for _, each in evidence_choices(model.class_names)]
+    evidence = draw(st.sampled_from([e for e in offered if e["contrast_with"] != class_name]))
+    method = draw(st.sampled_from(list(METHODS)))
+    detail = draw(st.sampled_from(list(model.detail)))
+    return PageQuestion(name, Question(class_name, method, detail=detail, **evidence))
 
 
 @given(questions(), st.none() | st.integers(0, 3))
-def test_every_question_comes_back_as_it_was_written(asked: Asked, example: int | None) -> None:
+def test_every_question_comes_back_as_it_was_written(
+    asked: PageQuestion, example: int | None
+) -> None:
     assert read("?" + write_link(asked, example)) == Link(asked, {}, example)
 
 
 def assert_can_be_given(link: Link) -> None:
-    asked, model = link.asked, MODELS[link.asked.model]
-    evidence = asked.evidence
+    asked, model = link.asked.question, MODELS[link.asked.model]
     assert asked.class_name in {None, *model.class_names}
-    assert evidence.contrast_with in {None, *model.class_names} - ({asked.class_name} - {None})
-    assert not (evidence.against and evidence.contrast_with)
+    assert asked.contrast_with in {None, *model.class_names} - ({asked.class_name} - {None})
+    assert not (asked.against and asked.contrast_with)
     assert asked.method in METHODS
     assert asked.detail in model.detail
     assert link.example in {None, 0, 1, 2, 3}
-    assert link.comparison is None or link.comparison.other(asked, MODELS).model in MODELS
+    assert link.comparison is None or link.comparison.other(link.asked, MODELS).model in MODELS
     display = dict(link.display)
     assert display.pop("opacity", 0) in range(101)
     assert display.pop("threshold", 0) in range(101)
@@ -113,7 +112,7 @@ def test_a_comparison_is_of_what_the_links_model_knows() -> None:
 def test_one_value_that_is_not_offered_is_named() -> None:
     note = "The link named a colour map that is not offered; the usual one is shown."
     link = read("class=Normal&colors=sepia&opacity=30")
-    assert link == Link(replace(USUAL, class_name="Normal"), {"opacity": 30}, note=note)
+    assert link == Link(USUAL.changed(class_name="Normal"), {"opacity": 30}, note=note)
 
 
 def test_several_values_that_are_not_offered_are_named_once() -> None:

@@ -17,7 +17,7 @@ from cxr_gradcam.web.session import Session
 from cxr_gradcam.web.uploads import Uploads
 from cxr_gradcam.web.worklist.prior import prior_html
 
-ASKED = "three", "class 0", 0, "gradcam", "fine"
+ASKED = "three", "class 0", "for", "gradcam", "fine"
 NOW, PRIOR = example_files()[:2]
 
 
@@ -69,7 +69,7 @@ def test_a_prior_is_shown_beside_with_the_same_question(both, tmp_path: Path) ->
 
 def test_every_further_question_is_asked_of_both(handlers: Events, both, shared_model) -> None:
     session, _ = both
-    _, view, _ = handlers.change_class(session, "three", "class 2", 0, "gradcam", "fine")
+    _, view, _ = handlers.change_class(session, "three", "class 2", "for", "gradcam", "fine")
     assert view.explanation.class_name == view.beside.explanation.class_name == "class 2"
     assert view.beside.image_id == session.prior.image_id
     expected = examine(shared_model, read_radiograph(PRIOR)).probabilities
@@ -83,7 +83,7 @@ def test_where_a_question_fails_neither_keeps_its_map(handlers: Events, both, mo
         raise MemoryError
 
     monkeypatch.setattr(type(session.examination("three")), "answer", fail)
-    view = handlers.change_map(session, *ASKED)
+    view = handlers.change_map(session, gr.Progress(), *ASKED)
     assert view.explanation is view.beside.explanation is None
     assert view.beside.pane == "b"
 
@@ -99,7 +99,7 @@ def test_a_closed_prior_is_asked_no_more(handlers: Events, both) -> None:
     session, _ = both
     answer, view = handlers.close_prior(session)
     assert (answer, view.pane, view.image_id) == ("", "b", "")
-    assert handlers.change_map(session, *ASKED).beside.image_id == ""
+    assert handlers.change_map(session, gr.Progress(), *ASKED).beside.image_id == ""
 
 
 def test_a_prior_that_cannot_be_read_says_why_and_changes_nothing(

@@ -36,8 +36,9 @@ def test_map_lies_on_the_radiographs_own_grid(model, radiograph):
     assert explanation.heatmap.max() == 1
     assert not explanation.is_empty
     maps = model.gradcam(model.preprocessing.prepare(radiograph), 1)[1]
-    heatmaps, peaks = upsample(maps, (50, 90))
+    heatmaps, _ = upsample(maps, (50, 90))
     np.testing.assert_allclose(explanation.heatmap, heatmaps[0].numpy(), rtol=0, atol=1e-5)
+    _, peaks = upsample(maps, (64, 64))  # the network's own grid
     assert explanation.peak == pytest.approx(peaks.item(), rel=1e-5)
 
 
@@ -70,7 +71,10 @@ def test_a_hot_place_stays_in_its_place():
     explanation = Examination(radiograph.pixels.shape, FakeClassifier(), HotCorner()).explain()
     # Rows fit; columns as 2 pixels become 4: 0, 1/4, 3/4, 1.
     assert explanation.heatmap.tolist() == [[0] * 4, [0, 0.25, 0.75, 1], [0] * 4]
-    assert explanation.peak == 6
+    # On the network's 64 rows, the two in the middle lie 1.5/64 of a place beside the hot one.
+    assert explanation.peak == pytest.approx(6 * (1 - 1.5 / 64))
+    # Columns are hot from the middle of the right half of the network's grid to the edge.
+    assert explanation.hottest == pytest.approx((3.5, 1.5))
 
 
 def test_probabilities_are_the_softmax_of_the_logits(model, radiograph):
