@@ -20,8 +20,8 @@ from cxr_gradcam.web.downloads.dicom import DicomDownload
 from cxr_gradcam.web.downloads.handlers import DownloadHandlers
 from cxr_gradcam.web.downloads.report import ReportDownload
 from cxr_gradcam.web.events import Events
-from cxr_gradcam.web.pixel_store import PixelStore
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
+from cxr_gradcam.web.sent_once import PixelStore
 from cxr_gradcam.web.sharing.component import LinkButton
 from cxr_gradcam.web.start.gallery import examples
 from cxr_gradcam.web.start.welcome import disclaimer, welcome
@@ -150,9 +150,9 @@ class Page(ServedBlocks):
             *self._link.routes,
             *self._compare.routes,
         ]
-        held = self._viewer.held, self._dicom.held, self._report.held
+        stores = self._viewer.store, self._dicom.store, self._report.store
         self.mcp_server = mcp  # Gradio then names their address
-        own = {"app_kwargs": self._service.settings(routes, held, mcp=mcp), "mcp_server": False}
+        own = {"app_kwargs": self._service.settings(routes, stores, mcp=mcp), "mcp_server": False}
         return super().launch(*args, **(LAUNCH | own | settings))
 
     def _connect(self, events: Events) -> None:

@@ -23,8 +23,8 @@ from cxr_gradcam.imaging.rendering import (
 )
 from cxr_gradcam.imaging.stored_values import StoredValues, Window
 from cxr_gradcam.web.component import OwnComponent, code_of
-from cxr_gradcam.web.held import Held
-from cxr_gradcam.web.pixel_store import PixelStore
+from cxr_gradcam.web.expiring_store import ExpiringStore
+from cxr_gradcam.web.sent_once import Content, PixelStore
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -69,12 +69,12 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
     """The panels; window, zoom, opacity and colours are the browser's.
 
     Args:
-        store: where the browser fetches the pixels.
+        pixels: where the browser fetches them.
         settings: as `gr.HTML` takes them; Gradio copies the component for a visitor's session.
     """
 
-    def __init__(self, store: PixelStore, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
-        self._store = store  # first, since Gradio's constructor reads every property
+    def __init__(self, pixels: PixelStore, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+        self._pixels = pixels  # first, since Gradio's constructor reads every property
         super().__init__(
             html_template=(_STATIC / "viewer.html").read_text("utf-8"),
             css_template=(_STATIC / "viewer.css").read_text("utf-8"),
@@ -86,14 +86,14 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
         )
 
     @property
-    def held(self) -> Held[bytes]:
+    def store(self) -> ExpiringStore[Content]:
         """The pixels that wait to be fetched."""
-        return self._store.held
+        return self._pixels.store
 
     @property
     def routes(self) -> list[BaseRoute]:
         """What the page must serve for the viewer: its code, and the pixels."""
-        return [code_of("viewer", _STATIC / "viewer"), *self._store.routes]
+        return [code_of("viewer", _STATIC / "viewer"), *self._pixels.routes]
 
     def postprocess(self, value: View | None) -> dict[str, Any] | None:  # type: ignore[override]
         """Return the message that makes the browser show a view."""
@@ -116,7 +116,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
         return message if explanation is None else message | self._described(explanation)
 
     def _announced(self, stored: StoredValues) -> dict[str, Any]:
-        return self._store.put(stored.values) | {
+        return self._pixels.announce(stored.values) | {
             "slope": stored.slope,
             "offset": stored.offset,
             "inverted": stored.is_inverted,
@@ -128,7 +128,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
 
     def _described(self, explanation: Explanation) -> dict[str, Any]:
         return {
-            "heatmap": self._store.put(quantize(explanation.heatmap)),
+            "heatmap": self._pixels.announce(quantize(explanation.heatmap)),
             "shown": what_is_shown(explanation),
             "file_name": file_name(explanation),
             "hottest": hottest_region(explanation),

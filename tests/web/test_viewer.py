@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from cxr_gradcam.explanation import Explanation, Prediction
 from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.stored_values import from_grey
-from cxr_gradcam.web.pixel_store import PixelStore
+from cxr_gradcam.web.sent_once import PixelStore
 from cxr_gradcam.web.viewer import View, Viewer, file_name, hottest_region, note
 
 PIXELS = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)

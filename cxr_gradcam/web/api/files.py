@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import time
 from base64 import b64decode
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
-from threading import Lock
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +17,7 @@ from PIL import Image
 from cxr_gradcam.imaging.reading import read_bytes
 from cxr_gradcam.imaging.rendering import RGBImage
 from cxr_gradcam.web.api.arguments import ArgumentError
+from cxr_gradcam.web.expiring_store import ExpiringStore
 from cxr_gradcam.web.uploads import Uploads
 
 KEPT_MINUTES = 5
@@ -29,7 +25,6 @@ KEPT_MINUTES = 5
 
 _SERVED = "/gradio_api/file="
 _MAX_BYTES = 1_000_000_000
-_SWEEP = 30  # seconds
 
 
 def received(value: object, uploads: Uploads) -> bytes:
@@ -86,65 +81,22 @@ class PictureFiles:
     """
 
     def __init__(self, seconds: float = 60 * KEPT_MINUTES, max_bytes: int = _MAX_BYTES) -> None:
-        self._seconds, self._max_bytes = seconds, max_bytes
         self._root = Path(get_upload_folder())
-        self._kept: OrderedDict[Path, _Kept] = OrderedDict()
-        self._lock = Lock()
-
-    @asynccontextmanager
-    async def sweeping(self) -> AsyncIterator[None]:
-        """Remove pictures when their time is over, and all of them at the end."""
-        sweep = asyncio.create_task(self._sweep())
-        try:
-            yield
-        finally:
-            sweep.cancel()
-            self._remove(lambda _: True)
+        remove = partial(shutil.rmtree, ignore_errors=True)
+        self.store = ExpiringStore[Path](_bytes_in, max_bytes, seconds, remove)
 
     def put(self, pictures: Mapping[str, RGBImage]) -> list[dict[str, Any]]:
         """Save the pictures of an answer as PNG, and return Gradio's descriptions of the files."""
         folder = self._root / token_hex(16)
-        kept = _Kept(time.monotonic())
-        with self._lock:
-            self._kept[folder] = kept
         folder.mkdir(parents=True)
-        described = []
         for name, picture in pictures.items():
-            path = folder / f"{name}.png"
-            Image.fromarray(picture).save(path, "PNG", compress_level=1)
-            kept.size += path.stat().st_size
-            described.append(_described(path))
-        self._make_room(folder)
-        return described
-
-    def _make_room(self, newest: Path) -> None:
-        spare = sum(kept.size for kept in self._kept.values()) - self._max_bytes
-        for folder, kept in list(self._kept.items()):
-            if spare > 0 and folder != newest:
-                spare -= kept.size
-                self._remove({folder}.__contains__)
-
-    def _remove(self, is_wanted: Callable[[Path], bool]) -> None:
-        with self._lock:
-            folders = list(filter(is_wanted, self._kept))
-            for folder in folders:
-                del self._kept[folder]
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(min(self._seconds, _SWEEP))
-            self._remove(self._is_over)
-
-    def _is_over(self, folder: Path) -> bool:
-        return time.monotonic() - self._kept[folder].since >= self._seconds
+            Image.fromarray(picture).save(folder / f"{name}.png", "PNG", compress_level=1)
+        self.store.put(folder)
+        return [_described(folder / f"{name}.png") for name in pictures]
 
 
-@dataclass
-class _Kept:
-    since: float
-    size: int = 0
+def _bytes_in(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def _described(path: Path) -> dict[str, Any]:

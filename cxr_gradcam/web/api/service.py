@@ -22,8 +22,8 @@ from cxr_gradcam.web.api.call_errors import CallErrors
 from cxr_gradcam.web.api.endpoints import Endpoints
 from cxr_gradcam.web.api.login import behind_login
 from cxr_gradcam.web.api.memory import giving_back
+from cxr_gradcam.web.expiring_store import ExpiringStore, expiring
 from cxr_gradcam.web.failures import GONE
-from cxr_gradcam.web.held import Held, sweeping
 from cxr_gradcam.web.security_headers import SecurityHeaders
 from cxr_gradcam.web.uploads import Uploads
 
@@ -44,13 +44,13 @@ class Service:
         self.endpoints = Endpoints(models, self._answers, uploads)
 
     def settings(
-        self, routes: Iterable[BaseRoute], held: Iterable[Held[Any]], *, mcp: bool
+        self, routes: Iterable[BaseRoute], stores: Iterable[ExpiringStore[Any]], *, mcp: bool
     ) -> dict[str, Any]:
         """Return the arguments of the server's application, for one launch.
 
         Args:
             routes: of the page; where it asks for a login, they do.
-            held: what waits in memory, and goes by time.
+            stores: of what waits to be fetched, and goes by time.
             mcp: serve the endpoints as tools of the Model Context Protocol too.
         """
         routes, serving = [*self._uploads.routes, *routes], _nothing
@@ -66,19 +66,21 @@ class Service:
                 Middleware(BodyLimit),
                 Middleware(CallErrors, endpoints=self.endpoints.takes),
             ],
-            "lifespan": self._lifespan(tuple(held), serving),
+            "lifespan": self._lifespan(tuple(stores), serving),
         }
 
     def _lifespan(
-        self, held: tuple[Held[Any], ...], serving: Callable[[], AbstractAsyncContextManager[None]]
+        self,
+        stores: tuple[ExpiringStore[Any], ...],
+        serving: Callable[[], AbstractAsyncContextManager[None]],
     ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[None]:
             self._uploads.remove_left(Path(get_upload_folder()))
             async with AsyncExitStack() as stack:
                 stack.callback(self._uploads.clear)
-                await stack.enter_async_context(self.endpoints.pictures.sweeping())
-                await stack.enter_async_context(sweeping(*held))
+                pictures = self.endpoints.pictures.store
+                await stack.enter_async_context(expiring(pictures, *stores))
                 await stack.enter_async_context(giving_back())
                 await stack.enter_async_context(serving())
                 yield

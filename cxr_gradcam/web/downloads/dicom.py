@@ -18,8 +18,8 @@ from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.provenance import Provenance
-from cxr_gradcam.web.downloads.held import Download, Downloads
-from cxr_gradcam.web.held import Held
+from cxr_gradcam.web.expiring_store import ExpiringStore
+from cxr_gradcam.web.sent_once import Content, SentOnce, download
 
 if TYPE_CHECKING:
     from cxr_gradcam.archive.header import SourceHeader
@@ -89,14 +89,14 @@ class DicomDownload:
     def __init__(self, models: Mapping[str, Classifier]) -> None:
         known = {name: model.provenance for name, model in models.items()}
         self._weights = {name: weights for name, weights in known.items() if weights is not None}
-        self._downloads = Downloads("dicom-results")
+        self._downloads = SentOnce("dicom-results")
         self.button = gr.Button("Download results as DICOM", visible=False, elem_id="dicom")
         self.name = gr.Textbox(visible=False)
 
     @property
-    def held(self) -> Held[Download]:
-        """What waits to be fetched."""
-        return self._downloads.held
+    def store(self) -> ExpiringStore[Content]:
+        """The files that wait to be fetched."""
+        return self._downloads.store
 
     @property
     def routes(self) -> list[Route]:
@@ -108,7 +108,7 @@ class DicomDownload:
     ) -> None:
         """Let the button put the results of what is asked, and the browser fetch them."""
         made = self.button.click(put, asked, self.name, show_progress_on=self.button, **settings)
-        self._downloads.fetch(made, self.name)
+        self._downloads.fetch_after(made, self.name)
 
     def offers(self, film: Film | None, model: str) -> bool:
         """Return whether results of a film by a model can be written."""
@@ -119,4 +119,4 @@ class DicomDownload:
         if film is None or model not in self._weights:
             return ""
         archive = film.results(explanation, self._weights[model])
-        return self._downloads.put(Download(archive, "results-dicom.zip", "application/zip"))
+        return self._downloads.put(download(archive, "results-dicom.zip", "application/zip"))

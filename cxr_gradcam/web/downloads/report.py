@@ -26,8 +26,8 @@ from cxr_gradcam.report.model import ReportedModel
 from cxr_gradcam.report.pdf import PAPERS, panel_width, write_pdf
 from cxr_gradcam.web.api.body_limit import MAX_BODY
 from cxr_gradcam.web.component import code_of
-from cxr_gradcam.web.downloads.held import Download, Downloads
-from cxr_gradcam.web.held import Held
+from cxr_gradcam.web.expiring_store import ExpiringStore
+from cxr_gradcam.web.sent_once import Content, SentOnce, download
 
 _STATIC = Path(__file__).parents[1] / "static" / "report"
 # Letters: the rest of a request holds the controls, and the quotes of this text once more
@@ -49,7 +49,7 @@ class ReportDownload:
     """
 
     def __init__(self, models: Mapping[str, Classifier]) -> None:
-        self._models, self._downloads = models, Downloads("reports")
+        self._models, self._downloads = models, SentOnce("reports")
         self.button = gr.Button("Save a report …", elem_id="report", size="sm")
         self.form = gr.Textbox(visible=False)
         self.name = gr.Textbox(visible=False)
@@ -57,9 +57,9 @@ class ReportDownload:
         self._ask = _ASK.format(widths=widths, longest=_MAX_FORM)
 
     @property
-    def held(self) -> Held[Download]:
-        """What waits to be fetched."""
-        return self._downloads.held
+    def store(self) -> ExpiringStore[Content]:
+        """The files that wait to be fetched."""
+        return self._downloads.store
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -78,7 +78,7 @@ class ReportDownload:
             show_progress_on=self.button,
             **settings,
         )
-        self._downloads.fetch(made, self.name)
+        self._downloads.fetch_after(made, self.name)
 
     def put(self, form: str, model: str, explanation: Explanation) -> str:
         """Make a report, and return the name under which it is fetched.
@@ -105,9 +105,9 @@ class ReportDownload:
         )
         if paper == "json":
             text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
-            return self._downloads.put(Download(text.encode(), "report.json", "application/json"))
+            return self._downloads.put(download(text.encode(), "report.json", "application/json"))
         pdf = write_pdf(report, paper)
-        return self._downloads.put(Download(pdf, "report.pdf", "application/pdf"))
+        return self._downloads.put(download(pdf, "report.pdf", "application/pdf"))
 
 
 def _panels(settings: Mapping[str, Any], pictures: Mapping[str, str] | None) -> Panels:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cxr_gradcam.web import expiring_store
 from cxr_gradcam.web.api.files import PictureFiles
+from cxr_gradcam.web.expiring_store import expiring
 from tests.helpers.threads import in_thread
 
 PICTURE = {"overlay": np.zeros((4, 4, 3), np.uint8)}
@@ -20,10 +22,12 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_a_picture_goes_when_its_time_is_over(folder: Path) -> None:
+def test_a_picture_goes_when_its_time_is_over(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(expiring_store, "_SWEEP", 0.01)
+
     async def run() -> None:
         files = PictureFiles(seconds=0.05)
-        async with files.sweeping():
+        async with expiring(files.store):
             [described] = files.put(PICTURE)
             assert Path(described["path"]).exists()
             for _ in range(200):
@@ -38,7 +42,7 @@ def test_a_picture_goes_when_its_time_is_over(folder: Path) -> None:
 def test_all_go_when_the_page_stops(folder: Path) -> None:
     async def run() -> None:
         files = PictureFiles()
-        async with files.sweeping():
+        async with expiring(files.store):
             files.put(PICTURE)
             files.put(PICTURE)
 

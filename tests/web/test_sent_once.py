@@ -5,14 +5,14 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from cxr_gradcam.web.downloads.held import Download, Downloads
+from cxr_gradcam.web.sent_once import SentOnce, download
 
 
 def test_a_file_is_sent_once_under_a_name_of_its_own() -> None:
-    downloads = Downloads("made", budget=10)
+    downloads = SentOnce("made", max_bytes=10)
     client = TestClient(Starlette(routes=downloads.routes))
     first, second = (
-        downloads.put(Download(data, "made.txt", "text/plain")) for data in (b"first", b"second")
+        downloads.put(download(data, "made.txt", "text/plain")) for data in (b"first", b"second")
     )  # 11 bytes
     assert first != second
     assert client.get(f"/made/{first}").status_code == 404
