@@ -18,7 +18,8 @@ from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.batch.table import Table
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.explanation.engine import Explanation, explain_inputs
+from cxr_gradcam.explanation.engine import explain_inputs
+from cxr_gradcam.explanation.explanation import Explanation
 from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.explanation.records import explanation_record
 from cxr_gradcam.imaging.radiograph import RadiographError

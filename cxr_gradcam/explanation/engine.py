@@ -6,106 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.maps import fuse
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.cam.targets import target_weights
+from cxr_gradcam.explanation.explanation import Explanation
 from cxr_gradcam.explanation.prediction import Prediction, predict
 from cxr_gradcam.explanation.question import Options, Question
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.any_classifier import as_classifier
-from cxr_gradcam.models.calibration import Verdict
 from cxr_gradcam.models.classifier import Classifier
 
 _ROUNDING = 1e-6  # of the maximum: places of a map that differ by less are equally hot
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """A model's prediction for one radiograph, and the heat map that answers one question.
-
-    Attributes:
-        question: the question, with class and layers named.
-        prediction: what the model says of the radiograph.
-        heatmap: float32 (H, W), in [0, 1], on the radiograph's own grid; on the network's input
-            grid where `explain_inputs` was asked for no full size.
-        peak: maximum of the map on the network's input grid, before it is scaled to 1; 0 for an
-            empty map. In units of the score for a gradient method at one layer, of the activations
-            for EigenCAM and Score-CAM; a share of full agreement for several layers.
-        hottest: (x, y) of the map's maximum in pixels of the radiograph, from the left and upper
-            edge: the mean of all places that share it; None for an empty map.
-    """
-
-    question: Question
-    prediction: Prediction
-    heatmap: NDArray[np.float32]
-    peak: float
-    hottest: tuple[float, float] | None = None
-
-    @property
-    def class_name(self) -> str:
-        """The explained class."""
-        return self.question.class_name or self.prediction.most_probable
-
-    @property
-    def method(self) -> str:
-        """How the map was made, a name of `METHODS`."""
-        return self.question.method
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The target layers, by dotted name."""
-        return tuple(self.question.layers or ())
-
-    @property
-    def contrast_with(self) -> str | None:
-        """The class that the explained one is set against, or None."""
-        return self.question.contrast_with
-
-    @property
-    def against(self) -> bool:
-        """Whether the map shows what speaks against the class."""
-        return self.question.against
-
-    @property
-    def probabilities(self) -> dict[str, float]:
-        """{class name: calibrated probability}, as in `Prediction`."""
-        return self.prediction.probabilities
-
-    @property
-    def predicted_class(self) -> str | None:
-        """The most probable class, or None, as in `Prediction`."""
-        return self.prediction.predicted_class
-
-    @property
-    def finding(self) -> str | None:
-        """The class of the model's operating point, or None."""
-        return self.prediction.finding
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """How probable the finding is, in a word; None without an operating point."""
-        return self.prediction.verdict
-
-    @property
-    def ood_score(self) -> float | None:
-        """The out-of-distribution score, as in `Prediction`."""
-        return self.prediction.ood_score
-
-    @property
-    def is_familiar(self) -> bool | None:
-        """Whether the radiograph is in distribution; None where the model has no detector."""
-        return self.prediction.is_familiar
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing in the radiograph answers the question: there is no map to show."""
-        return self.peak == 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_gradcam.explanation.engine import Explanation
+from cxr_gradcam.explanation.explanation import Explanation
 from cxr_gradcam.explanation.prediction import Prediction, percentage
 
 TEXT, NUMBER, WHOLE, TRUTH = "text", "number", "whole number", "true or false"

@@ -74,7 +74,7 @@ def test_one_bad_file_alone_is_a_failed_command(
     ("words", "message"),
     [
         (("--class", "cat"), "the model knows Normal, Pneumonia"),
-        (("--alpha", "1.5"), "opacity from 0 to 1"),
+        (("--opacity", "1.5"), "opacity is a number from 0 to 1, not 1.5"),
         (("--rather-than", "Normal"), "name the first by --class"),
         (("--class", "Normal", "--rather-than", "normal"), "contrasted with itself"),
         (("--weights", "none.safetensors"), "no weights at none.safetensors"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import Parameter, Signature
 from typing import Any
@@ -168,20 +168,21 @@ def _add(
 
 
 def _named(
-    answer: Callable[[dict[str, Any], gr.Progress], Any], names: Iterable[str]
+    answer: Callable[[dict[str, Any], gr.Progress], Any], takes: dict[str, Schema]
 ) -> Callable[..., Any]:
     """Return a function with these arguments by position; Gradio reads their names from it."""
-    names = list(names)
 
     @wraps(answer)
     def call(*values: Any) -> Any:  # noqa: ANN401 - whatever a program sends
-        return answer(dict(zip(names, values, strict=False)), values[len(names)])
+        return answer(dict(zip(takes, values, strict=False)), values[len(takes)])
 
-    defaults = dict.fromkeys(names) | {"progress": _PROGRESS}
+    defaults = {
+        name: None if "default" in each else Parameter.empty for name, each in takes.items()
+    }
     call.__signature__ = Signature(  # type: ignore[attr-defined]
         [
             Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default)
-            for name, default in defaults.items()
+            for name, default in (defaults | {"progress": _PROGRESS}).items()
         ]
     )
     return call
