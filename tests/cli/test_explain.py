@@ -202,6 +202,27 @@ def lines_of(table: Path) -> int:
     return table.read_bytes().count(b"\n") if table.exists() else 0
 
 
+@pytest.mark.parametrize("report", ["json", "pdf"])
+def test_a_report_says_how_the_map_is_displayed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, xray: Path, report: str
+) -> None:
+    display = ("--style", "contours", "--threshold", "0.3", "--colormap", "viridis")
+    words = ("--output", tmp_path, "--report", report, *display, "--json")
+    status, lines, _ = run(capsys, "explain", xray, *words)
+    assert status == 0
+    path = Path(json.loads(lines[0])["outputs"]["report"])
+    said = path.read_text() if report == "json" else text_of(path)
+    assert "contours at 50, 75 and 90 % of the map's maximum" in said
+    assert "nothing below 30 % of the map's maximum" in said
+    assert "viridis" in said
+    assert "opacity" not in said
+
+
+def text_of(pdf: Path) -> str:
+    """The text that can be selected, with one space for any white space."""
+    return " ".join(" ".join(page.extract_text() for page in PdfReader(pdf).pages).split())
+
+
 def test_explain_writes_a_report_that_names_no_file(
     capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path
 ) -> None:
