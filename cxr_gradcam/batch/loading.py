@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from cxr_gradcam.batch.sources import Source
+from cxr_gradcam.imaging.formats import has_known_format
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
-from cxr_gradcam.imaging.reading import has_known_format, read_radiograph
+from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.classifier import Classifier
 
 IsDone = Callable[[str, str], bool]

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from cxr_gradcam.imaging.reading import EXTENSIONS
+from cxr_gradcam.imaging.formats import EXTENSIONS
 
 # The longest name that ext4, XFS, APFS and NTFS take, less the longest ending, "-heatmap.png"
 MAX_BYTES: int = 255 - 12

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from cxr_gradcam.batch.archives import is_archive, members, read_member
 from cxr_gradcam.batch.remote import files_at, is_uri, read_file
+from cxr_gradcam.imaging.formats import EXTENSIONS
 from cxr_gradcam.imaging.radiograph import RadiographError
-from cxr_gradcam.imaging.reading import EXTENSIONS, read_bytes
+from cxr_gradcam.imaging.reading import read_bytes
 
 # What systems and media leave beside pictures; names that begin with a dot are hidden anyway.
 _SYSTEM = {"thumbs.db", "desktop.ini", "dicomdir", "__macosx", "$recycle.bin"}

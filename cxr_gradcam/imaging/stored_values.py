@@ -1,4 +1,4 @@
-"""The values of a radiograph as its file stores them, and the windows to look at them with."""
+"""The stored values of a radiograph, and the windows for looking at them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from cxr_gradcam.imaging.pixels import quantize, row_blocks
 
 AS_SEEN: str = "As the model saw it"
-"""What the first window is called."""
+"""The label of the first window."""
 
-# Of the values from air to the densest bone, by density: what shows the lungs, and the bones.
+# Shares of the pixels, sorted by density from air to the densest bone
 _LUNG, _BONE = (0.01, 0.60), (0.40, 0.995)
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """How stored values become grey.
+    """How stored values become grey values.
 
     Attributes:
-        label: what a reader calls it.
-        low: the stored value that becomes black (before an inversion).
-        high: the stored value that becomes white; below `low` where the file's slope is negative.
-        greys: the grey of every stored value from 0 on, inversion and padding included, where no
-            straight line gives it; else None.
+        label: The window's name on the page.
+        low: The stored value that becomes black (before an inversion).
+        high: The stored value that becomes white; below `low` where the rescale slope is negative.
+        greys: The grey value, 0 to 255, of every stored value from 0 on, with inversion and padding
+            applied; None where a straight line from `low` to `high` gives the grey values.
     """
 
     label: str
@@ -37,12 +37,12 @@ class Window:
 
 @dataclass(frozen=True)
 class PixelSpacing:
-    """How far apart the centres of neighbouring pixels are.
+    """The distance between the centres of neighbouring pixels.
 
     Attributes:
-        row: from one row to the next, in mm.
-        column: from one column to the next, in mm.
-        says: where these distances are measured, in words.
+        row: From one row to the next, in mm.
+        column: From one column to the next, in mm.
+        says: Where these distances are measured, in words for the page.
     """
 
     row: float
@@ -52,18 +52,19 @@ class PixelSpacing:
 
 @dataclass(frozen=True, eq=False)
 class StoredValues:
-    """A radiograph's stored values, and what a viewer must know of them.
+    """The stored values of a radiograph, with the attributes that a viewer needs.
 
     Args:
-        values: (H, W), unsigned, 8 or 16 bits.
-        windows: the first is the one that the model's picture was made with.
-        slope: modality value = slope * stored value + offset.
-        offset: as in `slope`.
-        is_inverted: whether low values are dense (MONOCHROME1).
-        padding: the first and the last stored value that stand for no picture; shown black.
-        spacing: None where the file says nothing of it.
-        orientation: the directions of the patient that rows and columns run to (PS3.3
-            C.7.6.1.1.1), such as ("L", "F").
+        values: Stored values (H, W), uint8 or uint16.
+        windows: The windows to choose from; the first one gives the pixels that the model saw.
+        slope: Factor of the modality value: modality value = slope * stored value + offset.
+        offset: Summand of the modality value.
+        is_inverted: Whether low values are shown white.
+        padding: The first and the last stored value of padding around the image, which is shown
+            black; None where there is no padding.
+        spacing: The pixel spacing; None where the file has none.
+        orientation: The directions of the patient that rows and columns point to (PS3.3
+            C.7.6.1.1.1), such as ("L", "F"); None where the file has none.
     """
 
     values: NDArray[np.uint8] | NDArray[np.uint16] = field(repr=False)
@@ -77,17 +78,17 @@ class StoredValues:
 
 
 def from_grey(pixels: NDArray[np.float32], white: int) -> StoredValues:
-    """Return the stored values of a picture without a grey scale of its own.
+    """Return stored values for a radiograph whose file format has no windows.
 
     Args:
-        pixels: its grey values (H, W) in [0, 1].
-        white: the stored value that became 1, at most 65,535.
+        pixels: Grey values (H, W) in [0, 1].
+        white: The stored value that became 1, at most 65,535.
 
     Example:
         >>> from_grey(np.array([[0, 1]], np.float32), 4095).values.tolist()
         [[0, 4095]]
     """
-    values = room_for(pixels.shape, white)
+    values = empty_values(pixels.shape, white)
     for block in row_blocks(*pixels.shape):
         values[block] = np.rint(pixels[block] * np.float32(white))
     counts = count_values(values, white)
@@ -95,13 +96,22 @@ def from_grey(pixels: NDArray[np.float32], white: int) -> StoredValues:
     return StoredValues(values, windows)
 
 
-def room_for(shape: tuple[int, ...], greatest: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return an array, not yet filled, for whole numbers from 0 to `greatest` in few bytes."""
+def empty_values(shape: tuple[int, ...], greatest: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return an array, not yet filled, of the smallest type that holds a value.
+
+    Args:
+        shape: The shape of the array.
+        greatest: The greatest value that the array must hold, at most 65,535.
+    """
     return np.empty(shape, np.uint8) if greatest < 2**8 else np.empty(shape, np.uint16)
 
 
 def count_values(values: NDArray[np.unsignedinteger], greatest: int) -> NDArray[np.intp]:
     """Return how often each value from 0 to `greatest` occurs.
+
+    Args:
+        values: Values (H, W).
+        greatest: The greatest value that may occur.
 
     Example:
         >>> count_values(np.array([[0, 2, 2]], np.uint8), 3).tolist()
@@ -114,32 +124,35 @@ def count_values(values: NDArray[np.unsignedinteger], greatest: int) -> NDArray[
 
 
 def further_windows(counts: Sequence[int] | NDArray[np.intp], *, is_inverted: bool) -> list[Window]:
-    """Return windows that suit any radiograph, made from how often each value occurs.
+    """Return windows that suit any radiograph.
 
-    A projection radiograph has no absolute unit, as CT has: lungs and bones are found by density.
-    "Lungs" spans the values between the 1st and the 60th per cent of the pixels by density,
-    "Bones" those between the 40th and 99.5th; "Equalised" makes every grey equally frequent.
+    A projection radiograph has no absolute unit like the Hounsfield unit of CT, so lungs and bones
+    are found by density. "Lungs" spans the values between the 1st and the 60th percentile of the
+    pixels' density, "Bones" those between the 40th and the 99.5th; "Equalised" is a histogram
+    equalization.
 
     Args:
-        counts: how many pixels, padding left out, have each stored value from 0 on.
-        is_inverted: whether low values are dense.
+        counts: The number of pixels with each stored value from 0 on, without padding.
+        is_inverted: Whether low values are dense.
+
+    Returns:
+        The windows; an empty list where fewer than two values occur.
     """
-    seen = np.flatnonzero(counts)
-    if len(seen) < 2:
+    occurring = np.flatnonzero(counts)
+    if len(occurring) < 2:
         return []
     shares = np.cumsum(counts) / np.sum(counts)
-    named = {"Full range": (int(seen[0]), int(seen[-1]))}
+    ends_of = {"Full range": (int(occurring[0]), int(occurring[-1]))}
     for label, (least, most) in {"Lungs": _LUNG, "Bones": _BONE}.items():
         ends = (1 - most, 1 - least) if is_inverted else (least, most)
         low, high = (int(np.searchsorted(shares, end)) for end in ends)
-        named[label] = (low, max(high, low + 1))
-    windows = [Window(label, *ends) for label, ends in named.items()]
-    return [*windows, Window("Equalised", *named["Full range"], _equalised(shares, is_inverted))]
+        ends_of[label] = (low, max(high, low + 1))
+    windows = [Window(label, *ends) for label, ends in ends_of.items()]
+    equalized = _equalized(shares, is_inverted)
+    return [*windows, Window("Equalised", *ends_of["Full range"], equalized)]
 
 
-def _equalised(shares: NDArray[np.float64], is_inverted: bool) -> NDArray[np.uint8]:
+def _equalized(shares: NDArray[np.float64], is_inverted: bool) -> NDArray[np.uint8]:
     first = shares[np.flatnonzero(shares)[0]]
-    even = np.clip((shares - first) / max(1 - first, 1e-9), 0, 1)
-    if is_inverted:
-        even = 1 - even
-    return quantize(even)
+    greys = np.clip((shares - first) / max(1 - first, 1e-9), 0, 1)
+    return quantize(1 - greys if is_inverted else greys)

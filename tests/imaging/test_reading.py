@@ -1,12 +1,15 @@
 """Reading images by their content."""
 
 import math
+import os
+import socket
 import struct
+import sys
 import traceback
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +233,7 @@ def test_an_error_does_not_tell_the_name_of_the_file(tmp_path: Path) -> None:
     closed = BytesIO()
     closed.close()
     for source, message in [
-        (tmp_path / "Doe_Jane", "Is a directory"),
+        (tmp_path / "Doe_Jane", "leads to a folder"),
         (tmp_path / "Doe_Jane.dcm", "No such file"),
         (tmp_path / "Doe_Jane.png", "no image of a kind that can be read"),
         ("Doe_Jane\0", "cannot be read"),
@@ -239,6 +242,67 @@ def test_an_error_does_not_tell_the_name_of_the_file(tmp_path: Path) -> None:
         with pytest.raises(RadiographError, match=message) as refused:
             read_radiograph(source)
         assert "Doe" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_a_socket_and_a_device_are_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
+        for path, message in [
+            (tmp_path / "pipe", "leads to a named pipe, not to a file. Choose"),
+            (tmp_path / "socket", "leads to a socket, not to a file"),
+            ("/dev/zero", "leads to a device, not to a file"),
+            (tmp_path, "leads to a folder, not to a file"),
+        ]:
+            with pytest.raises(RadiographError, match=message):
+                read_radiograph(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes of this kind")
+def test_a_file_that_becomes_a_pipe_while_it_is_opened_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "film.png"
+    path.write_bytes(FILES["PNG"])
+    opened = os.open
+
+    def replacing(name: Path, flags: int) -> int:
+        path.unlink()
+        os.mkfifo(path)
+        return opened(name, flags)
+
+    monkeypatch.setattr(reading.os, "open", replacing)
+    before = len(list(Path("/dev/fd").iterdir()))
+    with pytest.raises(RadiographError, match="leads to a named pipe"):
+        read_radiograph(path)
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "film.png").write_bytes(FILES["PNG"])
+    (tmp_path / "link").symlink_to(tmp_path / "film.png")
+    assert read_radiograph(tmp_path / "link").file_format == "PNG"
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_other_kinds_of_bytes_are_read(kind: type) -> None:
+    assert read_radiograph(kind(FILES["PNG"])).file_format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (None, "from a path, from bytes, or .* mode 'rb'; received NoneType"),
+        (3, "received int"),
+        (np.zeros((2, 2)), "received ndarray"),
+        (StringIO("text"), "opened as text. Open it with mode 'rb'"),
+    ],
+    ids=["None", "number", "array", "text file"],
+)
+def test_what_is_no_source_is_refused(source: Any, message: str) -> None:
+    with pytest.raises(RadiographError, match=message):
+        read_radiograph(source)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -1,4 +1,4 @@
-"""The attributes of a DICOM image: those that are missing, and numbers as files write them."""
+"""The attributes of a DICOM image as numbers, and those that are missing."""
 
 import math
 
@@ -9,22 +9,37 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
 )
 
+from cxr_gradcam.imaging.dicom.elements import refuse_element
+
 _MODALITY_OF_CLASS = {
     ComputedRadiographyImageStorage: "CR",
     DigitalXRayImageStorageForPresentation: "DX",
     DigitalXRayImageStorageForProcessing: "DX",
 }
 _INTERPRETATION_OF_SHAPE = {"INVERSE": "MONOCHROME1", "IDENTITY": "MONOCHROME2"}
+_WHOLE_NUMBERS = (
+    *("NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration", "Rows", "Columns"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+)
 _BINARY_VRS = frozenset({"FL", "FD", "US", "SS", "UL", "SL"})
 
 
-def complete_kind(dataset: Dataset) -> None:
-    """Set what is missing of Modality, PhotometricInterpretation and SamplesPerPixel.
+def complete_description(dataset: Dataset) -> None:
+    """Convert whole numbers, and set Modality, PhotometricInterpretation and SamplesPerPixel.
+
+    An attribute that is missing is set only where a single value makes sense. A radiograph can be
+    MONOCHROME1 or MONOCHROME2, so the interpretation is set only from PresentationLUTShape.
 
     Args:
-        dataset: Completed in place, where one value alone is sensible: a radiograph may be
-            MONOCHROME1 or MONOCHROME2, save where PresentationLUTShape tells which.
+        dataset: An image's data set; changed in place.
+
+    Raises:
+        RadiographError: If an attribute that must be a whole number is none.
     """
+    for keyword in _WHOLE_NUMBERS:
+        _convert_whole_number(dataset, keyword)
+    if dataset.get("NumberOfFrames") == 0:
+        del dataset.NumberOfFrames
     if not dataset.get("Modality"):
         storage_class = dataset.get("SOPClassUID") or dataset.file_meta.get(
             "MediaStorageSOPClassUID"
@@ -38,42 +53,66 @@ def complete_kind(dataset: Dataset) -> None:
         dataset.SamplesPerPixel = 1 if is_grey else 3
 
 
+def _convert_whole_number(dataset: Dataset, keyword: str) -> None:
+    if not numbers(dataset, keyword):
+        dataset.pop(keyword, None)
+    elif (number := first_number(dataset, keyword)) is None:
+        refuse_element(dataset, keyword, "a whole number is needed")
+    else:
+        setattr(dataset, keyword, int(number))
+
+
 def complete_bits(dataset: Dataset) -> None:
-    """Set what is missing of how the samples stand in the pixel data, or cannot be so.
+    """Set the attributes that say where samples are in the pixel data, if missing or impossible.
 
     Args:
-        dataset: Of an image; completed in place.
+        dataset: An image's data set; changed in place.
     """
     if dataset.SamplesPerPixel == 3 and dataset.get("PlanarConfiguration") not in (0, 1):
         dataset.PlanarConfiguration = 0
     if not dataset.get("BitsAllocated"):
-        dataset.BitsAllocated = _bits_that_were_allocated(dataset)
-    allocated = int(dataset.BitsAllocated)
-    if not 0 < int(dataset.get("BitsStored") or 0) <= allocated:
+        dataset.BitsAllocated = _derived_bits_allocated(dataset)
+    allocated = dataset.BitsAllocated
+    if not 0 < dataset.get("BitsStored", 0) <= allocated:
         dataset.BitsStored = allocated
-    # DCMTK takes a high bit of 0 as missing too.
-    if not dataset.BitsStored <= int(dataset.get("HighBit") or 0) + 1 <= allocated:
+    # Like DCMTK, a high bit of 0 counts as missing.
+    if not dataset.BitsStored <= dataset.get("HighBit", 0) + 1 <= allocated:
         dataset.HighBit = dataset.BitsStored - 1
     if dataset.get("PixelRepresentation") not in (0, 1):
         dataset.PixelRepresentation = 0
 
 
-def _bits_that_were_allocated(dataset: Dataset) -> int:
-    if stored := int(dataset.get("BitsStored") or 0):
+def _derived_bits_allocated(dataset: Dataset) -> int:
+    if stored := dataset.get("BitsStored"):
         return 8 if stored <= 8 else 16
-    samples = int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel)
+    samples = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel
     return 16 if len(dataset.get("PixelData") or b"") >= 2 * samples else 8
 
 
-def numbers(dataset: Dataset, keyword: str) -> list[float]:
-    """Return the values of an element; NaN stands for each that is no number.
+def is_inverted(dataset: Dataset) -> bool:
+    """Return whether low values are shown white.
+
+    PresentationLUTShape decides where the file has one, as in DCMTK, since the shape describes the
+    output to the display (PS3.3 C.11.6); else PhotometricInterpretation decides.
 
     Args:
-        dataset: Where the element stands, or is missing.
-        keyword: The element's keyword in the standard's dictionary.
+        dataset: The data set of a grey image.
+    """
+    shape = dataset.get("PresentationLUTShape")
+    interpretation = _INTERPRETATION_OF_SHAPE.get(shape, dataset.PhotometricInterpretation)
+    return bool(interpretation == "MONOCHROME1")
+
+
+def numbers(dataset: Dataset, keyword: str) -> list[float]:
+    """Return the values of an element as numbers.
+
+    Args:
+        dataset: The data set with the element; the element may be missing.
+        keyword: The element's keyword in PS3.6.
 
     Returns:
-        As many values as the element has: none where it is missing or empty.
+        One number per value, NaN for a value that is no number; an empty list where the element is
+        missing or empty.
 
     Example:
         >>> dataset = Dataset()
@@ -81,7 +120,7 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
         >>> numbers(dataset, "WindowCenter")
         [2048.0, 600.0]
     """
-    # Not yet converted by pydicom, which refuses a whole element for one of its values
+    # As stored in the file: pydicom refuses a whole element for one of its values.
     element = dataset.get_item(keyword)
     value = None if element is None else element.value
     if isinstance(value, bytes) and element.VR not in _BINARY_VRS:
@@ -102,6 +141,14 @@ def _number(item: object) -> float:
 
 
 def first_number(dataset: Dataset, keyword: str) -> float | None:
-    """Return the first value of an element, or None where it is missing or no finite number."""
+    """Return the first value of an element as a number.
+
+    Args:
+        dataset: The data set with the element; the element may be missing.
+        keyword: The element's keyword in PS3.6.
+
+    Returns:
+        The number; None where the element is missing or its first value is no finite number.
+    """
     values = numbers(dataset, keyword)
     return values[0] if values and math.isfinite(values[0]) else None

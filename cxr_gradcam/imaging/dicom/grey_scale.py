@@ -1,26 +1,26 @@
 """From stored values to the grey scale of the display (PS3.4 N.2.1).
 
-Padding is masked in the stored values, then come the modality LUT or rescale, the VOI LUT or window
-and the inversion of MONOCHROME1. Attributes that cannot be used are left out, as DCMTK does.
+Padding is masked in the stored values; then come the modality LUT or rescale, the VOI LUT or
+window, and the inversion. Attributes that cannot be used are ignored, as DCMTK does.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from cxr_gradcam.imaging.dicom.attributes import first_number
+from cxr_gradcam.imaging.dicom.attributes import first_number, is_inverted
 from cxr_gradcam.imaging.dicom.voi import (
     Range,
     Values,
     VoiTransform,
     ramp,
     tables,
-    values_of_interest,
+    voi_transforms,
 )
 from cxr_gradcam.imaging.pixels import row_blocks
 from cxr_gradcam.imaging.radiograph import RadiographError
 
-# As many levels as 16 bits have are computed once each, and looked up for every pixel.
+# Each of up to as many levels as 16 bits have is computed once, and looked up for every pixel.
 MAX_LEVELS: int = 2**16
 
 
@@ -29,42 +29,46 @@ def display(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32
 
     Args:
         stored: Stored values (H, W).
-        dataset: The attributes of padding, modality LUT or rescale, VOI LUT or window, and
-            photometric interpretation; completed.
+        dataset: The image's data set, completed: padding, modality LUT or rescale, VOI LUT or
+            window, presentation LUT shape and photometric interpretation are used.
 
     Returns:
-        Grey values (H, W) in [0, 1], high = dense.
+        Grey values (H, W) in [0, 1]; high values are dense.
 
     Raises:
         RadiographError: If every pixel is padding.
     """
     low, high = int(stored.min()), int(stored.max())
     if high - low >= MAX_LEVELS:
-        return shown(stored, np.ones(stored.shape, dtype=bool), dataset)
+        return displayed_greys(stored, np.ones(stored.shape, dtype=bool), dataset)
     levels = np.arange(low, high + 1).astype(stored.dtype)
     occurs = np.zeros(levels.shape, dtype=bool)
     for block in row_blocks(*stored.shape):
         occurs[stored[block].astype(np.intp) - low] = True
-    shown_levels = shown(levels, occurs, dataset)
+    grey_of_level = displayed_greys(levels, occurs, dataset)
     grey = np.empty(stored.shape, dtype=np.float32)
     for block in row_blocks(*stored.shape):
-        grey[block] = shown_levels[stored[block].astype(np.intp) - low]
+        grey[block] = grey_of_level[stored[block].astype(np.intp) - low]
     return grey
 
 
-def shown(
+def displayed_greys(
     stored: NDArray[np.integer],
     occurs: NDArray[np.bool_],
     dataset: Dataset,
-    interest: VoiTransform | None = None,
+    transform: VoiTransform | None = None,
 ) -> NDArray[np.float32]:
-    """Return the grey values of stored values.
+    """Return the grey value of each stored value.
 
     Args:
-        stored: Of any shape.
-        occurs: Which of them count where the file has neither VOI LUT nor window.
-        dataset: As in `display`.
-        interest: The VOI LUT or window; None for the file's first.
+        stored: Stored values of any shape.
+        occurs: For each stored value, whether the image contains it. Without VOI LUT and window,
+            the least and the greatest of these values become 0 and 1.
+        dataset: The image's data set, completed.
+        transform: A VOI LUT or window; None for the file's first one that can be used.
+
+    Returns:
+        Grey values in [0, 1], in the shape of `stored`.
 
     Raises:
         RadiographError: If every value that occurs is padding.
@@ -73,39 +77,53 @@ def shown(
     valid = occurs & ~padding
     if not valid.any():
         raise RadiographError(
-            "The DICOM image shows nothing: every pixel is marked as filling around a picture "
-            "(PixelPaddingValue). Choose another image."
+            "The DICOM image shows nothing: every pixel is marked as padding around an image "
+            "(PixelPaddingValue). Choose another image, or export this one from its viewer as PNG."
         )
     values, possible = modality_values(stored, dataset)
-    chosen = interest or next(values_of_interest(dataset, possible), None)
+    chosen = transform or next(voi_transforms(dataset, possible), None)
     if chosen is None:
         grey = ramp(values, values[valid].min(), values[valid].max())
     else:
         grey = chosen.apply(values)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
+    if is_inverted(dataset):
         grey = 1 - grey
     grey[padding] = 0
     return grey.astype(np.float32)
 
 
 def is_padding(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.bool_]:
-    """Return which stored values stand for no picture (PS3.3 C.7.5.1.1.2)."""
-    value = dataset.get("PixelPaddingValue")
+    """Return which stored values are padding around the image (PS3.3 C.7.5.1.1.2).
+
+    Args:
+        stored: Stored values of any shape.
+        dataset: The image's data set.
+    """
+    value = first_number(dataset, "PixelPaddingValue")
     if value is None:
         return np.zeros(stored.shape, dtype=bool)
-    limit = dataset.get("PixelPaddingRangeLimit")
-    ends = [_as_stored(end, stored) for end in (value, value if limit is None else limit)]
+    limit = first_number(dataset, "PixelPaddingRangeLimit")
+    ends = [_as_stored(int(end), stored) for end in (value, value if limit is None else limit)]
     return (stored >= min(ends)) & (stored <= max(ends))
 
 
 def _as_stored(value: int, stored: NDArray[np.integer]) -> int:
-    # Files exist that write a signed value with an unsigned representation, and the reverse.
+    # Files exist that write a signed value with an unsigned VR, and the reverse.
     signed = stored.dtype.kind == "i"
     return (value + 2**15) % 2**16 - 2**15 if signed else value % 2**16
 
 
 def modality_values(stored: NDArray[np.integer], dataset: Dataset) -> tuple[Values, Range]:
-    """Return what stored values mean (PS3.3 C.11.1), and the range of what they can mean."""
+    """Apply the modality LUT or rescale (PS3.3 C.11.1).
+
+    Args:
+        stored: Stored values of any shape.
+        dataset: The image's data set, completed.
+
+    Returns:
+        Modality values in the shape of `stored`, and the least and the greatest modality value
+        that the stored bits allow.
+    """
     possible = _possible_range(dataset)
     if table := next(tables(dataset, "ModalityLUTSequence", possible), None):
         return table.apply(stored), (int(table.entries.min()), int(table.entries.max()))
@@ -117,8 +135,8 @@ def modality_values(stored: NDArray[np.integer], dataset: Dataset) -> tuple[Valu
     return values, (ends[0], ends[1])
 
 
-def rescale(dataset: Dataset) -> Range:
-    """Return slope and intercept; 1 and 0 where the file names none that can be used."""
+def rescale(dataset: Dataset) -> tuple[float, float]:
+    """Return slope and intercept of the rescale; 1 and 0 where the file has none to be used."""
     slope, intercept = (first_number(dataset, f"Rescale{end}") for end in ("Slope", "Intercept"))
     # Each is required with the other, and a slope of 0 leaves no image.
     return (1.0, 0.0) if not slope or intercept is None else (slope, intercept)

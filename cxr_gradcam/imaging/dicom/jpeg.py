@@ -48,7 +48,7 @@ def decode_with_gdcm(frame: bytes) -> NDArray[np.unsignedinteger]:
         ModuleNotFoundError: If python-gdcm is not installed.
     """
     header = jpeg_header(frame)
-    if _END not in frame[-64:]:
+    if _END not in frame.rstrip(b"\0")[-64:]:
         # The decoder fills the rest with what it likes.
         raise ValueError("the code stream has no end")
     kind = np.dtype(np.uint8 if header.precision <= 8 else np.uint16)

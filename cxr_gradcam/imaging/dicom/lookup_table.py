@@ -15,13 +15,13 @@ from cxr_gradcam.imaging.pixels import full_scale
 
 @dataclass(frozen=True, eq=False)
 class LookupTable:
-    """A look-up table as it is meant.
+    """A look-up table, corrected where its descriptor is wrong.
 
     Attributes:
-        first: The value that the first entry stands for.
-        entries: What the values from `first` on become, uint16.
-        white: The greatest value that the entries can have.
-        explanation: What the file says of it; "" where it says nothing.
+        first: The value that is mapped to the first entry.
+        entries: What the values from `first` on are mapped to, uint16.
+        white: The greatest value that an entry can have.
+        explanation: The file's name for the table; "" where the file gives none.
     """
 
     first: int
@@ -30,7 +30,14 @@ class LookupTable:
     explanation: str = ""
 
     def apply(self, values: NDArray[np.integer] | NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the nearest entry of each value; values beyond the ends get the ends."""
+        """Map values to entries; values beyond the ends are mapped to the first or last entry.
+
+        Args:
+            values: Values of any shape; fractions are rounded.
+
+        Returns:
+            Entries in the shape of `values`.
+        """
         # pydicom's apply_voi wraps the index of an 8-bit table.
         index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1)
         return np.asarray(self.entries[index.astype(np.intp)], dtype=np.float64)
@@ -39,12 +46,12 @@ class LookupTable:
 def usable_tables(
     sequence: Iterable[Dataset] | None, possible: tuple[float, float], *, is_little_endian: bool
 ) -> Iterator[LookupTable]:
-    """Yield the tables of a sequence that tell values apart: those with two different entries.
+    """Yield the look-up tables of a sequence that have at least two different entries.
 
     Args:
-        sequence: Of items with LUTDescriptor and LUTData; None where it is missing.
-        possible: The least and the greatest value that the table can be asked for.
-        is_little_endian: How the words of a table stand that the file holds as bytes.
+        sequence: Items with LUTDescriptor and LUTData; None where the sequence is missing.
+        possible: The least and the greatest value that can be looked up.
+        is_little_endian: The byte order of tables that the file stores as bytes.
     """
     for item in sequence or ():
         descriptor = _words(item, "LUTDescriptor", is_little_endian)
@@ -54,7 +61,7 @@ def usable_tables(
         announced, bits = int(descriptor[0]) or 2**16, int(descriptor[2])
         entries = _unpacked(words, announced, bits)[:announced]
         if entries.min() < entries.max():
-            first = _signed_as_possible(int(descriptor[1]), len(entries), possible)
+            first = _with_plausible_sign(int(descriptor[1]), len(entries), possible)
             # The descriptor may name more bits than the table has (Agfa CR: 16 for 12), or fewer.
             white = full_scale(int(entries.max()), bits)
             explanation = next(iter(explanations(item, "LUTExplanation")), "")
@@ -72,7 +79,7 @@ def _words(item: Dataset, keyword: str, is_little_endian: bool) -> NDArray[np.ui
 
 
 def _unpacked(words: NDArray[np.uint16], announced: int, bits: int) -> NDArray[np.uint16]:
-    # 8-bit entries may stand two in a word, the first in its low byte.
+    # 8-bit entries may be packed two in a word, the first in its low byte.
     held = 2 * len(words)
     is_exact = announced <= held <= announced + 1
     if is_exact or (held < announced and bits <= 8 and words.max() > 255):
@@ -80,9 +87,9 @@ def _unpacked(words: NDArray[np.uint16], announced: int, bits: int) -> NDArray[n
     return words
 
 
-def _signed_as_possible(first: int, count: int, possible: tuple[float, float]) -> int:
-    # Implicit VR does not tell SS from US, and explicit VR may name the wrong one: the first value
-    # is read so that the table covers more of the values that can occur.
+def _with_plausible_sign(first: int, count: int, possible: tuple[float, float]) -> int:
+    # Implicit VR does not distinguish SS from US, and explicit VR may name the wrong one: the sign
+    # with which the table covers more of the possible values is taken.
     if first < 2**15:
         return first
     unsigned, signed = (

@@ -1,10 +1,11 @@
-"""From DICOM pixel data to stored values; code streams that lie about their size are refused."""
+"""From DICOM pixel data to stored values; pixel data of another size than announced is refused."""
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import (
     UID,
     AllTransferSyntaxes,
@@ -21,40 +22,44 @@ from pydicom.uid import (
 
 from cxr_gradcam.imaging.dicom.code_stream import (
     START_OF_JPEG_2000,
+    is_encapsulated,
     jpeg_2000_size,
     jpeg_header,
+    single_frame,
     syntax_of,
 )
-from cxr_gradcam.imaging.dicom.elements import describe_element
+from cxr_gradcam.imaging.dicom.elements import describe_element, refuse_element
 from cxr_gradcam.imaging.dicom.jpeg import decode_with_gdcm, needs_gdcm
 from cxr_gradcam.imaging.radiograph import RadiographError
 
-# GDCM, where it is installed, would come first and bring the page down with it. The other RLE
-# decoder that may be installed panics at damaged data, which is no Exception.
+# GDCM, where it is installed, would be preferred by pydicom, and its crashes would end the whole
+# process. The other RLE decoder that may be installed panics at damaged data, which no `except
+# Exception` catches.
 _PLUGINS = {
     JPEGBaseline8Bit: "pillow",
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),
     RLELossless: "pydicom",
 }
-
-
-def undecodable_message(dataset: Dataset) -> str:
-    """Return what an error says of pixel data that cannot be decoded."""
-    uid = dataset.file_meta.get("TransferSyntaxUID")
-    name = f" ({uid.name})" if uid in AllTransferSyntaxes else ""
-    return (
-        "The pixel data of the DICOM file cannot be decoded; they are damaged, or there is no "
-        f"decoder: {describe_element(dataset.file_meta, 'TransferSyntaxUID')}{name}. "
-        "Export the image uncompressed (Explicit VR Little Endian) or as PNG."
-    )
+_ENCAPSULATED_UNCOMPRESSED = UID("1.2.840.10008.1.2.1.98")  # PS3.5 A.4.11
+_FAMILIES = (
+    frozenset({*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes}),
+    frozenset(JPEG2000TransferSyntaxes),
+    frozenset({RLELossless}),
+)
+_DECODED = frozenset().union(*_FAMILIES)
+_UNCOMPRESSED = frozenset(
+    {None, ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian}
+    | {DeflatedExplicitVRLittleEndian, _ENCAPSULATED_UNCOMPRESSED}
+)
+_NATIVE_BITS = (1, 8, 16, 32, 64)
 
 
 def native_syntax(declared: UID | None, start: bytes) -> UID:
-    """Return the transfer syntax that a data set itself is written in, without its pixel data.
+    """Return the transfer syntax that the elements of a data set are written in.
 
     Args:
-        declared: What the meta information says, if it does.
-        start: The first six bytes of the data set: a tag, and in explicit VR its type.
+        declared: The transfer syntax of the meta information; None where it is missing.
+        start: The first six bytes of the data set: a tag and, in explicit VR, a VR.
     """
     if declared in (ImplicitVRLittleEndian, ExplicitVRBigEndian):
         return declared
@@ -66,65 +71,141 @@ def native_syntax(declared: UID | None, start: bytes) -> UID:
     return ExplicitVRLittleEndian if start[1] == 0 else ExplicitVRBigEndian
 
 
-def set_transfer_syntax(dataset: Dataset, native: UID) -> None:
-    """Set the transfer syntax where it is missing, or contradicts how the pixel data stands.
+def normalize_pixel_data(dataset: Dataset, native: UID) -> None:
+    """Put one frame into one fragment, under the transfer syntax that the pixel data really has.
 
     Args:
-        dataset: As it was read from a file; its `file_meta` is changed in place.
-        native: What the data set itself is written in.
+        dataset: A data set as read from a file; PixelData and `file_meta` are changed in place.
+        native: The transfer syntax that the data set's elements are written in.
+
+    Raises:
+        ValueError: If the frame cannot be found in the pixel data.
     """
     declared = dataset.file_meta.get("TransferSyntaxUID")
-    if "PixelData" not in dataset or not dataset["PixelData"].is_undefined_length:
+    if not _is_compressed(dataset, declared):
         dataset.file_meta.TransferSyntaxUID = native
-    elif not declared or declared in (native, DeflatedExplicitVRLittleEndian):
-        dataset.file_meta.TransferSyntaxUID = syntax_of(_frame(dataset))
+        return
+    frame = single_frame(dataset.PixelData)
+    if not frame:
+        reason = "no fragment holds any of the image"
+        refuse_element(dataset, "PixelData", reason, "Send or export it again, with its pixels.")
+    syntax = _believed(declared, syntax_of(frame))
+    if syntax is None:  # bytes of uncompressed pixels in a fragment
+        syntax, dataset.PixelData = native, frame
+    else:
+        dataset.PixelData = encapsulate([_without_boxes(frame)])
+    dataset.file_meta.TransferSyntaxUID = syntax
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        dataset.pop(keyword, None)
+
+
+def _is_compressed(dataset: Dataset, declared: UID | None) -> bool:
+    # Files exist whose compressed pixel data has a defined length.
+    return bool(dataset["PixelData"].is_undefined_length) or (
+        declared in _DECODED and is_encapsulated(dataset.PixelData)
+    )
+
+
+def _believed(declared: UID | None, recognized: UID | None) -> UID | None:
+    """Return the declared syntax if the code stream agrees with it, else the recognized one."""
+    if recognized is None:
+        return None if declared in _UNCOMPRESSED else declared
+    family = next(family for family in _FAMILIES if recognized in family)
+    return declared if declared in family else recognized
+
+
+def _without_boxes(frame: bytes) -> bytes:
+    # pydicom's search through the boxes of a JP2 file never ends where a box has the length 0.
+    start = frame.find(START_OF_JPEG_2000, 0, 256)
+    return frame[start:] if start > 0 else frame
+
+
+def require_native_pixel_data(dataset: Dataset) -> None:
+    """Refuse uncompressed pixel data that is too short, or of another depth than can be read.
+
+    Args:
+        dataset: An image's data set, completed; compressed pixel data is not examined.
+
+    Raises:
+        RadiographError: If the pixel data cannot be read.
+    """
+    if dataset.file_meta.TransferSyntaxUID not in _UNCOMPRESSED:
+        return
+    if dataset.BitsAllocated not in _NATIVE_BITS:
+        bits = ", ".join(map(str, _NATIVE_BITS))
+        refuse_element(dataset, "BitsAllocated", f"uncompressed pixels of {bits} bits can be read")
+    held, needed = len(dataset.PixelData), get_expected_length(dataset)
+    if held < needed:
+        raise RadiographError(
+            f"The DICOM file is incomplete: its uncompressed PixelData has {held:,} bytes, and "
+            f"{dataset.Columns} by {dataset.Rows} pixels need {needed:,}. Copy, send or export "
+            "the image again."
+        )
+
+
+def undecodable_message(dataset: Dataset) -> str:
+    """Return the message for pixel data that cannot be decoded.
+
+    Args:
+        dataset: An image's data set with its `file_meta`.
+    """
+    uid = dataset.file_meta.TransferSyntaxUID
+    name = f" ({uid.name})" if uid in AllTransferSyntaxes else ""
+    syntax = f"{describe_element(dataset.file_meta, 'TransferSyntaxUID')}{name}"
+    if uid in _DECODED:
+        return (
+            f"The compressed pixel data of the DICOM file cannot be decoded; {syntax}. It is "
+            "damaged or cut short, or of a kind that the decoder does not support. Copy or send "
+            "the file again; if that does not help, export the image uncompressed (Explicit VR "
+            "Little Endian) or as PNG."
+        )
+    if uid not in _UNCOMPRESSED:
+        return (
+            "The pixel data of the DICOM file is compressed in a way that cannot be decoded; "
+            f"{syntax}. Export the image uncompressed (Explicit VR Little Endian) or as PNG."
+        )
+    return (
+        "The pixel data of the DICOM file contradicts its header (Rows, Columns, BitsAllocated, "
+        "SamplesPerPixel, PhotometricInterpretation). Export the image from its viewer as PNG."
+    )
+
+
+def decode_pixels(dataset: Dataset) -> NDArray[np.integer]:
+    """Decode the stored values of the one frame.
+
+    Args:
+        dataset: An image's data set, completed and with normalized pixel data. Where a colour code
+            stream states its own colour space, PhotometricInterpretation is corrected in place.
+
+    Returns:
+        Stored values (H, W), or (H, W, 3) in colour, signed or unsigned as PixelRepresentation
+        says.
+
+    Raises:
+        RadiographError: If the code stream has another size than the header.
+        Exception: Whatever a decoder raises at damaged pixel data.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in _UNCOMPRESSED:
+        return _decode_native(dataset)
+    if syntax in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
+        return _decode_jpeg(dataset)
+    if syntax in JPEG2000TransferSyntaxes:
+        _require_size(dataset, *jpeg_2000_size(_frame(dataset)))
+    return _decode(dataset)
 
 
 def _frame(dataset: Dataset) -> bytes:
     return get_frame(dataset.PixelData, 0, number_of_frames=1)
 
 
-def decode_pixels(dataset: Dataset) -> NDArray[np.integer]:
-    """Return the stored values of the one frame.
-
-    Args:
-        dataset: Completed, with its `file_meta`, whose transfer syntax says how the pixel data is
-            compressed. Where a colour code stream tells its own colour space, its
-            PhotometricInterpretation is corrected in place.
-
-    Returns:
-        Stored values (H, W), or (H, W, 3) in colour, signed or unsigned as they are meant.
-
-    Raises:
-        RadiographError: If the code stream has another size than the attributes.
-        Exception: Whatever a decoder raises at damaged pixel data.
-    """
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
-        return _decode_jpeg(dataset)
-    if syntax in JPEG2000TransferSyntaxes:
-        _require_size(dataset, *jpeg_2000_size(_frame(dataset)))
-        _remove_boxes(dataset)
-    elif not syntax.is_encapsulated:
-        return _decode_native(dataset)
-    return _decode(dataset)
-
-
-def _remove_boxes(dataset: Dataset) -> None:
-    # pydicom walks through the boxes of a JP2 file for ever where one has no length.
-    frame = _frame(dataset)
-    if start := frame.index(START_OF_JPEG_2000):
-        dataset.PixelData = encapsulate([frame[start:]])
-        for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
-            dataset.pop(keyword, None)
-
-
 def _decode_jpeg(dataset: Dataset) -> NDArray[np.integer]:
-    header = jpeg_header(_frame(dataset))
+    frame = _frame(dataset)
+    header = jpeg_header(frame)
     _require_size(dataset, header.rows, header.columns)
     if needs_gdcm(header):
-        return _as_represented(decode_with_gdcm(_frame(dataset)), dataset)
-    # Pillow reads all other processes, by whichever name the file calls them.
+        return _with_sign(decode_with_gdcm(frame), dataset)
+    # Pillow reads all other processes, whatever name the file gives them.
     dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     return _decode(dataset)
 
@@ -139,32 +220,33 @@ def _decode(dataset: Dataset) -> NDArray[np.integer]:
 
 
 def _decode_native(dataset: Dataset) -> NDArray[np.integer]:
-    # pydicom keeps the lowest bits, wherever HighBit says that the value stands.
-    allocated, bits = int(dataset.BitsAllocated), int(dataset.BitsStored)
+    # pydicom keeps the lowest bits, wherever HighBit says that the value is.
+    allocated, bits = dataset.BitsAllocated, dataset.BitsStored
     dataset.BitsStored = allocated
     words = _decode(dataset)
     dataset.BitsStored = bits
-    return _between(words, allocated - 1 - int(dataset.HighBit), allocated - bits)
+    return _bits_of(words, allocated - 1 - dataset.HighBit, allocated - bits)
 
 
-def _between(words: NDArray[np.integer], bits_above: int, unused_bits: int) -> NDArray[np.integer]:
-    # The second shift brings the sign along.
+def _bits_of(words: NDArray[np.integer], bits_above: int, unused_bits: int) -> NDArray[np.integer]:
+    # The second shift extends the sign.
     return np.asarray((words << bits_above) >> unused_bits) if unused_bits else words
 
 
-def _as_represented(samples: NDArray[np.unsignedinteger], dataset: Dataset) -> NDArray[np.integer]:
-    # JPEG and JPEG-LS have no sign: signed values stand there as their two's complement.
+def _with_sign(samples: NDArray[np.unsignedinteger], dataset: Dataset) -> NDArray[np.integer]:
+    # JPEG and JPEG-LS have no sign: they hold signed values as two's complement.
     if not dataset.PixelRepresentation:
         return samples
     signed = samples.view(np.dtype(f"i{samples.itemsize}"))
-    unused = max(0, 8 * samples.itemsize - int(dataset.BitsStored))
-    return _between(signed, unused, unused)
+    unused = max(0, 8 * samples.itemsize - dataset.BitsStored)
+    return _bits_of(signed, unused, unused)
 
 
 def _require_size(dataset: Dataset, rows: int, columns: int) -> None:
-    # The decoders reserve what the code stream announces, which can be gigabytes.
+    # Decoders reserve the memory that the code stream announces, which can be gigabytes.
     if (rows, columns) != (dataset.Rows, dataset.Columns):
         raise RadiographError(
-            f"The DICOM file is damaged: its image has {columns} by {rows} pixels, and its header "
-            f"(Columns, Rows) says {dataset.Columns} by {dataset.Rows}. Export it again."
+            f"The DICOM file contradicts itself: its code stream has {columns} by {rows} pixels, "
+            f"and its header (Columns, Rows) says {dataset.Columns} by {dataset.Rows}. Export the "
+            "image again."
         )

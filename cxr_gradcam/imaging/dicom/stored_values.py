@@ -1,4 +1,4 @@
-"""The stored values of a DICOM image with its windows, pixel spacing and orientation."""
+"""The stored values of a DICOM image with windows, pixel spacing and orientation."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from cxr_gradcam.imaging.dicom.attributes import first_number, numbers
+from cxr_gradcam.imaging.dicom.attributes import first_number, is_inverted, numbers
 from cxr_gradcam.imaging.dicom.grey_scale import (
     MAX_LEVELS,
     display,
+    displayed_greys,
     is_padding,
     modality_values,
     rescale,
-    shown,
 )
 from cxr_gradcam.imaging.dicom.voi import (
     VoiTransform,
     ramp,
-    values_of_interest,
+    voi_transforms,
 )
 from cxr_gradcam.imaging.pixels import WHITE, quantize, row_blocks
 from cxr_gradcam.imaging.stored_values import (
@@ -30,13 +30,12 @@ from cxr_gradcam.imaging.stored_values import (
     StoredValues,
     Window,
     count_values,
+    empty_values,
     from_grey,
     further_windows,
-    room_for,
 )
 
-# PS3.3 C.7.6.1.1.1: up to three letters, such as L, F or HL
-_DIRECTION = re.compile(r"[LRAPHF]{1,3}")
+_DIRECTION = re.compile(r"[LRAPHF]{1,3}")  # PS3.3 C.7.6.1.1.1
 _DETECTOR = "on the detector; in the patient it is less"
 _MAGNIFIED = "in the patient, by the magnification that the file estimates"
 _UNKNOWN = "calibrated, the file does not say how"
@@ -44,15 +43,15 @@ _CALIBRATED = {
     "GEOMETRY": "in the patient, calibrated by the geometry of the exposure",
     "FIDUCIAL": "in the plane of an object of known size",
 }
-_MOST_MAGNIFIED = 5  # more is no chest radiograph but a wrong number
+_MOST_MAGNIFIED = 5  # a greater factor is an error in the file
 
 
-def stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredValues:
-    """Return stored values for a viewer.
+def stored_values(stored: NDArray[np.integer], dataset: Dataset) -> StoredValues:
+    """Return stored values for a viewer, shifted so that the least one is 0.
 
     Args:
         stored: Stored values (H, W).
-        dataset: As of `grey_scale.display`.
+        dataset: The image's data set, completed.
 
     Raises:
         RadiographError: If every pixel is padding.
@@ -61,7 +60,7 @@ def stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredValues:
     if high - low >= MAX_LEVELS:
         return from_grey(display(stored, dataset), 2**16 - 1)
     levels = np.arange(low, high + 1).astype(stored.dtype)
-    values = room_for(stored.shape, high - low)
+    values = empty_values(stored.shape, high - low)
     for block in row_blocks(*stored.shape):
         values[block] = stored[block].astype(np.int64) - low
     slope, intercept = _straight_line(dataset) or (1.0, 0.0)
@@ -70,7 +69,7 @@ def stored_image(stored: NDArray[np.integer], dataset: Dataset) -> StoredValues:
         windows=_all_windows(levels, count_values(values, high - low), dataset),
         slope=slope,
         offset=slope * low + intercept,
-        is_inverted=dataset.PhotometricInterpretation == "MONOCHROME1",
+        is_inverted=is_inverted(dataset),
         padding=_padded(levels, dataset),
         spacing=pixel_spacing(dataset),
         orientation=_orientation(dataset),
@@ -82,10 +81,9 @@ def _all_windows(
 ) -> tuple[Window, ...]:
     modality, possible = modality_values(levels, dataset)
     valid = (counts > 0) & ~is_padding(levels, dataset)
-    of_file = list(values_of_interest(dataset, possible)) or [_whole_range(modality[valid])]
-    windows = [_window(interest, levels, valid, dataset) for interest in of_file]
-    is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
-    further = further_windows(np.where(valid, counts, 0), is_inverted=is_inverted)
+    of_file = list(voi_transforms(dataset, possible)) or [_whole_range(modality[valid])]
+    windows = [_window(transform, levels, valid, dataset) for transform in of_file]
+    further = further_windows(np.where(valid, counts, 0), is_inverted=is_inverted(dataset))
     return (*_labelled(windows), *further)
 
 
@@ -95,25 +93,25 @@ def _whole_range(modality: NDArray[np.float64]) -> VoiTransform:
 
 
 def _window(
-    interest: VoiTransform,
+    transform: VoiTransform,
     levels: NDArray[np.integer],
     valid: NDArray[np.bool_],
     dataset: Dataset,
 ) -> Window:
     line = _straight_line(dataset)
-    if interest.ends is not None and line is not None:
+    if transform.ends is not None and line is not None:
         slope, intercept = line
-        low, high = ((end - intercept) / slope - int(levels[0]) for end in interest.ends)
-        return Window(interest.explanation, low, high)
-    greys = quantize(shown(levels, valid, dataset, interest))
-    # The values between which something can be told apart
+        low, high = ((end - intercept) / slope - int(levels[0]) for end in transform.ends)
+        return Window(transform.explanation, low, high)
+    greys = quantize(displayed_greys(levels, valid, dataset, transform))
+    # The ends of the values that are neither black nor white
     between = np.flatnonzero((greys > 0) & (greys < WHITE))
     low, high = (between[0], between[-1]) if len(between) > 1 else (0, len(levels) - 1)
-    return Window(interest.explanation, float(low), float(high), greys)
+    return Window(transform.explanation, float(low), float(high), greys)
 
 
 def _straight_line(dataset: Dataset) -> tuple[float, float] | None:
-    """Return slope and intercept of the modality values; None where they come from a table."""
+    """Return slope and intercept of the modality values; None where a modality LUT gives them."""
     return None if "ModalityLUTSequence" in dataset else rescale(dataset)
 
 
@@ -134,11 +132,13 @@ def _padded(levels: NDArray[np.integer], dataset: Dataset) -> tuple[int, int] | 
 
 
 def pixel_spacing(dataset: Dataset) -> PixelSpacing | None:
-    """Return the distance of pixels and where it holds, after PS3.3 10.7.1.3.
+    """Return the pixel spacing and where it is measured, as PS3.3 10.7.1.3 defines it.
 
     Args:
-        dataset: With PixelSpacing, PixelSpacingCalibrationType, ImagerPixelSpacing and
-            EstimatedRadiographicMagnificationFactor, as far as the file has them.
+        dataset: The image's data set.
+
+    Returns:
+        The pixel spacing; None where the file has none, or none that is plausible.
     """
     calibrated, imager = (
         _spacing(dataset, keyword) for keyword in ("PixelSpacing", "ImagerPixelSpacing")
@@ -156,7 +156,7 @@ def pixel_spacing(dataset: Dataset) -> PixelSpacing | None:
 
 def _spacing(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
     values = numbers(dataset, keyword)
-    # Detectors and films are scanned at 0.02 to 5 mm; anything else is a wrong unit.
+    # Detectors and film scanners have pixels of 0.02 to 5 mm; other values are in a wrong unit.
     if len(values) != 2 or not all(0.01 <= value <= 10 for value in values):
         return None
     return values[0], values[1]

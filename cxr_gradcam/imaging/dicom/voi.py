@@ -25,9 +25,9 @@ class VoiTransform:
     """A VOI LUT or a window.
 
     Attributes:
-        explanation: What the file says of it; "" where it says nothing.
+        explanation: The file's name for it; "" where the file gives none.
         apply: Turns modality values into grey values in [0, 1].
-        ends: The modality values that become 0 and 1, where a straight line lies between them.
+        ends: The modality values that become 0 and 1, if a straight line lies between them.
     """
 
     explanation: str
@@ -35,15 +35,15 @@ class VoiTransform:
     ends: Range | None = None
 
 
-def values_of_interest(dataset: Dataset, possible: Range) -> Iterator[VoiTransform]:
-    """Yield the VOI LUTs and then the windows of a file that can be used, in the file's order.
+def voi_transforms(dataset: Dataset, possible: Range) -> Iterator[VoiTransform]:
+    """Yield the usable VOI LUTs and then the usable windows of a file, in the file's order.
 
     Args:
-        dataset: The file's attributes.
-        possible: The least and the greatest modality value.
+        dataset: The image's data set.
+        possible: The least and the greatest modality value that the file can contain.
     """
     for table in tables(dataset, "VOILUTSequence", possible):
-        yield VoiTransform(table.explanation, partial(_looked_up, table))
+        yield VoiTransform(table.explanation, partial(_apply_table, table))
     names = chain(explanations(dataset, "WindowCenterWidthExplanation"), repeat(""))
     function = dataset.get("VOILUTFunction")
     for (center, width), name in zip(_windows(dataset), names, strict=False):
@@ -54,18 +54,31 @@ def values_of_interest(dataset: Dataset, possible: Range) -> Iterator[VoiTransfo
 
 
 def tables(dataset: Dataset, keyword: str, possible: Range) -> Iterator[LookupTable]:
-    """Yield the tables of a sequence of LUTs that can be used."""
+    """Yield the usable look-up tables of a sequence.
+
+    Args:
+        dataset: The image's data set with its `file_meta`.
+        keyword: ModalityLUTSequence or VOILUTSequence.
+        possible: The least and the greatest value that can be looked up.
+    """
     is_little_endian = dataset.file_meta.TransferSyntaxUID.is_little_endian
     return usable_tables(dataset.get(keyword), possible, is_little_endian=is_little_endian)
 
 
 def ramp(values: Values, low: float, high: float) -> Values:
-    """Return grey values that rise from 0 at `low` to 1 at `high`; a step where they are one."""
+    """Return grey values that rise linearly from 0 to 1, and are constant beyond both ends.
+
+    Args:
+        values: Modality values of any shape.
+        low: The value that becomes 0.
+        high: The value that becomes 1. If it is not above `low`, values above `low` become 1 and
+            all others 0.
+    """
     if high <= low:
         return (values > low).astype(np.float64)
-    shown = values - low
-    shown /= high - low
-    return np.clip(shown, 0, 1, out=shown)
+    grey = values - low
+    grey /= high - low
+    return np.clip(grey, 0, 1, out=grey)
 
 
 def _windows(dataset: Dataset) -> Iterator[tuple[float, float]]:
@@ -86,5 +99,5 @@ def _sigmoid(values: Values, center: float, width: float) -> Values:
     return np.asarray((1 + np.tanh(2 * (values - center) / width)) / 2)
 
 
-def _looked_up(table: LookupTable, values: Values) -> Values:
+def _apply_table(table: LookupTable, values: Values) -> Values:
     return ramp(table.apply(values), 0, table.white)

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 from starlette.routing import BaseRoute
 
+from cxr_gradcam.imaging.formats import EXTENSIONS
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
-from cxr_gradcam.imaging.reading import EXTENSIONS
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.worklist.rows import Rows

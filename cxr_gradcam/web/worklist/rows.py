@@ -21,9 +21,10 @@ from starlette.routing import Route
 
 from cxr_gradcam.explanation import examine
 from cxr_gradcam.explanation.records import worklist_record
+from cxr_gradcam.imaging.formats import has_known_format
 from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
-from cxr_gradcam.imaging.reading import has_known_format, read_radiograph
+from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.failures import reason
 
