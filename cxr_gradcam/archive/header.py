@@ -22,6 +22,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STR_VR, validate_value
 
+from cxr_gradcam.imaging.decompression import decompress
 from cxr_gradcam.imaging.dicom.file import is_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
 
@@ -138,6 +139,7 @@ def read_header(data: bytes) -> SourceHeader:
     """
     try:
         with suppress_library_messages():
+            data = decompress(data)
             if not is_dicom(data):
                 data = bytes(128) + b"DICM" + data.removeprefix(b"DICM")
             keywords = [*_PATIENT_AND_STUDY, *_EQUIPMENT, *_UIDS, *_IMAGE, "BodyPartExamined"]
