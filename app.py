@@ -17,6 +17,7 @@ from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.checkpoint import checksum
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.page import Page
+from cxr_gradcam.web.security import framing_origins
 from cxr_gradcam.web.start.options import add_options, check_options
 
 
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         check_options(options)
+        framing_origins()  # refuses what is no origin before anybody waits for the page
         page = build_page(options)
     except ValueError as error:
         complain(str(error))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol
 
-from cxr_gradcam.batch.errors import TableError
+
+class TableError(ValueError):
+    """A table cannot be read or written; the message says why, and what to do."""
 
 
 class LineFormat(Protocol):
@@ -38,8 +41,15 @@ class LineFormat(Protocol):
         ...
 
 
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
 class CSV:
-    """Comma-separated values (RFC 4180, with a bare line feed); an empty field is no value."""
+    """Comma-separated values (RFC 4180, with a bare line feed); an empty field is no value.
+
+    A text that a spreadsheet would take for a formula has an apostrophe in front of it; reading
+    takes it away again.
+    """
 
     start = ""
 
@@ -49,14 +59,12 @@ class CSV:
 
     def encode(self, row: Mapping[str, Any]) -> str:
         """Return the values, true and false in small letters as in JSON."""
-        return _csv_line(
-            str(value).lower() if isinstance(value, bool) else value for value in row.values()
-        )
+        return _csv_line(map(_cell, row.values()))
 
     def decode(self, line: str, columns: Sequence[str]) -> dict[str, Any]:
         """Return the values as text."""
         (values,) = csv.reader([line], strict=True)
-        return dict(zip(columns, (value or None for value in values), strict=True))
+        return dict(zip(columns, map(_value, values), strict=True))
 
 
 class JSONLines:
@@ -125,7 +133,18 @@ def _begins_like(line: str, start: str) -> bool:
     return line.startswith(start) or start.startswith(line)
 
 
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _value(cell: str) -> str | None:
+    is_quoted = cell.startswith("'") and _FORMULA.match(cell)
+    return (cell[1:] if is_quoted else cell) or None
+
+
 def _csv_line(values: Iterable[object]) -> str:
     buffer = StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(values)
-    return buffer.getvalue()
+    csv.writer(buffer, lineterminator="\r\n").writerow(values)  # quotes both in cells
+    return buffer.getvalue().removesuffix("\r\n") + "\n"

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from torch import Tensor
 
@@ -19,6 +21,9 @@ from cxr_gradcam.models.classifier import Classifier
 
 IsDone = Callable[[str, str], bool]
 """Whether a file, by its name and the SHA-256 of its bytes, has been done before."""
+
+READ_SECONDS: float = 300.0
+"""How long the bytes of one file may take to come; a drive that does not answer holds no others."""
 
 _MAX_THREADS = 8
 
@@ -84,7 +89,7 @@ class Loader:
     def load(self, source: Source) -> Loaded:
         """Read one file and make the network's input of it, or say why not."""
         try:
-            data = source.read()
+            data = _read_within(source, READ_SECONDS)
         except RadiographError as error:
             return Loaded(source, error=str(error))
         sha256 = hashlib.sha256(data).hexdigest()
@@ -100,6 +105,33 @@ class Loader:
         if not self.keep:
             return Loaded(source, sha256, x, (height, width))
         return Loaded(source, sha256, x, (height, width), radiograph, data)
+
+
+def _read_within(source: Source, seconds: float) -> bytes:
+    """Read a file in a thread of its own, which is left behind where the file never comes.
+
+    Raises:
+        RadiographError: the file cannot be read, or not in this time.
+    """
+    outcome: SimpleQueue[bytes | Exception] = SimpleQueue()
+
+    def read() -> None:
+        try:
+            outcome.put(source.read())
+        except Exception as error:
+            outcome.put(error)
+
+    Thread(target=read, daemon=True).start()
+    try:
+        data = outcome.get(timeout=seconds)
+    except Empty:
+        raise RadiographError(
+            f"The file was not read within {seconds:g} seconds: the drive or network that holds it "
+            "does not answer. Check it, and give the same command again."
+        ) from None
+    if isinstance(data, Exception):
+        raise data
+    return data
 
 
 def in_batches(files: Iterable[Loaded], size: int) -> Iterator[list[Loaded]]:

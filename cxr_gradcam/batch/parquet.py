@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cxr_gradcam.batch.errors import TableError
+from cxr_gradcam.batch.lines import TableError
 
 if TYPE_CHECKING:
     import pyarrow

@@ -13,8 +13,7 @@ from typing import Any
 
 from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.batch import parquet
-from cxr_gradcam.batch.errors import TableError
-from cxr_gradcam.batch.lines import CSV, JSONLines, LineFormat, encode_all, read_rows
+from cxr_gradcam.batch.lines import CSV, JSONLines, LineFormat, TableError, encode_all, read_rows
 from cxr_gradcam.batch.rows import Analysis
 
 FORMATS: dict[str, type[LineFormat]] = {".csv": CSV, ".jsonl": JSONLines, ".parquet": JSONLines}
@@ -36,8 +35,8 @@ class Table:
         with_outputs: whether a row without pictures, or whose pictures are gone, is missing.
 
     Raises:
-        TableError: another ending, or a file that is no table of these columns; nothing is changed.
-        OSError: it cannot be opened.
+        TableError: another ending, a file that is no table of these columns, or a place that cannot
+            be written; nothing is changed.
     """
 
     def __init__(self, path: Path, analysis: Analysis, *, with_outputs: bool = False) -> None:
@@ -49,12 +48,18 @@ class Table:
         self._done: dict[str, str] = {}
         self._rows = self._replaced = 0
         self._known: set[str] = set()
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file():
             raise TableError(f"{path} is no file: name another --table")
-        if self._is_parquet:
-            self._collect()
-        self._file: FileIO = self._at.open("a+b", buffering=0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if self._is_parquet:
+                self._collect()
+            self._file: FileIO = self._at.open("a+b", buffering=0)
+        except OSError as error:
+            raise TableError(
+                f"{path} cannot be written: {error.strerror or type(error).__name__}. Name another "
+                "--table, in a folder that you may write to."
+            ) from error
         try:
             _lock(self._file, path)
             self._look_through(with_outputs=with_outputs)  # first: what is not ours is not touched

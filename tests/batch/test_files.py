@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,16 @@ import pytest
 from PIL import Image
 
 from cxr_gradcam import explain, read_radiograph
-from cxr_gradcam.batch import Analysis, Pictures, Table, explain_files, files, find_sources
+from cxr_gradcam.batch import (
+    Analysis,
+    Pictures,
+    Table,
+    explain_files,
+    files,
+    find_sources,
+    loading,
+)
+from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.explanation.question import Question
 
 
@@ -157,3 +167,23 @@ def test_pictures_of_folders_lie_as_the_files_do(shared_model, tmp_path):
     explained(shared_model, [tmp_path / "in"], tmp_path / "out")
     assert (tmp_path / "out" / "a" / "film-heatmap.png").exists()
     assert (tmp_path / "out" / "b" / "film-overlay.png").exists()
+
+
+def test_a_file_that_never_comes_holds_no_other(
+    shared_model, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung = Event()
+
+    def read(source: Source) -> bytes:
+        if source.path == str(films[1]):
+            hung.wait()  # as a network drive that is gone
+        return Path(source.path).read_bytes()
+
+    monkeypatch.setattr(Source, "read", read)
+    monkeypatch.setattr(loading, "READ_SECONDS", 0.2)
+    first, second, third = explain_files(shared_model, find_sources(films))
+    hung.set()
+    assert "error" not in first
+    assert "error" not in third
+    assert second["file"] == str(films[1])
+    assert "not read within 0.2 seconds" in second["error"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cxr_gradcam.batch.errors import TableError
+from cxr_gradcam.batch.lines import TableError
 from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.table import Table
 from cxr_gradcam.explanation.question import Question
@@ -238,3 +238,29 @@ def test_a_table_of_many_rows_passes_through_parquet(tmp_path: Path) -> None:
     with Table(path, ANALYSIS) as table:
         assert len(table) == 10_001
     assert len(files(path)) == 10_001
+
+
+@pytest.mark.parametrize("file", ["=1", "+x", "-x", "@x", "\tx", "\rx", "'=x", "''@x", "'x", "x=1"])
+def test_no_cell_of_a_csv_becomes_a_formula_and_its_file_is_found_again(
+    tmp_path: Path, file: str
+) -> None:
+    path = tmp_path / "table.csv"
+    with Table(path, ANALYSIS) as table:
+        table.append([row(file, "a", peak=-1.5)])
+    [cells] = read(path)
+    assert not cells["file"].startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert cells["file"].removeprefix("'") in (file, file.removeprefix("'"))
+    assert float(cells["peak"]) == -1.5
+    with Table(path, ANALYSIS) as table:
+        assert table.has(file, "a")
+        table.append([row(file, "b")])
+    assert len(read(path)) == 1
+    with Table(path, ANALYSIS) as table:
+        assert table.has(file, "b")
+
+
+def test_a_place_that_cannot_be_written_is_named(path: Path) -> None:
+    (path.parent / "file").write_text("x")
+    inside = path.parent / "file" / path.name
+    with pytest.raises(TableError, match=r"cannot be written: .*Name another --table"):
+        Table(inside, ANALYSIS)

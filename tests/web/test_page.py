@@ -74,7 +74,7 @@ def test_what_is_not_offered_is_refused_and_not_repeated(
 def test_free_memory_is_given_back() -> None:
     code = """
 import asyncio, ctypes
-from cxr_gradcam.web.api.memory import giving_back
+from cxr_gradcam.web.api.service import giving_back
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 // 1_000_000
 libc = ctypes.CDLL(None)

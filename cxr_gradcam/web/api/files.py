@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from base64 import b64decode
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ KEPT_MINUTES = 5
 """How long the pictures of an answer wait to be fetched."""
 
 _SERVED = "/gradio_api/file="
+_UPLOAD = re.compile(r"/[0-9a-f]{32}$")
 _MAX_BYTES = 1_000_000_000
 
 
@@ -57,6 +59,11 @@ def _path(text: str) -> str:
 
 
 def _decoded(text: str) -> bytes:
+    if _UPLOAD.search(text):
+        raise ArgumentError(
+            "file is an upload that is no longer here: each can be used once, within minutes. "
+            "Upload it again"
+        )
     if urlsplit(text[:10]).scheme in ("http", "https"):
         raise ArgumentError(
             "file is an address, and this server fetches none: upload the file to it"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -17,17 +20,15 @@ from starlette.routing import BaseRoute
 
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.api.answers import Answers
-from cxr_gradcam.web.api.body_limit import BodyLimit
-from cxr_gradcam.web.api.call_errors import CallErrors
 from cxr_gradcam.web.api.endpoints import Endpoints
-from cxr_gradcam.web.api.login import behind_login
-from cxr_gradcam.web.api.memory import giving_back
+from cxr_gradcam.web.api.requests import BodyLimit, CallErrors
 from cxr_gradcam.web.expiring_store import ExpiringStore, expiring
 from cxr_gradcam.web.failures import GONE
-from cxr_gradcam.web.security_headers import SecurityHeaders
+from cxr_gradcam.web.security import SecurityHeaders, behind_login
 from cxr_gradcam.web.uploads import Uploads
 
 _NOT_OFFERED = "The page does not offer what was asked: reload it, and open the X-ray again."
+_MEMORY_PAUSE = 20.0  # seconds between two times that free memory is given back
 _MAX_QUEUE = 200  # events that wait; each may hold a request of `MAX_BODY`
 
 
@@ -133,3 +134,40 @@ class ServedBlocks(gr.Blocks):
 @asynccontextmanager
 async def _nothing() -> AsyncIterator[None]:
     yield
+
+
+@asynccontextmanager
+async def giving_back(every: float = _MEMORY_PAUSE) -> AsyncIterator[None]:
+    """Give free memory back to the system, time and again.
+
+    Args:
+        every: seconds between two times.
+    """
+
+    async def repeat() -> None:
+        while await asyncio.to_thread(give_back):
+            await asyncio.sleep(every)
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def give_back() -> bool:
+    """Give free memory back to the system.
+
+    glibc keeps it, for each thread its own, and what one visitor's picture took does not serve
+    the next one's that another thread reads.
+
+    Returns:
+        Whether it was possible: other C libraries have no such call.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        return False
+    return True

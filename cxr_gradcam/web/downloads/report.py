@@ -24,7 +24,7 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.report.contents import Panels, Report
 from cxr_gradcam.report.model import ReportedModel
 from cxr_gradcam.report.pdf import PAPERS, panel_width, write_pdf
-from cxr_gradcam.web.api.body_limit import MAX_BODY
+from cxr_gradcam.web.api.requests import MAX_BODY
 from cxr_gradcam.web.component import code_of
 from cxr_gradcam.web.expiring_store import ExpiringStore
 from cxr_gradcam.web.sent_once import Content, SentOnce, download

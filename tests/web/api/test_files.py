@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from cxr_gradcam.web import expiring_store
-from cxr_gradcam.web.api.files import PictureFiles
+from cxr_gradcam.web.api.arguments import ArgumentError
+from cxr_gradcam.web.api.files import PictureFiles, received
 from cxr_gradcam.web.expiring_store import expiring
+from cxr_gradcam.web.uploads import Uploads
 from tests.helpers.threads import in_thread
 
 PICTURE = {"overlay": np.zeros((4, 4, 3), np.uint8)}
@@ -56,3 +58,12 @@ def test_the_oldest_go_first_where_there_is_no_room(folder: Path) -> None:
     assert not Path(first).exists()
     assert Path(second).exists()
     assert len([*folder.iterdir()]) == 1
+
+
+@pytest.mark.parametrize(
+    "form", ["{}", "/gradio_api/file={}", "http://127.0.0.1/gradio_api/file={}"]
+)
+def test_an_upload_that_was_used_says_so(tmp_path: Path, form: str) -> None:
+    used = form.format(tmp_path / ("0f" * 16))
+    with pytest.raises(ArgumentError, match=r"no longer here.* Upload it again"):
+        received(used, Uploads())

@@ -1,4 +1,4 @@
-"""Calls of endpoints that Gradio would answer by a bare "Internal Server Error"."""
+"""What stands in front of Gradio: a bound on requests, and sentences in place of bare errors."""
 
 from __future__ import annotations
 
@@ -6,14 +6,49 @@ import re
 from collections.abc import Iterable, Mapping
 
 from gradio.route_utils import FnIndexInferError
-from starlette.responses import JSONResponse
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr_gradcam.web.failures import reason
 
+MAX_BODY: int = 4 * 1024 * 1024
+"""Bytes of a request to Gradio, which waits in memory; uploads have a bound of their own."""
+
 _CALL = re.compile(r"/gradio_api/(call|call/v2|run|api)/([^/]+)/?$")
 _BY_PROGRAMS = {"call", "call/v2"}
 """The page's own events come by other ways."""
+
+
+class BodyLimit:
+    """ASGI middleware that refuses larger bodies before they are read.
+
+    The server takes no more than the announced length; what comes without one is refused too.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        answer = self._app
+        if scope["type"] == "http" and _is_event(scope["path"]):
+            headers = Headers(scope=scope)
+            if "transfer-encoding" in headers:
+                answer = PlainTextResponse("The length of the request must be announced.", 411)
+            elif int(headers.get("content-length") or 0) > MAX_BODY:
+                answer = PlainTextResponse(
+                    f"A request has {MAX_BODY:,} bytes at most: send files to the upload route.",
+                    413,
+                )
+        await answer(scope, receive, send)
+
+
+def _is_event(path: str) -> bool:
+    return "/gradio_api/" in path and not path.rstrip("/").endswith("/gradio_api/upload")
 
 
 class CallErrors:

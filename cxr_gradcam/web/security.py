@@ -1,16 +1,27 @@
-"""Headers that keep a browser from running, framing or telling what is not the page's own."""
+"""Who may see the page's routes, and what a browser may run, frame or tell of them."""
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
 from base64 import b64encode
+from collections.abc import Iterable
 from hashlib import sha256
 
 from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+FRAMED_BY = "CXR_GRADCAM_FRAMED_BY"
+"""The environment variable that names further websites that may show the page in a frame."""
 
 # A Space shows the page in a frame; so does a notebook, from another port of the same machine.
 _FRAMES = "https://huggingface.co https://*.hf.space http://localhost:* http://127.0.0.1:*"
+_ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9.-]+(:(\d+|\*))?", re.IGNORECASE)
 
 _POLICY = {
     "default-src": "'self'",
@@ -24,7 +35,6 @@ _POLICY = {
     "object-src": "'none'",
     "base-uri": "'self'",
     "form-action": "'self'",
-    "frame-ancestors": f"'self' {_FRAMES}",
 }
 _INLINE_SCRIPT = re.compile(rb"<script\b[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE)
 
@@ -95,5 +105,68 @@ def content_security_policy(html: bytes = b"") -> str:
     """
     scripts = filter(None, _INLINE_SCRIPT.findall(html))
     hashes = [f"'sha256-{b64encode(sha256(each).digest()).decode()}'" for each in scripts]
-    policy = _POLICY | {"script-src": " ".join([_POLICY["script-src"], *hashes])}
+    policy = _POLICY | {
+        "script-src": " ".join([_POLICY["script-src"], *hashes]),
+        "frame-ancestors": " ".join(["'self'", _FRAMES, *framing_origins()]),
+    }
     return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
+
+
+def framing_origins() -> list[str]:
+    """Return the origins that `FRAMED_BY` names, as a website that shows the page in a frame.
+
+    Raises:
+        ValueError: an entry is no origin.
+    """
+    origins = os.environ.get(FRAMED_BY, "").split()
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"{FRAMED_BY} names {origin!r}, which is no origin: write the scheme and the host "
+                "of each website, as https://www.example.org, with blanks between"
+            )
+    return origins
+
+
+def behind_login(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
+    """Return routes that answer those who have logged in, where the page asks for a login.
+
+    Args:
+        routes: of the page.
+    """
+    return [
+        Route(
+            route.path,
+            route.endpoint,
+            methods=list(route.methods or ()) or None,
+            middleware=[Middleware(_LoginRequired)],
+        )
+        if isinstance(route, Route)
+        else route
+        for route in routes
+    ]
+
+
+class _LoginRequired:
+    """ASGI middleware in front of one route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._app
+        if not await _is_welcome(Request(scope)):
+            answer = PlainTextResponse("Log in first.", 401)
+        await answer(scope, receive, send)
+
+
+async def _is_welcome(request: Request) -> bool:
+    """Ask what Gradio's routes ask (`login_check` in gradio/routes.py)."""
+    app = request.app
+    if getattr(app, "auth_dependency", None) is not None:
+        user = app.auth_dependency(request)
+        return (await user if inspect.isawaitable(user) else user) is not None
+    if getattr(app, "auth", None) is None:
+        return True
+    names = f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}"
+    return any(request.cookies.get(name) in app.tokens for name in names)

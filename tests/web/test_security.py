@@ -16,7 +16,12 @@ from starlette.testclient import TestClient
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.web.page import Page
-from cxr_gradcam.web.security_headers import SecurityHeaders, content_security_policy
+from cxr_gradcam.web.security import (
+    FRAMED_BY,
+    SecurityHeaders,
+    content_security_policy,
+    framing_origins,
+)
 
 
 def hashed(script: bytes) -> str:
@@ -97,3 +102,19 @@ def test_the_page_itself_is_launched_with_them(shared_model: ResNet50FineTuned) 
                 assert "frame-ancestors" in headers["content-security-policy"], path
     finally:
         page.close()
+
+
+def test_websites_that_the_operator_names_may_frame_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(FRAMED_BY, "https://www.example.org  http://intranet:8080")
+    allowed = directive(content_security_policy(), "frame-ancestors")
+    assert allowed[-2:] == ["https://www.example.org", "http://intranet:8080"]
+    assert "'self'" in allowed
+
+
+@pytest.mark.parametrize("named", ["*", "www.example.org", "https://a;script-src *", "'none'"])
+def test_what_is_no_website_may_not(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    monkeypatch.setenv(FRAMED_BY, named)
+    with pytest.raises(ValueError, match=FRAMED_BY):
+        framing_origins()
