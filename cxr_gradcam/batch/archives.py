@@ -1,4 +1,4 @@
-"""ZIP archives: their members are read one by one, and bombs are refused."""
+"""ZIP archives: files are read one by one, and archives that unpack to too much are refused."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 
 MAX_MEMBERS: int = 1_000_000
 MAX_RATIO: int = 200
-"""How many times its size an archive may unpack to; DICOM files with much black come to 30."""
+"""How many times its own size an archive may unpack to; mostly black DICOM files reach 30."""
 
-# The decoders of the others take as much memory as a damaged header asks for.
+# The decoders of other methods take as much memory as a damaged header asks for.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 
@@ -31,11 +31,11 @@ def members(path: Path) -> list[str]:
     """Return the names of an archive's files.
 
     Args:
-        path: of the archive.
+        path: path of the archive.
 
     Raises:
-        RadiographError: it cannot be opened, holds more than `MAX_MEMBERS`, or is a bomb: its
-            files overlap, or unpack to more than `MAX_RATIO` times its size.
+        RadiographError: the archive cannot be opened, holds more than `MAX_MEMBERS` files, or is a
+            bomb: its files overlap, or unpack to more than `MAX_RATIO` times its size.
     """
     infos = [info for info in _archive(path).infolist() if _is_file(info)]
     if len(infos) > MAX_MEMBERS:
@@ -54,14 +54,14 @@ def members(path: Path) -> list[str]:
 
 
 def read_member(path: Path, name: str) -> bytes:
-    """Return a file of an archive, at most one byte more than can be a radiograph.
+    """Return the bytes of a file in an archive, up to one more than a radiograph may have.
 
     Args:
-        path: of the archive.
-        name: of the file in it.
+        path: path of the archive.
+        name: name of the file in the archive.
 
     Raises:
-        RadiographError: it is damaged, encrypted, or compressed in a way that cannot be read.
+        RadiographError: the file is damaged, encrypted, or compressed by a method that is not read.
     """
     archive = _archive(path)
     info = archive.getinfo(name)
@@ -87,7 +87,7 @@ def _opened(path: Path, _changed: int) -> zipfile.ZipFile:
 
 
 def _archive(path: Path) -> zipfile.ZipFile:
-    """Return an archive, open; several threads may read its files."""
+    """Return an open archive; several threads may read its files at once."""
     try:
         return _opened(path, path.stat().st_mtime_ns)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:

@@ -1,6 +1,6 @@
-"""Many files on a Ray cluster: a pool of actors that hold the model; the table is the driver's.
+"""Many files on a Ray cluster: actors hold the model, and the driver writes the table.
 
-Ray Data hands out the files and does again what an actor that dies had in hand.
+Ray Data distributes the files, and repeats the batch of an actor that dies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import ray
 
 AT_ONCE = 2 * BATCH
-"""Files that an actor takes at once; what one that dies loses, and what a killed run loses."""
+"""Files that an actor takes at once: what is repeated when an actor or the run is killed."""
 
 _SKIPPED = "skipped"
 
@@ -71,17 +71,17 @@ def explain_on_cluster(
     """Explain files by the actors of a cluster, and add a row of each to a table.
 
     Args:
-        model: with Grad-CAM enabled; each actor has a copy.
+        model: a classifier with Grad-CAM enabled; each actor has a copy.
         sources: the files, by paths or URIs that every machine of the cluster reaches.
-        table: of an analysis; what it has is not done again.
-        actors: how many; None for one per GPU of the cluster or, without one, per core.
+        table: gets a row for each file; files that it has a row of are not done again.
+        actors: number of actors; None for one per GPU of the cluster or, without GPUs, per core.
 
     Yields:
         Per file, as it is done: its row; {"file", "skipped"} where it was done before, or is no
         picture and nobody named it.
 
     Raises:
-        ValueError: no such class; the table cannot be written.
+        ValueError: the model has no such class, or the table cannot be written.
     """
     import ray
 
@@ -119,7 +119,7 @@ def _dataset(sources: Sequence[Source], table: Table) -> ray.data.Dataset:
 
 
 def _be_quiet() -> None:
-    """Leave the terminal to this command's own progress."""
+    """Turn off Ray's progress bars: the command shows its own."""
     import ray
 
     context = ray.data.DataContext.get_current()
@@ -129,7 +129,7 @@ def _be_quiet() -> None:
 
 
 class _Actor:
-    """Holds a copy of the model, and explains the files that it is handed."""
+    """Holds a copy of the model, and explains batches of files."""
 
     def __init__(self, model: Any, analysis: Analysis) -> None:  # noqa: ANN401 - a reference
         import ray

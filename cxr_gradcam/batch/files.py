@@ -1,4 +1,4 @@
-"""Many files: reading, network and writing at once; what fails does not stop the others."""
+"""Many files: reading, network and writing run at once; a file that fails stops no other."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.models.classifier import Classifier
 
 BATCH = 16
-"""Images that go through the network at once, where nothing is drawn of them."""
+"""Radiographs that go through the network at once, where no pictures are saved."""
 
-_DRAWN = 4  # radiographs at their full size wait for their pictures
+_BATCH_WITH_PICTURES = 4  # whole radiographs wait in memory for their pictures
 
-_IN_HAND = 2
-"""Batches in hand: while the network is at one, the maps of the other become rows and pictures."""
+_BATCHES_AT_WORK = 2
+"""Batches at work: one in the network, while rows and pictures are made of the other."""
 
 
 def explain_files(
@@ -46,12 +46,13 @@ def explain_files(
     """Explain files, save pictures of each and add a row of each to a table.
 
     Args:
-        model: with Grad-CAM enabled.
+        model: a classifier with Grad-CAM enabled.
         sources: the files, as `find_sources` returns them.
-        pictures: what is drawn of each; None for nothing.
-        question: asked of each file; None for Grad-CAM of its predicted class.
-        table: of an analysis with this question; what it has is not done again.
-        progress: called while Score-CAM and Ablation-CAM are at work.
+        pictures: which pictures are saved of each file; None for none.
+        question: asked of each file; None for Grad-CAM of the predicted class.
+        table: gets a row for each file; files that it has a row of are not done again. Its analysis
+            asks the same question.
+        progress: called with (steps done, steps in all) while a slow method is at work.
 
     Yields:
         Per file, in order: {"file", "sha256", "width", "height", the keys of
@@ -60,7 +61,7 @@ def explain_files(
         or holds no picture and was not named itself.
 
     Raises:
-        ValueError: no such class; the table cannot be written.
+        ValueError: the model has no such class, or the table cannot be written.
     """
     asked, is_done = question or Question(), _never if table is None else table.has
     for records in explain_in_batches(
@@ -88,21 +89,21 @@ def explain_in_batches(
     """Yield the records of `explain_files` batch by batch.
 
     Args:
-        model: as there.
-        sources: as there.
-        question: as there.
-        pictures: as there.
-        progress: as there.
-        is_done: which files are skipped.
-        threads: that read and decode; None for one per core, and eight at most; with 1, batches are
-            explained one by one.
+        model: a classifier with Grad-CAM enabled.
+        sources: the files, as `find_sources` returns them.
+        question: asked of each file.
+        pictures: which pictures are saved of each file; None for none.
+        is_done: returns whether a file is skipped, by its name and SHA-256.
+        threads: number of threads that read and decode; None for one per core, and eight at most.
+            With 1, one batch after the other is explained.
+        progress: called with (steps done, steps in all) while a slow method is at work.
 
     Raises:
-        ValueError: no such class.
+        ValueError: the model has no such class.
     """
     question.for_model(model)  # refuses what the model does not know before a file is read
     one_by_one = threads == 1 or METHODS[question.method].is_slow
-    work = _Work(model, question, pictures, progress, 1 if one_by_one else _IN_HAND)
+    work = _Work(model, question, pictures, progress, 1 if one_by_one else _BATCHES_AT_WORK)
     loader = Loader(model, is_done, pictures is not None, 2 * work.batch_size, threads)
     places = dict(zip(sources, unique_places([each.place for each in sources]), strict=True))
     yield from work.records(in_batches(loader.load_all(sources), work.batch_size), places)
@@ -110,30 +111,30 @@ def explain_in_batches(
 
 @dataclass(frozen=True)
 class _Work:
-    """What is done with every batch."""
+    """What is done with each batch of files."""
 
     model: Classifier
     question: Question
     pictures: Pictures | None
     progress: Progress | None
-    in_hand: int
+    batches_at_work: int
 
     @property
     def batch_size(self) -> int:
         if METHODS[self.question.method].is_slow:
             return 1
-        return BATCH if self.pictures is None else _DRAWN
+        return BATCH if self.pictures is None else _BATCH_WITH_PICTURES
 
     def records(
         self, batches: Iterable[list[Loaded]], places: Mapping[Source, Path]
     ) -> Iterator[list[dict[str, Any]]]:
-        """Yield the records of each batch, in their order, while the next is in hand."""
-        pool = ThreadPoolExecutor(self.in_hand, "explain")
+        """Yield the records of each batch in order, while the next batch is at work."""
+        pool = ThreadPoolExecutor(self.batches_at_work, "explain")
         waiting: deque[Future[list[dict[str, Any]]]] = deque()
         try:
             for batch in batches:
                 waiting.append(pool.submit(self._records, batch, places))
-                if len(waiting) == self.in_hand:
+                if len(waiting) == self.batches_at_work:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -1,4 +1,4 @@
-"""Rows as lines of CSV or JSON: a line is there whole or not at all."""
+"""Rows as lines of CSV or JSON."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ class LineFormat(Protocol):
     """How a row becomes a line, and a line a row.
 
     Attributes:
-        start: what every line begins with.
+        start: the characters that every line begins with.
     """
 
     start: str
 
     def header(self, columns: Sequence[str]) -> str:
-        """Return what stands above the rows, with its end of line; "" where nothing does."""
+        """Return the header line with its end of line; "" for a format without one."""
         ...
 
     def encode(self, row: Mapping[str, Any]) -> str:
-        """Return a row as a line, with its end."""
+        """Return a row as a line, with its end of line."""
         ...
 
     def decode(self, line: str, columns: Sequence[str]) -> dict[str, Any]:
         """Return the row of a line; values may have become text.
 
         Raises:
-            ValueError: it is no row of these columns.
+            ValueError: the line is no row of these columns.
         """
         ...
 
@@ -72,7 +72,7 @@ class JSONLines:
 
     start = '{"file": '
 
-    def header(self, columns: Sequence[str]) -> str:  # noqa: ARG002 - every line names them
+    def header(self, columns: Sequence[str]) -> str:  # noqa: ARG002 - every line names the columns
         """Return nothing."""
         return ""
 
@@ -92,12 +92,12 @@ def read_rows(path: Path, lines: LineFormat, columns: Sequence[str]) -> Iterator
     """Yield the rows of a table.
 
     Args:
-        path: of the file; what follows its last end of line is not read.
-        lines: its format.
-        columns: that it must have.
+        path: path of the file; an unfinished last line is not read.
+        lines: the file's format.
+        columns: the columns that the table must have.
 
     Raises:
-        TableError: it has others, or is no such table.
+        TableError: the file is no table of these columns.
     """
     with path.open(encoding="utf-8", newline="\n") as file:
         try:

@@ -1,4 +1,4 @@
-"""Reading and decoding ahead of the network, by several threads, in the order of the files."""
+"""Reading and decoding of files by several threads, ahead of the network and in order."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _MAX_THREADS = 8
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A file that was read.
+    """A file that was read, could not be read, or is skipped.
 
     Args:
-        source: where it is.
-        sha256: of its bytes; None where they cannot be read.
-        x: the network's input (1, C, H, W); None where there is nothing to ask the network.
-        size: (H, W) of the radiograph.
-        radiograph: itself, where pictures are drawn.
-        data: its bytes, where results are made from them.
-        error: why it cannot be read.
-        skipped: why it need not be.
+        source: where the file is.
+        sha256: hexadecimal digest of the file's bytes; None where they cannot be read.
+        x: the network's input (1, C, H, W); None where the file is not explained.
+        size: (H, W) of the radiograph in pixels.
+        radiograph: the decoded radiograph, where pictures are saved.
+        data: the file's bytes, where pictures are saved.
+        error: why the file cannot be read; None where it can.
+        skipped: why the file is not explained, "done before" or "no picture"; None otherwise.
     """
 
     source: Source
@@ -58,11 +58,11 @@ class Loader:
     """Turns files into inputs of a network.
 
     Args:
-        model: whose inputs.
-        is_done: which files are not decoded.
-        keep: keep radiographs and bytes, for pictures.
+        model: the classifier that prepares the inputs.
+        is_done: returns whether a file is skipped, by its name and SHA-256.
+        keep: whether radiographs and bytes are kept, for pictures.
         ahead: how many files may wait for the network.
-        threads: that read and decode; None for one per core, and eight at most.
+        threads: number of threads that read and decode; None for one per core, and eight at most.
     """
 
     model: Classifier
@@ -72,7 +72,7 @@ class Loader:
     threads: int | None = None
 
     def load_all(self, sources: Iterable[Source]) -> Iterator[Loaded]:
-        """Yield the files in their order, while the next ones are being read."""
+        """Yield the files in order, while the next ones are being read."""
         threads = self.threads or min(_MAX_THREADS, os.cpu_count() or 1)
         pool = ThreadPoolExecutor(threads, "decode")
         waiting: deque[Future[Loaded]] = deque()
@@ -87,7 +87,7 @@ class Loader:
             pool.shutdown(cancel_futures=True)
 
     def load(self, source: Source) -> Loaded:
-        """Read one file and make the network's input of it, or say why not."""
+        """Read one file and prepare the network's input, or say why that is not possible."""
         try:
             data = _read_within(source, READ_SECONDS)
         except RadiographError as error:
@@ -135,14 +135,15 @@ def _read_within(source: Source, seconds: float) -> bytes:
 
 
 def in_batches(files: Iterable[Loaded], size: int) -> Iterator[list[Loaded]]:
-    """Group files so that each batch has so many inputs for the network, or fewer at the end.
+    """Group files into batches.
 
     Args:
-        files: in their order; those without an input count for nothing.
-        size: inputs in a batch.
+        files: in order.
+        size: number of network inputs in a batch; the last batch may have fewer.
 
     Yields:
-        Batches; a run of files without input is not held back for long.
+        Batches of files, in order. Files without an input (failed, skipped) do not count, but a
+        batch ends after `4 * size` files at the latest, so that they are reported soon.
     """
     batch: list[Loaded] = []
     inputs = 0

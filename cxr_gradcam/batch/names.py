@@ -10,7 +10,7 @@ from cxr_gradcam.imaging.formats import EXTENSIONS
 # The longest name that ext4, XFS, APFS and NTFS take, less the longest ending, "-heatmap.png"
 MAX_BYTES: int = 255 - 12
 
-# What Windows does not take, and single surrogates, which no file system but Linux's takes
+# Characters that Windows forbids, and single surrogates, which only Linux's file systems take
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 
@@ -19,7 +19,7 @@ def unique_stems(files: Sequence[Path]) -> list[str]:
     """Return for each file a name that its pictures start with.
 
     Args:
-        files: Of any folders; their names may be alike.
+        files: paths in any folders; their names may be the same.
 
     Returns:
         A name for each, unique also where capitals and small letters are one: the file's own

@@ -1,4 +1,4 @@
-"""Rows as Parquet, by pyarrow, which is imported when a table asks for it."""
+"""Rows as Parquet, by pyarrow, which is imported when it is needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def require() -> None:
     """Refuse Parquet where pyarrow is missing.
 
     Raises:
-        TableError: it is.
+        TableError: pyarrow is not installed.
     """
     if find_spec("pyarrow") is None:
         raise TableError("Parquet needs pyarrow: pip install 'cxr-gradcam[parquet]'")
@@ -30,11 +30,11 @@ def read(path: Path, columns: Mapping[str, str]) -> Iterator[list[dict[str, Any]
     """Yield the rows of a table, some thousands at a time.
 
     Args:
-        path: of the file.
-        columns: that it must have, as of `Analysis.columns`.
+        path: path of the file.
+        columns: the columns that the table must have, as `Analysis.columns` returns them.
 
     Raises:
-        TableError: it has others, or is no Parquet file.
+        TableError: the table has other columns, or the file is no Parquet file.
     """
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
@@ -57,10 +57,10 @@ def write(
     Args:
         file: open for writing.
         rows: {column: value}.
-        columns: as of `Analysis.columns`.
+        columns: the table's columns, as `Analysis.columns` returns them.
 
     Raises:
-        OSError: there is no room.
+        OSError: the file cannot be written, as on a full disk.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
@@ -72,7 +72,7 @@ def write(
 
 
 def schema_of(columns: Mapping[str, str]) -> pyarrow.Schema:
-    """Return the Arrow schema of columns, as of `Analysis.columns`."""
+    """Return the Arrow schema of the columns that `Analysis.columns` returns."""
     import pyarrow as pa
 
     kinds = {

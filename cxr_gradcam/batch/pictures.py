@@ -1,4 +1,4 @@
-"""The pictures of a file: heat map and overlay, each there whole or not at all."""
+"""The pictures of a file: heat map and overlay, all written or none."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cxr_gradcam.imaging.rendering import as_rgb
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """What further outputs of a file are made of.
+    """A file whose pictures are drawn, for further outputs.
 
     Attributes:
-        start: what their paths start with.
+        start: what the paths of the file's outputs start with.
         data: the file's bytes.
-        radiograph: it.
-        explanation: of it.
+        radiograph: the decoded radiograph.
+        explanation: the explanation of the radiograph.
         pictures: {"heatmap", "overlay": RGB (H, W, 3)}.
     """
 
@@ -37,15 +37,15 @@ class Drawn:
 
 
 Export = Callable[[Drawn], Mapping[str, Path]]
-"""Writes further outputs of a file; returns them by what they are."""
+"""A function that writes further outputs of a file and returns {kind: path}."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is drawn of each file, and where it is saved.
+    """The pictures that are saved of each file.
 
     Args:
-        output: the folder.
+        output: the folder of the pictures.
         display: how the map is laid over the radiograph.
         also: functions that write further outputs of a file.
     """
@@ -60,17 +60,17 @@ class Pictures:
         """Draw and save the pictures of one file.
 
         Args:
-            place: where they lie below the output folder, and what their names start with.
+            place: path below the output folder that the pictures' names start with.
             data: the file's bytes.
-            radiograph: it.
-            explanation: of it, its map on the radiograph's grid.
+            radiograph: the decoded radiograph.
+            explanation: of the radiograph, its map on the radiograph's grid.
 
         Returns:
             {"heatmap", "overlay", and what `also` writes: path}.
 
         Raises:
-            OSError: they cannot be saved; nothing of them is left.
-            RadiographError: `also` refuses the file.
+            OSError: the pictures cannot be saved; none is left.
+            RadiographError: a function of `also` refuses the file.
         """
         pictures = self.display.draw(as_rgb(radiograph.pixels), explanation.heatmap)
         start = self.output / place

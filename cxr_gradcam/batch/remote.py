@@ -1,4 +1,4 @@
-"""Files by URI: S3, Google Cloud Storage, Azure and what else pyarrow or fsspec reach."""
+"""Files by URI: S3, Google Cloud Storage, Azure and other stores of pyarrow or fsspec."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def files_at(uri: str) -> list[str]:
     """Return the paths of the files in the folder that a URI names.
 
     Args:
-        uri: of a file or folder; after a question mark, the options of pyarrow's file systems.
+        uri: URI of a file or folder; after a question mark, the options of pyarrow's file systems.
 
     Returns:
         Paths below the folder; [""] where the URI names a file, or nothing.
@@ -50,14 +50,14 @@ def files_at(uri: str) -> list[str]:
 
 
 def read_file(uri: str, path: str) -> bytes:
-    """Return a file, at most one byte more than can be a radiograph.
+    """Return the bytes of a file, up to one more than a radiograph may have.
 
     Args:
-        uri: of the file, or of a folder above it.
-        path: below the folder; "" where the URI names the file.
+        uri: URI of the file, or of a folder above the file.
+        path: path of the file below the folder; "" where the URI names the file.
 
     Raises:
-        RadiographError: it cannot be read.
+        RadiographError: the file cannot be read.
     """
     try:
         system, start = _located(uri)

@@ -1,4 +1,4 @@
-"""One file as a row of a table: flat, rounded, and found again by what was asked of what."""
+"""The analysis that a table's rows belong to."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cxr_gradcam.models.classifier import Classifier
 
 @dataclass(frozen=True)
 class Analysis:
-    """What is asked of every file of a run, and of which model.
+    """The question that a run asks of each file, and the model that is asked.
 
     Args:
-        model: SHA-256 of the weights.
-        class_names: of the model.
+        model: SHA-256 of the weights, in hexadecimal digits.
+        class_names: the model's classes, in the order of the logits.
         question: asked of each file.
         fast: whether the network may be run in lower precision.
-        settings: as of `Provenance`.
+        settings: how the weights are used, as `Provenance.settings`.
     """
 
     model: str
@@ -33,15 +33,15 @@ class Analysis:
 
     @classmethod
     def of_model(cls, model: Classifier, question: Question, *, fast: bool = True) -> Analysis:
-        """Say what is asked of a loaded model.
+        """Describe a question to a loaded model.
 
         Args:
-            model: of `load_model` or `ResNet50FineTuned.from_checkpoint`.
+            model: returned by `load_model` or `ResNet50FineTuned.from_checkpoint`.
             question: asked of each file.
-            fast: as above.
+            fast: whether the network may be run in lower precision.
 
         Raises:
-            ValueError: it was not loaded, and nobody knows which weights it has.
+            ValueError: the model was not loaded from weights that can be named.
         """
         known = model.provenance
         if known is None:

@@ -1,4 +1,4 @@
-"""The radiographs that files, folders, patterns, ZIP archives and lists name."""
+"""The files that names, folders, patterns, ZIP archives and lists stand for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cxr_gradcam.imaging.formats import EXTENSIONS
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_bytes
 
-# What systems and media leave beside pictures; names that begin with a dot are hidden anyway.
+# Files that operating systems and media add; names that begin with a dot are hidden anyway.
 _SYSTEM = {"thumbs.db", "desktop.ini", "dicomdir", "__macosx", "$recycle.bin"}
 _SYSTEM_FOLDERS = {"system volume information", "lost+found", "@eadir"}
 
@@ -24,12 +24,13 @@ class Source:
     """A file that may hold a radiograph.
 
     Args:
-        path: of the file, or of the ZIP archive or the URI's folder that it lies in.
-        place: where its pictures belong below the output folder: its path in the folder or archive
-            that was named, or its name alone.
-        member: its name in the archive or folder.
-        named: whether somebody meant this very file, so that it must be a radiograph.
-        unreadable: why the archive cannot be opened, where that is so.
+        path: path of the file; or of the ZIP archive, or URI of the folder, that holds the file.
+        place: path of the file's pictures below the output folder: the file's path in the folder or
+            archive that was named, or its name alone.
+        member: name of the file in the archive or folder; None where `path` is the file.
+        named: whether the file was named itself, or has an extension of radiographs: then a file
+            that is none is an error, else it is skipped.
+        unreadable: why the archive cannot be opened; None where it can.
     """
 
     path: str
@@ -40,7 +41,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What the file is called in results: one line of valid Unicode."""
+        """The file's name in results: one line of valid Unicode."""
         whole = f"{self.path.rstrip('/')}/{self.member}" if self.member else self.path
         return "".join(map(_printed, whole))
 
@@ -48,7 +49,7 @@ class Source:
         """Return the file's bytes.
 
         Raises:
-            RadiographError: it cannot be read, or is empty or too large.
+            RadiographError: the file cannot be read, or is empty or too large.
         """
         if self.unreadable is not None:
             raise RadiographError(self.unreadable)
@@ -68,10 +69,10 @@ def find_sources(names: Iterable[str | os.PathLike[str]]) -> list[Source]:
             those of the system are left out unless they are named.
 
     Returns:
-        The files, each once: those of a folder or pattern in the order of their names.
+        The files, each once; those of a folder or pattern are sorted by name.
 
     Raises:
-        ValueError: a URI's place cannot be reached.
+        ValueError: the place that a URI names cannot be reached.
     """
     found = (
         source for name in names for path in _matches(os.fspath(name)) for source in _inside(path)
@@ -83,7 +84,7 @@ def find_sources(names: Iterable[str | os.PathLike[str]]) -> list[Source]:
 
 
 def listed(lines: Iterable[str]) -> list[str]:
-    """Return the names that the lines of a list hold; empty lines are none."""
+    """Return the names on the lines of a list; empty lines are skipped."""
     return [name for line in lines if (name := line.rstrip("\r\n"))]
 
 

@@ -1,4 +1,4 @@
-"""The table of a run: it grows batch by batch, and a later run finds what is missing."""
+"""A table of results that grows batch by batch, and from which a later run goes on."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from cxr_gradcam.batch.lines import CSV, JSONLines, LineFormat, TableError, enco
 from cxr_gradcam.batch.rows import Analysis
 
 FORMATS: dict[str, type[LineFormat]] = {".csv": CSV, ".jsonl": JSONLines, ".parquet": JSONLines}
-"""What a table's rows are written as, by its extension; Parquet's while they are collected."""
+"""How rows are written, by the table's extension; Parquet's rows are collected as JSON lines."""
 
 COLLECTING = ".part"
 """What the name of a Parquet table ends with while its rows are collected."""
 
 
 class Table:
-    """The rows of an analysis, of a file each; those of other analyses stay beside them.
+    """A table with one row per file and analysis; rows of other analyses are kept.
 
     CSV and JSON lines grow in place. Parquet cannot grow: its rows are collected as JSON lines in a
     file beside it, which is there until the table is closed.
 
     Args:
-        path: ending in .csv, .jsonl or .parquet; what it holds already is kept.
-        analysis: what this run asks.
-        with_outputs: whether a row without pictures, or whose pictures are gone, is missing.
+        path: ending in .csv, .jsonl or .parquet; rows that the file holds already are kept.
+        analysis: the question and the model of this run.
+        with_outputs: whether files whose pictures are missing are done again.
 
     Raises:
         TableError: another ending, a file that is no table of these columns, or a place that cannot
@@ -86,15 +86,15 @@ class Table:
         return self._rows - self._replaced
 
     def known(self, file: str) -> str | None:
-        """Return the SHA-256 that a file had when it was done, or None."""
+        """Return the SHA-256 that a file had when it was explained, or None."""
         return self._done.get(file)
 
     def has(self, file: str, sha256: str) -> bool:
-        """Return whether a file is done: it has a row of this analysis that is no failure.
+        """Return whether a file has a row of this analysis that is no failure.
 
         Args:
-            file: its name.
-            sha256: of its bytes as they are now.
+            file: the file's name.
+            sha256: digest of the file's present bytes.
         """
         return self.known(file) == sha256
 
@@ -105,7 +105,7 @@ class Table:
             rows: as `Analysis.row` makes them.
 
         Raises:
-            TableError: they cannot be written: the disk may be full.
+            TableError: the rows cannot be written, as on a full disk.
         """
         size = self._file.seek(0, os.SEEK_END)
         try:
@@ -118,10 +118,10 @@ class Table:
             self._count(row)
 
     def close(self) -> None:
-        """Leave one row for each file and analysis, the last, and write Parquet.
+        """Keep the last row of each file and analysis, and write Parquet.
 
         Raises:
-            TableError: there is no room; what was collected is kept.
+            TableError: the table cannot be written; the collected rows are kept.
         """
         if self._file.closed:
             return
@@ -138,7 +138,7 @@ class Table:
                 raise TableError(_unwritten(self.path, error)) from error
 
     def _collect(self) -> None:
-        """Begin with the rows of an earlier run, where that ended."""
+        """Begin with the rows of an earlier run that was completed."""
         parquet.require()
         if self.path.exists() and not self._at.exists():
             with atomic_files(self._at) as [partial], partial.open("wb") as file:
@@ -195,7 +195,7 @@ def _outputs_exist(outputs: str | None) -> bool:
 
 
 def _write(file: FileIO, data: bytes) -> None:
-    """Write all bytes; a disk that is nearly full takes a part of them without a word."""
+    """Write all bytes: on a nearly full disk, one call may write only a part of them."""
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
@@ -218,7 +218,7 @@ def _cut_unfinished(file: FileIO) -> None:
 
 
 def _lock(file: FileIO, path: Path) -> None:
-    """Keep a second process away until the file is closed."""
+    """Lock the file against other processes until it is closed."""
     try:
         import fcntl
     except ImportError:  # Windows

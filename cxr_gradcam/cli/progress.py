@@ -1,4 +1,4 @@
-"""How far a command is."""
+"""Progress of a command on the terminal, or as lines where there is none."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
 
 SECONDS = 60
-"""Between two lines, where there is no terminal."""
+"""Time between two lines of progress, where there is no terminal."""
 
 
 @contextmanager
 def step_progress(method: str) -> Iterator[Progress]:
-    """Show how far a slow method is with one radiograph."""
+    """Show the progress of a slow method on one radiograph."""
     console = Console(stderr=True)
     shown = METHODS[method].is_slow and console.is_terminal
     with Bars(console=console, transient=True, disable=not shown) as bars:
@@ -42,23 +42,23 @@ def step_progress(method: str) -> Iterator[Progress]:
 
 @dataclass
 class FilesProgress:
-    """Counts files: on a bar, or in a line now and then where there is no terminal.
+    """Counts files on a bar, or in lines where there is no terminal.
 
     Args:
-        bars: of the terminal.
-        task: the bar.
-        told: when the last line was printed, in seconds; None for none.
+        bars: the terminal's progress bars.
+        task: the bar of the files.
+        last_line: when the last line was printed, in seconds; None where a bar is shown.
     """
 
     bars: Bars
     task: TaskID
-    told: float | None = None
+    last_line: float | None = None
 
     def advance(self) -> None:
-        """Count one more."""
+        """Count one more file."""
         self.bars.advance(self.task)
-        if self.told is not None and monotonic() - self.told > SECONDS:
-            self.told = monotonic()
+        if self.last_line is not None and monotonic() - self.last_line > SECONDS:
+            self.last_line = monotonic()
             print(self._line(), file=sys.stderr, flush=True)
 
     def _line(self) -> str:

@@ -1,4 +1,4 @@
-"""Which weights a command or the page works with, and what is said of them."""
+"""Options that name the weights of a command or the page, and describe them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 VARIABLE = "CXR_GRADCAM_MODEL"
-"""The environment variable that names the page's models, as a Space has it; commas between them."""
+"""The environment variable that names the page's models, separated by commas."""
 
 SOURCE = (
     "a file (.safetensors, .pth, .pt, .ckpt), hf://owner/name, torchvision:NAME, timm:NAME, "
     "torchxrayvision:NAME, or bundled"
 )
-"""What weights can be named by."""
+"""How weights can be named, for help texts."""
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the weights that a command works with, and what their file may not say."""
+    """Add the option that names the weights, and those that describe them."""
     parser.add_argument(
         "--model", "--weights", dest="weights", metavar="SOURCE", help=f"{SOURCE}, the default"
     )
@@ -32,7 +32,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
-    """Add the models of the page, and what the file of a single one may not say."""
+    """Add the option that names the page's models, and those that describe a single one."""
     parser.add_argument(
         "--model",
         action="append",
@@ -44,7 +44,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
 
 def add_description(parser: argparse.ArgumentParser) -> None:
-    """Add what a file of weights may not say of itself."""
+    """Add options for what a file of weights may not say of itself."""
     said = parser.add_argument_group("what the file of the weights does not say")
     said.add_argument("--classes", type=_names, metavar="A,B,…", help="in the order of the logits")
     said.add_argument(
@@ -61,14 +61,14 @@ def add_description(parser: argparse.ArgumentParser) -> None:
 
 
 def model_of(options: argparse.Namespace, *, fast: bool = True) -> ResNet50FineTuned | CAM:
-    """Load what the options of `add_model` name, and say on stderr what nobody said of it.
+    """Load the model that the options name, and print to stderr what had to be assumed.
 
     Args:
-        options: they.
-        fast: as of `ResNet50FineTuned`.
+        options: the parsed options of `add_model`.
+        fast: whether OpenVINO or lower precision may be used where that is faster.
 
     Raises:
-        CheckpointError: the weights cannot be had or do not fit.
+        CheckpointError: the weights cannot be read, or do not fit the network.
     """
     return load_described(options.weights, options, fast=fast)
 
@@ -76,17 +76,17 @@ def model_of(options: argparse.Namespace, *, fast: bool = True) -> ResNet50FineT
 def models_of(
     options: argparse.Namespace, environ: Mapping[str, str]
 ) -> dict[str, ResNet50FineTuned | CAM]:
-    """Load what the options of `add_models` name, or else the environment.
+    """Load the models that the options, or else the environment, name.
 
     Args:
-        options: they.
-        environ: the variables of the process.
+        options: the parsed options of `add_models`.
+        environ: the environment variables of the process.
 
     Returns:
         {name: model}; a name is that of the weights unless it was given.
 
     Raises:
-        CheckpointError: weights cannot be had or do not fit.
+        CheckpointError: weights cannot be read, or do not fit the network.
         ValueError: two models have one name, or several one description.
     """
     sources = options.model or _names(environ.get(VARIABLE, "")) or [None]
@@ -122,7 +122,7 @@ def load_described(
 
 
 def remarks(model: Classifier) -> list[str]:
-    """Return what a reader of a model's figures must know of it, a sentence each."""
+    """Return sentences on assumptions and missing calibration that a user of a model must know."""
     lines = []
     if model.assumptions:
         name = model.provenance.name if model.provenance else "the model"
