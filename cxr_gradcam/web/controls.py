@@ -1,4 +1,4 @@
-"""The components by which a reader asks, and what their values mean."""
+"""The components by which a visitor asks, and the questions that their values mean."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _DETAIL_LABELS = {"coarse": "Coarse", "fine": "Fine", "finest": "Finest"}
 
 
 class Controls:
-    """The components, and what their values mean.
+    """The components by which a visitor asks.
 
     Args:
-        models: what can be asked, by name.
-        model: the field that names the one asked, as of `model_field`.
+        models: the page's models, by name.
+        model: the field that names the model, made by `model_field`.
     """
 
     def __init__(self, models: Mapping[str, Classifier], model: DropdownField) -> None:
@@ -59,11 +59,11 @@ class Controls:
     def question_of(self, *values: object) -> PageQuestion:
         """Return the question that the components' values mean.
 
-        What the model does not know, as a class of the model before, is left open. A class is not
-        contrasted with itself: what speaks for it is shown instead.
+        A value that the model does not offer, as a class of the model before, is replaced by the
+        default. A class is not contrasted with itself: what speaks for it is shown instead.
 
         Args:
-            values: of `all`, as a browser sends them.
+            values: of the components of `all`, as a browser sends them.
         """
         name, class_name, evidence, method, detail = values
         usual = self._usual(name)
@@ -78,7 +78,7 @@ class Controls:
         return asked if known is None else asked.about_class(known)
 
     def values_of(self, asked: PageQuestion) -> list[str | None]:
-        """Return the values of `all` that mean a question."""
+        """Return the values of the components of `all` that mean a question."""
         question = asked.question
         return [
             asked.model,
@@ -127,7 +127,7 @@ class Controls:
 
 
 def model_field(models: Mapping[str, Classifier]) -> DropdownField:
-    """Make the field that names the model asked, the first one at first; hidden for one model."""
+    """Make the field that names the model; hidden where the page has only one."""
     return DropdownField(
         list(models),
         value=next(iter(models)),
@@ -170,7 +170,7 @@ def _method_field() -> DropdownField:
 
 
 def _details(model: Classifier) -> dict[str, Any]:
-    """Return the choices of a model, nothing to choose among hidden."""
+    """Return the detail field of a model; hidden where the model has only one detail."""
     return {
         "choices": [(_DETAIL_LABELS[name], name) for name in model.detail],
         "value": default_detail(model),

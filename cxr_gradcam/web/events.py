@@ -1,4 +1,4 @@
-"""What happens when a visitor opens a radiograph or asks something else of it."""
+"""Event handlers: a visitor opens a radiograph, or asks another question about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.compare.views import set_beside, view_of, without_map
 from cxr_gradcam.web.controls import Controls
-from cxr_gradcam.web.downloads.dicom import Film
+from cxr_gradcam.web.downloads.dicom import DicomSource
 from cxr_gradcam.web.failures import GONE, reason
 from cxr_gradcam.web.prediction import (
     EMPTY,
@@ -27,7 +27,7 @@ from cxr_gradcam.web.prediction import (
 )
 from cxr_gradcam.web.question import PageQuestion
 from cxr_gradcam.web.session import Session, Superseded
-from cxr_gradcam.web.sharing.component import told_of
+from cxr_gradcam.web.sharing.component import link_instructions
 from cxr_gradcam.web.sharing.query import read_link
 from cxr_gradcam.web.uploads import Uploads
 from cxr_gradcam.web.viewer import View
@@ -36,18 +36,19 @@ from cxr_gradcam.web.worklist.prior import prior_html
 _PROGRESS = gr.Progress()
 
 _UNCHANGED: list[Any] = [gr.skip()] * 6
-"""What leaves session, prediction, controls and viewer as they are.
+"""Updates that leave session, prediction, controls and viewer as they are.
 
 Of an event that yields nothing Gradio would empty them.
 """
 
 
 class Events:
-    """The handlers of a page; nothing of a visitor is kept here.
+    """The event handlers of a page; nothing of a visitor is kept in them.
 
     Args:
-        models: by name, with Grad-CAM enabled; they are shared by all visitors and never changed.
-        controls: what can be asked.
+        models: the page's models by name, with Grad-CAM enabled; shared by all visitors, and never
+            changed.
+        controls: the components by which a visitor asks.
         cards: the models' cards in Markdown, by the models' names.
         uploads: where the files of a worklist wait.
     """
@@ -65,7 +66,7 @@ class Events:
     def open_upload(
         self, path: Path | None, previous: Session | None, *values: object
     ) -> Iterator[list[Any]]:
-        """Show an uploaded file; nothing of it stays on disk."""
+        """Show an uploaded file, and remove it from disk."""
         if path is None:
             yield _UNCHANGED
             return
@@ -77,7 +78,7 @@ class Events:
     def open_listed(
         self, chosen: gr.EventData, previous: Session | None, *values: object
     ) -> Iterator[list[Any]]:
-        """Show a file of the worklist, which the browser has sent before it names it."""
+        """Show a file of the worklist that the browser has uploaded before."""
         path = self._uploads.take(str(chosen.path))
         if path is None:
             raise gr.Error(GONE, print_exception=False)
@@ -109,38 +110,38 @@ class Events:
         return [self.describe_prior(session, *values), view]
 
     def describe_prior(self, session: Session | None, *values: object) -> Any:  # noqa: ANN401 - HTML, or Gradio's sign that there is none
-        """Say what the model that is asked now makes of the prior."""
+        """Show the present model's prediction for the prior."""
         if session is None or session.prior is None:
             return gr.skip()
         asked = self._controls.question_of(*values)
         return prior_html(session.prior.examination(asked.model).prediction)
 
     def close_prior(self, session: Session | None) -> list[Any]:
-        """Take the prior away."""
+        """Remove the prior."""
         if session is not None:
             session.prior = None
         return ["", View(pane="b")]
 
     def change_model(self, session: Session | None, *values: object) -> Iterator[list[Any]]:
-        """Say what another model knows, and what it makes of the open radiograph."""
+        """Show the scope of another model, and its answer about the open radiograph."""
         asked = self._controls.question_of(*values)
         yield from self._ask_model(session, asked)
 
     def open_link(
         self, chosen: gr.EventData, session: Session | None, *_: object
     ) -> Iterator[list[Any]]:
-        """Ask what a link asks, of the open radiograph or of the next one."""
+        """Ask the question of a link, about the open radiograph or the next one."""
         link = read_link(str(chosen.query), self._models, len(example_files()))
-        told: Any = told_of(link, is_open=session is not None)
+        instructions: Any = link_instructions(link, is_open=session is not None)
         for step in self._ask_model(session, link.asked):
-            yield [told, link.asked.model, *step]
-            told = gr.skip()
+            yield [instructions, link.asked.model, *step]
+            instructions = gr.skip()
 
     def open_linked(
-        self, told: dict[str, Any], previous: Session | None, *values: object
+        self, instructions: dict[str, Any], previous: Session | None, *values: object
     ) -> Iterator[list[Any]]:
         """Show the example that a link names, unless something else is open."""
-        example = told["example"]
+        example = instructions["example"]
         if previous is not None or not isinstance(example, int):
             yield _UNCHANGED
             return
@@ -153,7 +154,7 @@ class Events:
         progress: gr.Progress = _PROGRESS,
         *values: object,
     ) -> list[Any]:
-        """Ask by the slow method that a link names, once its radiograph is shown."""
+        """Ask by the slow method that a link names, once the radiograph is shown."""
         method = str(chosen.method)
         if method not in METHODS:
             return [gr.skip(), gr.skip()]
@@ -181,7 +182,7 @@ class Events:
         return self._answer(session, self._controls.question_of(*values), progress)
 
     def _ask_model(self, session: Session | None, asked: PageQuestion) -> Iterator[list[Any]]:
-        """Say what a model knows, and what it makes of the open radiograph where there is one."""
+        """Show a model's scope, and its answer about the open radiograph where there is one."""
         about = [self._controls.details(asked), *self._about(asked.model)]
         if session is None:
             yield [EMPTY, *self._controls.waiting(asked), asked.question.method, gr.skip(), *about]
@@ -202,7 +203,7 @@ class Events:
         clicked: float = 0,
         example: int | None = None,
     ) -> Iterator[list[Any]]:
-        """Show the picture at once, then the prediction and its map."""
+        """Show the radiograph at once, then the prediction and its map."""
         if previous is not None:
             previous.cancel()
         image_id = uuid4().hex
@@ -210,10 +211,10 @@ class Events:
             data = read_bytes(path)
             radiograph, stored = read_for_viewing(data)
             yield [None, WAITING, *self._locked(), View(image_id, stored)]
-            film = Film.of(data, radiograph)
-            session = Session.of(self._models, radiograph, image_id, clicked, film, example)
+            dicom = DicomSource.of(data, radiograph)
+            session = Session.of(self._models, radiograph, image_id, clicked, dicom, example)
             asked = self._controls.question_of(*values)
-            if previous is not None:  # else a link may have named the class
+            if previous is not None:  # a link may have named the class of the first radiograph
                 asked = asked.changed(class_name=None)
             yield [session, *self._answered(session, asked)]
         except Exception as error:
@@ -235,7 +236,7 @@ class Events:
         ]
 
     def _about(self, model: str) -> list[Any]:
-        """Return what is said of a model: its scope, and its card where there is one."""
+        """Return a model's scope, and its model card where there is one."""
         card = self._cards.get(model, "")
         return [scope(self._models[model]), gr.Accordion(visible=bool(card)), card]
 

@@ -1,4 +1,4 @@
-"""What a visitor is told when something fails, and what the log keeps of it."""
+"""Messages for a visitor when something fails, and the log of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cxr_gradcam.imaging.radiograph import RadiographError
 
 _LOG = logging.getLogger(__name__)
 GONE = "The X-ray is no longer on the server: please open it again."
-"""Said where a visitor's session has ended."""
+"""The message where a visitor's session has ended."""
 _UNEXPECTED = (
     "This X-ray could not be analysed: something went wrong on the server. "
     "Try again; if it happens again, save the X-ray as PNG and try that."
@@ -21,16 +21,19 @@ _NOT_MADE = (
 
 
 def reason(error: Exception) -> str:
-    """Say why an X-ray is not shown; log where it failed, but no words: they may be a patient's."""
-    return _told(error, "This file cannot be shown.", _UNEXPECTED)
+    """Return why an X-ray is not shown; log where it failed, but not the error's words.
+
+    The words may hold names of files or values of a DICOM header, and so of a patient.
+    """
+    return _message(error, "This file cannot be shown.", _UNEXPECTED)
 
 
 def not_made(error: Exception) -> str:
-    """Say why a download could not be made; log as `reason` does."""
-    return _told(error, "This could not be saved.", _NOT_MADE)
+    """Return why a download could not be made; log as `reason` does."""
+    return _message(error, "This could not be saved.", _NOT_MADE)
 
 
-def _told(error: Exception, known: str, unexpected: str) -> str:
+def _message(error: Exception, known: str, unexpected: str) -> str:
     if isinstance(error, RadiographError):
         return f"{known} {error}"
     trace = "".join(traceback.format_tb(error.__traceback__))

@@ -1,4 +1,4 @@
-"""What one visitor has open: the forward passes of a radiograph, from which every map follows."""
+"""The radiograph that a visitor has open, and its recorded forward passes."""
 
 from __future__ import annotations
 
@@ -14,38 +14,37 @@ from cxr_gradcam.explanation.question import finest_layers
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.compare.comparison import Comparison
-from cxr_gradcam.web.downloads.dicom import Film
+from cxr_gradcam.web.downloads.dicom import DicomSource
 from cxr_gradcam.web.question import PageQuestion
 
 _KEPT = 2
-"""Forward passes are kept of as many models as are compared; of others, the next question runs
-the network again."""
+"""How many models' forward passes are kept: as many as can be compared."""
 
 
 class Superseded(Exception):  # noqa: N818 - nothing went wrong
-    """The visitor has asked something else meanwhile: nobody waits for this answer."""
+    """The visitor has asked another question meanwhile, so this answer is not needed."""
 
 
 @dataclass(eq=False)
 class Session:
     """A radiograph that a visitor has open.
 
-    It holds none of the picture's pixels, but for a DICOM film's in 8 bits, 2,048 at the longer
-    side: the browser has them. What it holds is, for each model,
-    the input that the network takes (0.6 MB at 224 pixels, 1.2 MB at 320, whatever the picture's
-    size), so that another model can be asked without the file, and the forward passes of the two
-    models that were asked last (2 MB with the bundled weights).
+    The server keeps no pixels of the radiograph, except 8-bit ones of a DICOM file, 2,048 at the
+    longer side: the browser has them. It keeps the input of each model (0.6 MB at 224 pixels,
+    1.2 MB at 320, whatever the radiograph's size), so that another model can be asked without the
+    file, and the forward passes of the two models that were asked last (2 MB with the bundled
+    weights).
 
     Attributes:
-        models: what can be asked, by name.
+        models: the page's models, by name.
         size: (H, W) of the radiograph in pixels.
-        inputs: what each network takes, by the model's name.
-        image_id: names it in messages to the browser, and says nothing about it.
-        clicked: when its example was clicked, in ms of the page's clock; 0 for an upload.
-        film: what results as DICOM need of it; None where none can be written.
+        inputs: the input of each network, by the model's name.
+        image_id: random name of the radiograph in messages to the browser.
+        clicked: when the example was clicked, in ms of the page's clock; 0 for an upload.
+        dicom: what results as DICOM need of the file; None where none can be written.
         example: the index in `example_files`; None for an upload.
-        prior: what is set beside it.
-        comparison: the answer that is set beside the one shown, in the place of a prior.
+        prior: the prior radiograph that is shown beside this one, or None.
+        comparison: the second answer that is shown beside the first one, or None.
     """
 
     models: Mapping[str, Classifier]
@@ -53,7 +52,7 @@ class Session:
     inputs: Mapping[str, Tensor]
     image_id: str
     clicked: float = 0
-    film: Film | None = None
+    dicom: DicomSource | None = None
     example: int | None = None
     prior: Session | None = None
     comparison: Comparison | None = None
@@ -68,19 +67,19 @@ class Session:
         radiograph: Radiograph,
         image_id: str,
         clicked: float = 0,
-        film: Film | None = None,
+        dicom: DicomSource | None = None,
         example: int | None = None,
     ) -> Session:
-        """Take from a radiograph what the models need of it."""
+        """Open a radiograph: prepare the input of each model."""
         height, width = radiograph.pixels.shape
         inputs = {name: model.prepare(radiograph) for name, model in models.items()}
-        return cls(models, (height, width), inputs, image_id, clicked, film, example)
+        return cls(models, (height, width), inputs, image_id, clicked, dicom, example)
 
     def examination(self, name: str) -> Examination:
-        """Return what a model makes of the radiograph, by one forward pass at most."""
+        """Return a model's examination of the radiograph; run the network where it is not kept."""
         with self._lock:
             known = self._examinations.pop(name, None) or self._examine(name)
-            self._examinations[name] = known  # the last one asked
+            self._examinations[name] = known  # at the end: asked last
             while len(self._examinations) > _KEPT:
                 self._examinations.pop(next(iter(self._examinations)))
         return known
@@ -100,11 +99,11 @@ class Session:
             examination.forward_pass.release()
 
     def cancel(self) -> None:
-        """End the questions that are being answered: nobody waits for them any more."""
+        """End the questions that are being answered: their answers are not needed any more."""
         self._questions += 1
 
     def new_question(self) -> Callable[[], None]:
-        """Begin a question, and with it end those before.
+        """Begin a question, which ends those before it.
 
         Returns:
             To be called while the answer is made; raises `Superseded` once a newer question came.

@@ -1,4 +1,4 @@
-"""Uploaded files, from the browser until they are read: each has a copy and a name of its own.
+"""Uploaded files, from their arrival until they are read.
 
 Gradio keeps an upload under the hash of its content and the name that the visitor's file had.
 Visitors who send the same file would share it, and who is done with it first would take it from
@@ -51,23 +51,22 @@ class Uploads:
     """Receives uploads for a page.
 
     Args:
-        max_waiting: bytes on disk that may come or wait for their event; beyond, uploads are
-            refused.
-        seconds: how long an upload may come, and a file wait for its event.
+        max_waiting: bytes on disk that may arrive or wait to be read; beyond, uploads are refused.
+        seconds: how long an upload may take, and how long a file may wait to be read.
     """
 
     def __init__(self, max_waiting: int = 5 * MAX_BYTES, seconds: float = 5 * _MINUTE) -> None:
         self._max_waiting, self._seconds = max_waiting, seconds
         self._waiting: set[Path] = set()
-        self._coming = 0  # bytes that uploads have announced and that may not have come yet
+        self._coming = 0  # bytes that running uploads have announced
 
     @property
     def routes(self) -> list[Route]:
-        """The route that stands in front of Gradio's own."""
+        """The upload route, which replaces Gradio's own."""
         return [Route("/gradio_api/upload", self.receive, methods=["POST"])]
 
     async def receive(self, request: Request) -> Response:
-        """Keep the files of a request; answer with their paths, as Gradio does."""
+        """Keep the files of a request, and answer with their paths, as Gradio does."""
         announced = request.headers.get("content-length", "")
         if not announced.isdecimal():  # the server takes no more than what is announced
             return PlainTextResponse("The size of the upload must be announced.", 411)
@@ -85,17 +84,17 @@ class Uploads:
             return PlainTextResponse("The upload came incomplete.", 400)
 
     def take(self, path: str) -> Path | None:
-        """Return the waiting file that a browser names; None where none of this name waits."""
+        """Return the path of a waiting file; None where no file of this path waits."""
         kept = Path(path)
         return kept if kept in self._waiting else None
 
     def knows(self, sent: object) -> bool:
-        """Return whether every file that is named in something sent waits here.
+        """Return whether every file that a message names is an upload that waits.
 
-        Gradio would fetch addresses, and take whatever lies in its folder.
+        Gradio itself would fetch addresses, and accept any file in its folder.
 
         Args:
-            sent: what came as JSON.
+            sent: the message, parsed from JSON.
         """
         pending = [sent]
         while pending:
@@ -109,9 +108,9 @@ class Uploads:
         return True
 
     def remove_left(self, folder: Path) -> None:
-        """Remove what a process that was killed has left in a folder.
+        """Remove uploads that a killed process has left in a folder.
 
-        Files of another process that is at work are younger, and those of others named otherwise.
+        Uploads of a running process are younger, and other files have other names.
         """
         oldest = time.time() - 2 * self._seconds
         for left in folder.glob("*") if folder.is_dir() else ():
@@ -120,7 +119,7 @@ class Uploads:
                     shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def clear(self) -> None:
-        """Remove what still waits."""
+        """Remove all waiting files."""
         for kept in list(self._waiting):
             self._drop(kept)
 
@@ -149,7 +148,7 @@ class Uploads:
 
 @contextmanager
 def _receiving(folder: Path) -> Iterator[Path]:
-    """Make a folder for one request's files; nothing in it outlives the request."""
+    """Make a folder for one request's files, and remove it with the request."""
     incoming = folder / token_hex(16)
     try:
         yield incoming

@@ -1,4 +1,4 @@
-"""What programs are answered: the same as by the command line and the page."""
+"""Answers for programs, the same as those of the command line and the page."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ class Explained:
 
 
 class Answers:
-    """Answers programs, one run of a network at a time; nothing of a request is kept.
+    """Answers programs, with one run of a network at a time; nothing of a request is kept.
 
     Args:
-        models: by name, with Grad-CAM enabled; they are shared by everybody and never changed.
+        models: by name, with Grad-CAM enabled; shared by all programs, and never changed.
     """
 
     def __init__(self, models: Mapping[str, Classifier]) -> None:
         self._models, self._run = models, Lock()
 
     def models(self) -> dict[str, Any]:
-        """Return what can be asked, in types that JSON has."""
+        """Return the models, methods, colour maps and styles, in types that JSON has."""
         methods = {
             name: {"label": each.label, "summary": each.summary, "is_slow": each.is_slow}
             for name, each in METHODS.items()
@@ -68,8 +68,8 @@ class Answers:
         """Return what a model says of a file.
 
         Args:
-            data: the file.
-            model: its name.
+            data: the file's bytes.
+            model: the model's name.
 
         Raises:
             RadiographError: the file cannot be read.
@@ -85,9 +85,9 @@ class Answers:
         """Answer a question about a file.
 
         Args:
-            data: the file.
-            asked: the checked arguments of `Endpoints.asked`.
-            progress: called while Score-CAM and Ablation-CAM are at work.
+            data: the file's bytes.
+            asked: the checked arguments of `explain_arguments`.
+            progress: called with (steps done, steps in all) while a slow method is at work.
 
         Raises:
             ArgumentError: the model has no such class or detail.
@@ -114,8 +114,8 @@ class Answers:
         return Explained(record, {"original": original, **drawn})
 
 
-def told(error: Exception) -> str:
-    """Say to a program what went wrong; the log keeps where, but nothing of what was sent."""
+def error_message(error: Exception) -> str:
+    """Return what went wrong, for a program; log where it failed, but nothing of what was sent."""
     if isinstance(error, (ArgumentError, RadiographError)):
         return str(error)
     return reason(error)
@@ -133,7 +133,7 @@ def _question(model: Classifier, asked: Mapping[str, Any]) -> Question:
 
 
 def _class(model: Classifier, asked: Mapping[str, Any], argument: str) -> str | None:
-    """Return the model's own name of a class that was asked for."""
+    """Return the class that an argument names, by the model's own name."""
     if asked[argument] is None:
         return None
     names = model.class_names

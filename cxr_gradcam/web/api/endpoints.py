@@ -1,4 +1,4 @@
-"""The named endpoints of the running page, for programs: they stand on the page's API view."""
+"""The named endpoints of the running page, for programs; the page's API view lists them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradio.data_classes import FileData
 from cxr_gradcam.explanation.display import DISPLAY_FIELDS
 from cxr_gradcam.explanation.question import QUESTION_FIELDS
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.api.answers import Answers, told
+from cxr_gradcam.web.api.answers import Answers, error_message
 from cxr_gradcam.web.api.arguments import (
     Arguments,
     Declared,
@@ -33,7 +33,7 @@ _PICTURE_WORDS = {
     "overlay": "The heat map over the X-ray",
 }
 _ALONE: dict[str, Any] = {
-    # One program after the other; visitors of the page do not stand in their queue.
+    # Programs wait in a queue of their own, and not in front of the page's visitors.
     "concurrency_id": "programs",
     "concurrency_limit": 1,
     "preprocess": False,
@@ -43,30 +43,30 @@ _ALONE: dict[str, Any] = {
 
 
 class Argument(Api, metaclass=OwnComponent):
-    """What an endpoint takes or returns; nothing of it is on the page.
+    """An argument or result of an endpoint, as a component that the page does not show.
 
     Args:
-        value: its default, or None.
-        schema: of it.
-        label: what it is called.
-        settings: as Gradio's components take them; Gradio copies components.
+        value: the default, or None.
+        schema: the JSON Schema.
+        label: the name.
+        settings: further arguments of Gradio's component.
     """
 
-    is_template = True  # the browser knows Gradio's own
+    is_template = True  # the browser shows Gradio's own component
 
     def __init__(self, value: object, schema: Schema, label: str, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
         described = schema | {"additional_description": schema["description"]}
         super().__init__(value, described, label, **settings)
 
     def example_payload(self) -> Any:  # noqa: ANN401 - as Gradio's own
-        """Return what stands in the examples of the API view."""
+        """Return the value that the API view shows as an example."""
         if "meta" in self._api_info.get("properties", {}):
             return {"path": "chest.dcm", "url": "chest.dcm", "meta": {"_type": "gradio.FileData"}}
         return self.value
 
 
 class Endpoints:
-    """What programs can call: `/explain`, `/classify` and `/models`.
+    """The endpoints `/explain`, `/classify` and `/models`.
 
     Args:
         models: by name, with Grad-CAM enabled.
@@ -118,7 +118,7 @@ class Endpoints:
             made = self._answers.explain(data, self._explain.check(sent), report)
             return [made.record, *self.pictures.put(made.pictures)]
         except Exception as error:
-            raise gr.Error(told(error), print_exception=False) from None
+            raise gr.Error(error_message(error), print_exception=False) from None
 
     def classify(self, sent: dict[str, Any], _progress: gr.Progress) -> dict[str, Any]:
         """Classify a chest X-ray: probabilities, finding, verdict and out-of-distribution score.
@@ -131,7 +131,7 @@ class Endpoints:
             data = received(sent.pop("file"), self._uploads)
             return self._answers.classify(data, self._classify.check(sent)["model"])
         except Exception as error:
-            raise gr.Error(told(error), print_exception=False) from None
+            raise gr.Error(error_message(error), print_exception=False) from None
 
     def models(self, _sent: dict[str, Any], _progress: gr.Progress) -> dict[str, Any]:
         """Name the models with their classes, the methods, details, colour maps and styles.

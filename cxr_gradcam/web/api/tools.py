@@ -33,7 +33,7 @@ from starlette.types import Receive, Scope, Send
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.imaging.rendering import RGBImage
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.api.answers import Answers, told
+from cxr_gradcam.web.api.answers import Answers, error_message
 from cxr_gradcam.web.api.arguments import (
     ArgumentError,
     Arguments,
@@ -177,7 +177,7 @@ class Tools:
                 answer = partial(self._answer, name, asked, progress)
                 return await anyio.to_thread.run_sync(answer, limiter=self._turns)
         except Exception as error:
-            raise ArgumentError(told(error)) from None
+            raise ArgumentError(error_message(error)) from None
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
@@ -243,14 +243,14 @@ def _progress_of(server: Server[Any, Any]) -> Progress:
     """Return what tells the client of the call how far it is, from the thread that answers it."""
     context = server.request_context
     token = None if context.meta is None else context.meta.progressToken
-    told_before = -1
+    sent_before = -1
 
     def report(done: int, total: int) -> None:
-        nonlocal told_before
+        nonlocal sent_before
         anyio.from_thread.check_cancelled()  # nobody waits any more
         share = 100 * done // total
-        if token is not None and share > told_before:
-            told_before = share
+        if token is not None and share > sent_before:
+            sent_before = share
             send = partial(
                 context.session.send_progress_notification,
                 token,

@@ -1,4 +1,4 @@
-"""Two answers about one radiograph: of two findings, by two methods or from two models."""
+"""A second answer about one radiograph: another class, method or model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cxr_gradcam.web.question import PageQuestion, default_question
 
 @dataclass(frozen=True)
 class Comparison:
-    """In what the second answer differs from the first one.
+    """The one thing in which the second answer differs from the first.
 
     Attributes:
         kind: "class", "method" or "model".
@@ -31,8 +31,8 @@ class Comparison:
         """Return the question of the second answer.
 
         Args:
-            asked: that of the first one.
-            models: what can be asked, by name.
+            asked: the question of the first answer.
+            models: the page's models, by name.
         """
         if self.kind == "class":
             return asked.about_class(self.name)
@@ -42,7 +42,7 @@ class Comparison:
 
     @property
     def is_slow(self) -> bool:
-        """Whether the second answer takes long."""
+        """Whether the second answer takes seconds to minutes."""
         return self.kind == "method" and METHODS[self.name].is_slow
 
 
@@ -50,12 +50,12 @@ def read_comparison(text: str, model: str, models: Mapping[str, Classifier]) -> 
     """Read what the browser sends, "kind:name".
 
     Args:
-        text: anything.
-        model: the name of the model that answers first.
-        models: what can be asked, by name.
+        text: what the browser sent.
+        model: name of the model of the first answer.
+        models: the page's models, by name.
 
     Returns:
-        The comparison; None where there is none of this name.
+        The comparison; None where the page does not offer it.
     """
     kind, _, name = text.partition(":")
     offered = {"class": models[model].class_names, "method": METHODS, "model": models}
@@ -63,12 +63,12 @@ def read_comparison(text: str, model: str, models: Mapping[str, Classifier]) -> 
 
 
 def caption(comparison: Comparison, asked: PageQuestion, prediction: Prediction) -> str:
-    """Name one side of a comparison by what the sides differ in.
+    """Return the caption of one side of a comparison: what the sides differ in.
 
     Args:
         comparison: what is compared.
         asked: the question of this side, its class named.
-        prediction: what the model of this side says.
+        prediction: of this side's model.
 
     Example:
         >>> asked = PageQuestion("mine", Question("Effusion", "layercam", detail="fine"))
@@ -85,7 +85,7 @@ def caption(comparison: Comparison, asked: PageQuestion, prediction: Prediction)
 
 
 def _of_model(asked: PageQuestion, name: str, model: Classifier) -> PageQuestion:
-    """Ask another model the same, as far as it knows of it."""
+    """Ask another model the same question, as far as it knows the classes."""
     usual, question = default_question(name, model), asked.question
     if question.detail in model.detail:
         usual = usual.changed(detail=question.detail)

@@ -1,4 +1,4 @@
-"""What happens when a visitor compares."""
+"""Event handler of the comparison."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PROGRESS = gr.Progress()
 
 
 class CompareHandlers:
-    """The handlers of the compare field; nothing of a visitor is kept here.
+    """The event handler of the compare field; nothing of a visitor is kept in it.
 
     Args:
-        controls: what can be asked.
+        controls: the components by which a visitor asks.
     """
 
     def __init__(self, controls: Controls) -> None:
@@ -33,7 +33,7 @@ class CompareHandlers:
         progress: gr.Progress = _PROGRESS,
         *values: object,
     ) -> list[Any]:
-        """Set another answer beside the one that is shown, in the place of a prior; or none."""
+        """Show a second answer beside the first, in the place of a prior; or end the comparison."""
         if session is None:
             raise gr.Error(GONE, print_exception=False)
         asked = self._controls.question_of(*values)

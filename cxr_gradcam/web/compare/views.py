@@ -1,4 +1,4 @@
-"""What the viewer shows of an open radiograph, and of what is set beside it."""
+"""The viewer's contents: the open radiograph's map, and what is shown beside it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cxr_gradcam.web.worklist.prior import CAPTION
 def view_of(
     session: Session, asked: PageQuestion, explanation: Explanation, report: Progress | None = None
 ) -> View:
-    """Return the map of a radiograph, and what is set beside it."""
+    """Return the view of a radiograph's map, and of what is shown beside it."""
     asked = asked.changed(class_name=explanation.class_name)
     beside = _beside(session, asked, report)
     link = write_link(asked, session.example)
@@ -28,12 +28,12 @@ def view_of(
 
 
 def compared(session: Session, asked: PageQuestion, report: Progress | None = None) -> View | None:
-    """Return the other answer of a comparison; None where there is none, or it is the same.
+    """Return the view of a comparison's second answer; None where it would equal the first.
 
     Args:
-        session: the open radiograph; a comparison with itself is ended.
-        asked: the question of the answer that is shown, its class named.
-        report: called while a slow method is at work.
+        session: the open radiograph; its comparison is ended where both answers would be equal.
+        asked: the question of the first answer, its class named.
+        report: called with (steps done, steps in all) while a slow method is at work.
     """
     comparison = session.comparison
     if comparison is None:
@@ -57,7 +57,7 @@ def compared(session: Session, asked: PageQuestion, report: Progress | None = No
 
 
 def _beside(session: Session, asked: PageQuestion, report: Progress | None) -> View:
-    """Return what is beside; nothing too, for the answer that said so may have been left out."""
+    """Return the view beside; an empty one too, since an earlier answer may have been skipped."""
     if session.comparison is not None:
         return compared(session, asked, report) or View(pane="b")
     if session.prior is None:
@@ -67,14 +67,14 @@ def _beside(session: Session, asked: PageQuestion, report: Progress | None) -> V
 
 
 def without_map(session: Session, note: str | None = None) -> View:
-    """Return the view that takes the maps of the last question away."""
+    """Return the view that removes the maps of the last question."""
     second = session if session.comparison is not None else session.prior
     beside = None if second is None else View(second.image_id, pane="b")
     return View(session.image_id, note=note, beside=beside)
 
 
 def set_beside(path: Path, session: Session, asked: PageQuestion) -> View:
-    """Set another radiograph beside the open one, and ask the same of it."""
+    """Show another radiograph beside the open one, with an answer to the same question."""
     radiograph, stored = read_for_viewing(path)
     prior = Session.of(session.models, radiograph, uuid4().hex)
     explanation = prior.answer(asked.quick())

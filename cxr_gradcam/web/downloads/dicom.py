@@ -1,4 +1,4 @@
-"""Results as DICOM from the page."""
+"""Download of results as DICOM objects."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
-    """What results need of a DICOM film, beside the map: 4 MB at most.
+class DicomSource:
+    """The parts of an opened DICOM file that results need: 4 MB at most.
 
     Attributes:
-        header: what results take over of patient, study and image.
-        picture: grey values, at the size of the results' pictures.
+        header: attributes of patient, study and image that results repeat.
+        picture: grey values in 8 bits, at the size of the results' pictures.
     """
 
     header: SourceHeader
     picture: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, data: bytes, radiograph: Radiograph) -> Film | None:
-        """Keep it of a file; None where no result can be written.
+    def of(cls, data: bytes, radiograph: Radiograph) -> DicomSource | None:
+        """Take the parts from a file; None where no results can be written.
 
         Args:
-            data: the file.
-            radiograph: what was read from it.
+            data: the file's bytes.
+            radiograph: the radiograph that was read from the file.
         """
         if radiograph.file_format != "DICOM" or find_spec("highdicom") is None:
             return None
@@ -59,8 +59,8 @@ class Film:
         """Return the results of an explanation as a ZIP archive.
 
         Args:
-            explanation: of the film, its map on the film's own grid.
-            weights: the model's.
+            explanation: of the radiograph, its map on the radiograph's own grid.
+            weights: the provenance of the model's weights.
         """
         from cxr_gradcam.archive.header import suppress_library_messages
         from cxr_gradcam.archive.identity import Algorithm, Result
@@ -79,11 +79,11 @@ class Film:
 
 
 class DicomDownload:
-    """The button that downloads what is shown as DICOM, and what stands behind it.
+    """The button that downloads results as DICOM, and the route that sends them.
 
     Args:
-        models: by their names; a result of one whose weights are not known could not say what
-            made it, and is not offered.
+        models: by their names on the page. Results must name the weights that made them, so models
+            of unknown weights offer none.
     """
 
     def __init__(self, models: Mapping[str, Classifier]) -> None:
@@ -100,23 +100,23 @@ class DicomDownload:
 
     @property
     def routes(self) -> list[Route]:
-        """What the page must serve for it."""
+        """The routes that the page must serve for the button."""
         return self._downloads.routes
 
     def connect(
         self, put: Callable[..., str], asked: Sequence[Any], settings: Mapping[str, Any]
     ) -> None:
-        """Let the button put the results of what is asked, and the browser fetch them."""
+        """Connect the button: the server makes the results, then the browser fetches them."""
         made = self.button.click(put, asked, self.name, show_progress_on=self.button, **settings)
         self._downloads.fetch_after(made, self.name)
 
-    def offers(self, film: Film | None, model: str) -> bool:
-        """Return whether results of a film by a model can be written."""
-        return film is not None and model in self._weights
+    def offers(self, source: DicomSource | None, model: str) -> bool:
+        """Return whether results of a file by a model can be written."""
+        return source is not None and model in self._weights
 
-    def put(self, film: Film | None, model: str, explanation: Explanation) -> str:
-        """Make the results of a film, and return the name under which they are fetched."""
-        if film is None or model not in self._weights:
+    def put(self, source: DicomSource | None, model: str, explanation: Explanation) -> str:
+        """Make results, and return the name under which they are fetched."""
+        if source is None or model not in self._weights:
             return ""
-        archive = film.results(explanation, self._weights[model])
+        archive = source.results(explanation, self._weights[model])
         return self._downloads.put(download(archive, "results-dicom.zip", "application/zip"))

@@ -1,4 +1,4 @@
-"""What happens when a visitor takes along what is shown."""
+"""Event handlers of the downloads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cxr_gradcam.web.session import Session
 
 
 class DownloadHandlers:
-    """The handlers of the downloads; nothing of a visitor is kept here.
+    """The event handlers of the downloads; nothing of a visitor is kept in them.
 
     Args:
-        controls: what can be asked.
-        dicom: downloads results as DICOM.
-        report: downloads reports.
+        controls: the components by which a visitor asks.
+        dicom: the download of results as DICOM.
+        report: the download of reports.
     """
 
     def __init__(self, controls: Controls, dicom: DicomDownload, report: ReportDownload) -> None:
@@ -29,21 +29,22 @@ class DownloadHandlers:
 
     def offer_dicom(self, session: Session | None, model: str) -> Any:  # noqa: ANN401 - an update
         """Show the button for results as DICOM where they can be written."""
-        film = None if session is None else session.film
-        return gr.Button(visible=self._dicom.offers(film, model))
+        source = None if session is None else session.dicom
+        return gr.Button(visible=self._dicom.offers(source, model))
 
     def put_dicom(self, session: Session | None, *values: object) -> str:
         """Make what is shown into DICOM results, and return the name that fetches them."""
-        film = None if session is None else session.film
-        return self._put(session, values, lambda model, of: self._dicom.put(film, model, of))
+        source = None if session is None else session.dicom
+        return self._put(session, values, lambda model, of: self._dicom.put(source, model, of))
 
     def put_report(self, form: str, session: Session | None, *values: object) -> str:
         """Make a report of what is shown, and return the name that fetches it.
 
         Args:
-            form: what the reader filled in and sees, as of `ReportDownload.put`; "" for nothing.
-            session: what is open.
-            values: what is asked of it.
+            form: the filled form and the panels, as `ReportDownload.put` takes them; "" where the
+                reader cancelled.
+            session: the open radiograph.
+            values: of the controls.
         """
         if not form:
             return ""

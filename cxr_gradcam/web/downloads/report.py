@@ -1,4 +1,4 @@
-"""The report from the page: the panels as the reader sees them, and what the model says."""
+"""Download of a report: the panels as the reader sees them, and the model's answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from cxr_gradcam.web.expiring_store import ExpiringStore
 from cxr_gradcam.web.sent_once import Content, SentOnce, download
 
 _STATIC = Path(__file__).parents[1] / "static" / "report"
-# Letters: the rest of a request holds the controls, and the quotes of this text once more
+# In characters: the rest of a request holds the controls, and escapes the quotes of this text
 _MAX_FORM = int(0.9 * MAX_BODY)
 _MAX_LABEL = 100
 _BLANK = np.zeros((1, 1, 3), np.uint8)
@@ -42,10 +42,10 @@ _ASK = """async (_, ...inputs) => {{
 
 
 class ReportDownload:
-    """The button that makes a report of what is shown, and what stands behind it.
+    """The button that makes a report, and the route that sends it.
 
     Args:
-        models: by their names.
+        models: by their names on the page.
     """
 
     def __init__(self, models: Mapping[str, Classifier]) -> None:
@@ -63,13 +63,13 @@ class ReportDownload:
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """What the page must serve for it."""
+        """The routes that the page must serve for the button."""
         return [*self._downloads.routes, code_of("report", _STATIC)]
 
     def connect(
         self, put: Callable[..., str], asked: Sequence[Any], settings: Mapping[str, Any]
     ) -> None:
-        """Let the button ask the reader, put the report, and the browser fetch it."""
+        """Connect the button: a form for the reader, the server makes the report, a download."""
         made = self.button.click(
             put,
             [self.form, *asked],
@@ -84,12 +84,12 @@ class ReportDownload:
         """Make a report, and return the name under which it is fetched.
 
         Args:
-            form: what `static/report/main.js` returns of the reader's form and the panels.
-            model: its name on the page.
-            explanation: what is shown.
+            form: the filled form and the panels as JSON, as `static/report/main.js` returns them.
+            model: the model's name on the page.
+            explanation: the explanation that is shown.
 
         Raises:
-            ValueError: the form holds what it cannot hold, or too much.
+            ValueError: the form is too large, or holds values that the page does not offer.
         """
         if len(form) > _MAX_FORM:
             raise RadiographError("The pictures are too large for a report.")
@@ -120,7 +120,7 @@ def _panels(settings: Mapping[str, Any], pictures: Mapping[str, str] | None) -> 
 
 
 def _display(settings: Mapping[str, Any]) -> Display:
-    """Return what the viewer displays; it counts shares in per cent."""
+    """Return the viewer's display; the viewer counts shares in per cent."""
     values: dict[str, Any] = {field.name: settings.get(field.name) for field in DISPLAY_FIELDS}
     for field in DISPLAY_FIELDS:
         if values[field.name] is None:
@@ -137,7 +137,7 @@ def _share(percentage: object) -> float:
 
 
 def _window(window: Mapping[str, Any]) -> str:
-    """Say what the grey scale is; low and high are shares of the one that the model saw."""
+    """Name the grey scale; low and high are shares of the range that the model saw."""
     inverted = ", inverted" if window.get("inverted") is True else ""
     low, high = window.get("low"), window.get("high")
     if isinstance(low, int | float) and isinstance(high, int | float) and isfinite(low + high):

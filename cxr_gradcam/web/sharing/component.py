@@ -1,4 +1,4 @@
-"""The button that copies a link to the view, and what a link says when the page opens."""
+"""The button that copies a link to the view, and the reading of a link when the page opens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import(new URL("sharing/main.js", document.baseURI)).then(({ start }) => {
 
 
 class LinkButton(gr.HTML, metaclass=OwnComponent):
-    """The button, and what the page was opened with.
+    """The button that copies a link, and the query that the page was opened with.
 
     Its select event carries the query of the page's address, where one of a link's parameters is in
     it; its submit event the slow method that a link names, when the radiograph is shown.
@@ -44,19 +44,19 @@ class LinkButton(gr.HTML, metaclass=OwnComponent):
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """What the page must serve for the button: its code."""
+        """The route of the button's code."""
         return [code_of("sharing", _STATIC)]
 
     def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:  # type: ignore[override]
-        """Return what `told_of` tells the browser, as it is."""
+        """Return the value unchanged: it comes from `link_instructions`."""
         return value
 
 
-def told_of(link: Link, *, is_open: bool) -> dict[str, Any]:
-    """Tell the browser what it has to do for a link.
+def link_instructions(link: Link, *, is_open: bool) -> dict[str, Any]:
+    """Return what the browser has to do for a link.
 
     Args:
-        link: what the page was opened with.
+        link: the link that the page was opened with.
         is_open: whether a radiograph is open, which is then answered at once.
 
     Returns:

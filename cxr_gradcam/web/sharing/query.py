@@ -1,4 +1,4 @@
-"""What a link says: a query string becomes settings that can be taken, and back."""
+"""Links as query strings: written from a question, and read from anybody."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ PARAMETERS: dict[str, str] = (
 
 @dataclass(frozen=True)
 class Link:
-    """What a link asks for, as far as it can be given.
+    """The settings that a link names, as far as the page offers them.
 
     Attributes:
         asked: the question.
-        display: what `viewer.apply` takes; its window may be {"number"} of the picture's windows.
-        example: the index in `example_files`, or None.
-        comparison: the answer to set beside the one asked for, or None.
-        note: what the link named and nobody offers, in words; "" where all is well.
+        display: as `viewer.apply` takes it; its window may be {"number"}, of the windows that the
+            radiograph has.
+        example: index in `example_files`, or None.
+        comparison: the second answer to show beside the first one, or None.
+        note: a sentence on settings that the page does not offer; "" where it offers all.
     """
 
     asked: PageQuestion
@@ -75,12 +76,12 @@ def read_link(query: str, models: Mapping[str, Classifier], examples: int) -> Li
     """Read a query string, which may come from anybody.
 
     Args:
-        query: with or without "?".
-        models: what can be asked, by name, the first one by default.
-        examples: how many examples there are.
+        query: the query string, with or without "?".
+        models: the page's models by name, the default first.
+        examples: number of examples.
 
     Returns:
-        What of it can be given; parameters of others are left alone.
+        The settings that the page offers; parameters of other origin are ignored.
     """
     pairs = _pairs(query.removeprefix("?"))
     if pairs is None:
@@ -104,14 +105,14 @@ def _pairs(query: str) -> dict[str, str] | None:
 
 
 class _Values:
-    """The values of a link; remembers which of them could not be taken."""
+    """The values of a link, and the names of those that are refused."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
         self.refused: list[str] = []
 
     def take(self, name: str, read: Callable[[str], Value | None]) -> Value | None:
-        """Return a value as it is read; None where it is absent or cannot be."""
+        """Return a value as `read` returns it; None where it is absent or refused."""
         if name not in self._values:
             return None
         value = read(self._values[name])
@@ -120,7 +121,7 @@ class _Values:
         return value
 
     def refuse(self, name: str) -> None:
-        """Remember that a value cannot be taken."""
+        """Remember that a value is refused."""
         self.refused.append(PARAMETERS[name])
 
 
@@ -160,7 +161,7 @@ def _display(values: _Values) -> dict[str, Any]:
 
 
 def _reader(field: Field, model: Classifier | None = None) -> Callable[[str], Any]:
-    """Return what reads the value of a field; shares are whole per cents in a link."""
+    """Return the function that reads a field's value; shares are whole per cents in a link."""
     if field.kind is float:
         return _whole(0, 100)
     if field.kind is bool:
@@ -211,7 +212,7 @@ def _window(text: str) -> dict[str, Any] | None:
 
 
 def _note(refused: list[str]) -> str:
-    """Name what a link named and nobody offers; nothing of the link stands in it."""
+    """Return a sentence on the refused settings, which repeats nothing of the link."""
     named = list(dict.fromkeys(refused))
     if not named:
         return ""

@@ -13,7 +13,7 @@ from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.downloads import dicom
-from cxr_gradcam.web.downloads.dicom import DicomDownload, Film
+from cxr_gradcam.web.downloads.dicom import DicomDownload, DicomSource
 from cxr_gradcam.web.downloads.handlers import DownloadHandlers
 from cxr_gradcam.web.downloads.report import ReportDownload
 from tests.archive.sources import file_of, source
@@ -33,8 +33,8 @@ def film() -> bytes:
     return file_of(source(pixels=grey))  # longer than the pictures of results
 
 
-def kept(data: bytes) -> Film | None:
-    return Film.of(data, read_radiograph(data))
+def kept(data: bytes) -> DicomSource | None:
+    return DicomSource.of(data, read_radiograph(data))
 
 
 def objects(archive: bytes) -> dict[str, bytes]:
