@@ -1,5 +1,6 @@
 """What the hostile files are made from: a small good file of every kind, and pydicom's own."""
 
+import gzip
 from io import BytesIO
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import cv2
 import numpy as np
 import pydicom
 from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -16,7 +19,16 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.imaging.dicom.dicom_files import NOISE, baseline, compressed, dataset, file_of, lut
+from tests.imaging.dicom.dicom_files import (
+    NOISE,
+    baseline,
+    compressed,
+    dataset,
+    file_of,
+    lut,
+    pieces,
+    with_items,
+)
 from tests.imaging.dicom.jpeg_files import encapsulated, lossless, ramp
 
 PATIENT = "Doe"
@@ -25,8 +37,10 @@ _MAX_BYTES = 300_000
 
 
 def seeds() -> list[tuple[str, bytes]]:
-    """Return names and files: rasters, DICOM of every syntax, and pydicom's files as CR."""
-    return [*_rasters(), *_dicom(), *_pydicom()]
+    """Return names and files: rasters, DICOM of every syntax, gzip, and pydicom's files as CR."""
+    dicom = _dicom()
+    packed = [(f"{name} behind gzip", gzip.compress(data)) for name, data in dicom[:3]]
+    return [*_rasters(), *dicom, *packed, *_pydicom()]
 
 
 def _rasters() -> list[tuple[str, bytes]]:
@@ -61,7 +75,16 @@ def _dicom() -> list[tuple[str, bytes]]:
         small = dataset((NOISE >> 4).astype(np.uint8), PixelPaddingValue=3)
         small.file_meta.TransferSyntaxUID = syntax
         made.append((syntax.name, small))
+    made += [
+        (f"{syntax.name} in fragments", _in_fragments(compressed(NOISE, syntax)))
+        for syntax in (RLELossless, JPEG2000Lossless)
+    ]
     return [(name, file_of(each)) for name, each in made]
+
+
+def _in_fragments(made: Dataset) -> Dataset:
+    frame = get_frame(made.PixelData, 0, number_of_frames=1)
+    return with_items(made, [0, 7], pieces(frame, 3))
 
 
 def _pydicom() -> list[tuple[str, bytes]]:

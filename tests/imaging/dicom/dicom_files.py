@@ -1,7 +1,9 @@
 """DICOM files made for tests: a digital radiograph, and what can be changed in it."""
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -79,3 +81,25 @@ def lut(first: int, bits: int, entries: Sequence[int]) -> list[Dataset]:
     item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(entries), first, bits])
     item.add_new("LUTData", "US", list(entries))
     return [item]
+
+
+def item(value: bytes) -> bytes:
+    padded = value + b"\0" * (len(value) % 2)
+    return b"\xfe\xff\x00\xe0" + struct.pack("<I", len(padded)) + padded
+
+
+def pieces(frame: bytes, count: int) -> list[bytes]:
+    """The frame cut into so many fragments of even length."""
+    length = max(2, len(frame) // count // 2 * 2)
+    cuts = [*range(0, length * count, length), len(frame)]
+    return [frame[start:end] for start, end in pairwise(cuts)]
+
+
+def with_items(made: Dataset, table: Sequence[int] | None, fragments: Iterable[bytes]) -> Dataset:
+    """A copy of the data set with these items; without the item of the table where it is None."""
+    changed = Dataset(made)
+    changed.file_meta = made.file_meta
+    first = b"" if table is None else item(struct.pack(f"<{len(table)}I", *table))
+    changed.PixelData = first + b"".join(map(item, fragments))
+    changed["PixelData"].is_undefined_length = True
+    return changed

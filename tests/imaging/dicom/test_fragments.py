@@ -1,13 +1,11 @@
 """One frame in any number of fragments, and offset tables that are right, wrong or missing."""
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.uid import (
     MPEG2MPML,
@@ -22,7 +20,17 @@ from pydicom.uid import (
 
 from cxr_gradcam.imaging.dicom.file import read_dicom
 from cxr_gradcam.imaging.radiograph import RadiographError
-from tests.imaging.dicom.dicom_files import NOISE, baseline, compressed, dataset, file_of, shown
+from tests.imaging.dicom.dicom_files import (
+    NOISE,
+    baseline,
+    compressed,
+    dataset,
+    file_of,
+    item,
+    pieces,
+    shown,
+    with_items,
+)
 from tests.imaging.dicom.jpeg_files import encapsulated, lossless, ramp
 
 ENCAPSULATED_UNCOMPRESSED = UID("1.2.840.10008.1.2.1.98")
@@ -41,31 +49,9 @@ FRAMES = {
 EXPECTED = {name: read_dicom(file_of(made)) for name, made in FILES.items()}
 
 
-def item(value: bytes) -> bytes:
-    padded = value + b"\0" * (len(value) % 2)
-    return b"\xfe\xff\x00\xe0" + struct.pack("<I", len(padded)) + padded
-
-
-def pieces(frame: bytes, count: int) -> list[bytes]:
-    """The frame cut into so many fragments of even length."""
-    length = max(2, len(frame) // count // 2 * 2)
-    cuts = [*range(0, length * count, length), len(frame)]
-    return [frame[start:end] for start, end in pairwise(cuts)]
-
-
 def offsets(fragments: Iterable[bytes]) -> list[int]:
     ends = np.cumsum([len(item(fragment)) for fragment in fragments])
     return [0, *ends[:-1].tolist()]
-
-
-def with_items(made: Dataset, table: Sequence[int] | None, fragments: Iterable[bytes]) -> Dataset:
-    """A copy of the data set with these items; without the item of the table where it is None."""
-    changed = Dataset(made)
-    changed.file_meta = made.file_meta
-    first = b"" if table is None else item(struct.pack(f"<{len(table)}I", *table))
-    changed.PixelData = first + b"".join(map(item, fragments))
-    changed["PixelData"].is_undefined_length = True
-    return changed
 
 
 TABLES: dict[str, Callable[[list[bytes]], list[int]] | list[int] | None] = {
