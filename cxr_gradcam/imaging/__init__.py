@@ -1,1 +1,1 @@
-"""Files and pixels; nothing here knows torch."""
+"""Radiographs from files, and images of heat maps; without torch."""

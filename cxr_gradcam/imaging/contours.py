@@ -1,6 +1,6 @@
-"""Contour lines of a heat map: they show its strong places and hide no anatomy.
+"""Contour lines of a heat map, which mark its strong regions without hiding the anatomy.
 
-The viewer in the browser draws by the same rule, and its download has the same pixels.
+The viewer in the browser draws by the same rule, so its downloads have the same pixels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.rendering import RGBImage, color_table
 
 CONTOURS: tuple[float, ...] = (0.5, 0.75, 0.9)
-"""Where lines are drawn, as shares of the map's maximum."""
+"""The levels of the lines, as fractions of the map's maximum."""
 
 Colors = Sequence[tuple[int, int, int]]
 
@@ -29,24 +29,25 @@ def contour_overlay(
     line_width: int | None = None,
     colors: Colors | None = None,
 ) -> RGBImage:
-    """Draw contour lines of a map over an image, each with a dark line around it.
+    """Draw contour lines of a heat map over an image, each with a black edge.
 
-    A pixel lies on a line where one of its four neighbours at the distance of the line's width is
-    of a lower level, and is black where one beside it is of a higher level.
+    A pixel belongs to a line where one of its four neighbours, at the distance of the line's width,
+    has a lower level. A pixel is black where an adjacent pixel has a higher level.
 
     Args:
         original: RGB image (H, W, 3).
-        heatmap: (H, W), in [0, 1].
-        colormap: as in `rendering.color_table`; gives each line the colour of its level.
-        levels: shares of the map's maximum, rising.
-        line_width: in pixels; None for a 400th of the shorter side.
-        colors: RGB colours of the lines, in place of the colour map's.
+        heatmap: Heat map (H, W) in [0, 1].
+        colormap: A name of `rendering.COLORMAPS` or an OpenCV constant; it gives each line the
+            colour of its level.
+        levels: The levels of the lines, as fractions of the map's maximum, in rising order.
+        line_width: Width of the lines in pixels; None for 1/400 of the shorter side.
+        colors: RGB colours of the lines, instead of the colour map's.
 
     Returns:
         RGB image (H, W, 3), unchanged between the lines.
 
     Raises:
-        ValueError: sizes that differ.
+        ValueError: If image and heat map differ in size.
 
     Example:
         >>> image, heatmap = np.full((1, 4, 3), 9, np.uint8), np.array([[0, 0, 1, 1.0]])
@@ -56,7 +57,7 @@ def contour_overlay(
     if original.shape[:2] != heatmap.shape:
         raise ValueError(
             f"image {original.shape[:2]} and heat map {heatmap.shape} differ in size: "
-            "bring the map to the image's grid first"
+            "resize the map to the image first"
         )
     steps = [math.ceil(255 * level) for level in levels]
     reached = np.searchsorted(steps, quantize(heatmap), side="right").astype(np.int8)
@@ -75,7 +76,7 @@ def contour_overlay(
 
 
 def _neighbours(values: NDArray[np.int8], distance: int) -> Iterator[NDArray[np.int8]]:
-    """Yield the values to the left, right, above and below; beyond the edge, those at the edge."""
+    """Yield the values to the left, above, right and below; edge values repeat beyond the edge."""
     height, width = values.shape
     for step in (-distance, distance):
         yield values[:, np.clip(np.arange(width) + step, 0, width - 1)]

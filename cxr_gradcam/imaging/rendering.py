@@ -1,8 +1,8 @@
-"""Heat maps as pictures: colour tables, the overlay, the three panels with their colour bar.
+"""Heat maps as images: colour tables, the overlay, and three panels with a colour bar.
 
-All images are RGB. Maps stay floats until the last step, the look-up in a table of 256 colours,
-so the hottest pixel gets the hottest colour. The viewer in the browser uses the same tables and
-the same arithmetic (IEEE doubles, rounded half up) and shows the same pixels.
+All images are RGB. Heat maps stay floats until the last step, the look-up in a table of 256
+colours, so the maximum gets the last colour. The viewer in the browser uses the same tables and the
+same arithmetic (IEEE doubles, halves rounded up), so it shows the same pixels.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ COLORMAPS = {
     "cividis": cv2.COLORMAP_CIVIDIS,
     "grey": None,
 }
-"""The colour maps by name, as OpenCV's constants; grey is its own table."""
+"""The colour maps by name, as OpenCV's constants; None for grey, which OpenCV has not."""
 
 PERCEPTUAL = frozenset({"inferno", "viridis", "magma", "cividis", "grey"})
-"""The colour maps in which equal steps look equally large."""
+"""The perceptually uniform colour maps, in which equal steps look equally large."""
 
 COLOR_BLIND_SAFE = "cividis"
-"""The colour map that looks alike with and without colour blindness (Nuñez et al., 2018)."""
+"""The colour map made for colour-vision deficiency (Nuñez et al., 2018)."""
 
 
 @cache
 def color_table(colormap: int | str = "jet") -> RGBImage:
-    """Return the 256 colours of a colour map, from the weakest to the strongest.
+    """Return the 256 colours of a colour map, from the lowest value to the highest.
 
     Args:
-        colormap: a name of `COLORMAPS` or an OpenCV constant (`cv2.COLORMAP_…`).
+        colormap: A name of `COLORMAPS` or an OpenCV constant (`cv2.COLORMAP_…`).
 
     Returns:
-        Table (256, 3), RGB, read-only.
+        RGB colours (256, 3), read-only.
 
     Raises:
-        ValueError: no such colour map.
+        ValueError: If there is no such colour map.
     """
     if isinstance(colormap, str) and colormap not in COLORMAPS:
         raise ValueError(f"no colour map {colormap!r}: choose from {', '.join(COLORMAPS)}")
@@ -68,11 +68,11 @@ def color_table(colormap: int | str = "jet") -> RGBImage:
 
 
 def colorize(heatmap: NDArray[np.floating], colormap: int | str = "jet") -> RGBImage:
-    """Return a heat map its colours.
+    """Return a heat map in the colours of a colour map.
 
     Args:
-        heatmap: (H, W), in [0, 1].
-        colormap: as in `color_table`.
+        heatmap: Heat map (H, W) in [0, 1].
+        colormap: A name of `COLORMAPS` or an OpenCV constant.
 
     Returns:
         RGB image (H, W, 3).
@@ -89,32 +89,35 @@ def overlay(
     fading: bool = False,
     threshold: float = 0.0,
 ) -> RGBImage:
-    """Lay a coloured heat map over an image: (1 - alpha) * image + alpha * colour.
+    """Blend a coloured heat map with an image: (1 - alpha) * image + alpha * colour.
 
-    Unless asked otherwise, the opacity is the same everywhere and in every image.
+    The opacity is uniform unless `fading` or `threshold` is given.
 
     Args:
         original: RGB image (H, W, 3).
-        heatmap: (H, W), in [0, 1].
-        alpha: opacity of the map, 0 (the image alone) to 1 (the map alone).
-        colormap: as in `color_table`.
-        fading: the opacity follows the map's strength, so that weak places stay clear.
-        threshold: the image stays clear where the map is weaker, in [0, 1].
+        heatmap: Heat map (H, W) in [0, 1].
+        alpha: Opacity of the map, from 0 (only the image) to 1 (only the map).
+        colormap: A name of `COLORMAPS` or an OpenCV constant.
+        fading: Whether the opacity is multiplied by the map's value.
+        threshold: The map's value, in [0, 1], below which only the image is shown.
 
     Returns:
         RGB image (H, W, 3).
 
     Raises:
-        ValueError: sizes that differ, or `alpha` or `threshold` outside [0, 1].
+        ValueError: If image and heat map differ in size, or `alpha` or `threshold` is outside
+            [0, 1].
     """
     if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha is an opacity from 0 to 1, not {alpha}")
+        raise ValueError(f"alpha is an opacity from 0 to 1; received {alpha}")
     if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold is a share of the map's maximum from 0 to 1, not {threshold}")
+        raise ValueError(
+            f"threshold is a fraction of the map's maximum from 0 to 1; received {threshold}"
+        )
     if original.shape[:2] != heatmap.shape:
         raise ValueError(
             f"image {original.shape[:2]} and heat map {heatmap.shape} differ in size: "
-            "bring the map to the image's grid first"
+            "resize the map to the image first"
         )
     table = color_table(colormap)
     steps = quantize(heatmap)
@@ -123,14 +126,14 @@ def overlay(
 
 
 def _opacities(alpha: float, fading: bool, threshold: float) -> NDArray[np.float64]:
-    """Return the opacity of each of the 256 steps."""
+    """Return the opacity at each of the map's 256 steps."""
     steps = np.arange(256, dtype=np.float64)
     opacities = alpha * steps / 255 if fading else np.full(256, alpha)
     return np.where(steps < math.ceil(255 * threshold), 0.0, opacities)
 
 
 def _blend_table(table: RGBImage, opacities: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Blend every colour with every grey value: (3, 256 colours, 256 values)."""
+    """Return each colour blended with each pixel value: (3 channels, 256 colours, 256 values)."""
     colors = table.T.astype(np.float64)[:, :, None]
     values = np.arange(256, dtype=np.float64)
     alpha = opacities[None, :, None]
@@ -138,17 +141,17 @@ def _blend_table(table: RGBImage, opacities: NDArray[np.float64]) -> NDArray[np.
 
 
 def as_rgb(image: Image.Image | NDArray[np.generic]) -> RGBImage:
-    """Turn a PIL image or an array into an 8-bit RGB image.
+    """Convert a PIL image or an array to an 8-bit RGB image.
 
     Args:
-        image: PIL image of 8 or 16 bits; or array (H, W), (H, W, 1) or (H, W, 3), 8 or 16 bit
-            unsigned, or floats in [0, 1].
+        image: A PIL image of 8 or 16 bits; or an array (H, W), (H, W, 1) or (H, W, 3), uint8,
+            uint16, or floats in [0, 1].
 
     Returns:
         RGB image (H, W, 3).
 
     Raises:
-        ValueError: another shape or type, or floats outside [0, 1].
+        ValueError: If the array has another shape or type, or floats outside [0, 1].
     """
     if isinstance(image, Image.Image):
         wide = image.mode in ("I", "F") or image.mode.startswith("I;16")
@@ -159,7 +162,7 @@ def as_rgb(image: Image.Image | NDArray[np.generic]) -> RGBImage:
     if values.ndim == 2:
         return np.stack([values] * 3, axis=-1)
     if values.ndim != 3 or values.shape[2] != 3:
-        raise ValueError(f"an image is (H, W) or (H, W, 3), not {image.shape}")
+        raise ValueError(f"an image has the shape (H, W) or (H, W, 3); received {image.shape}")
     return values
 
 
@@ -170,7 +173,7 @@ def _as_uint8(image: NDArray[np.generic]) -> NDArray[np.uint8]:
         return ((image.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     if np.issubdtype(image.dtype, np.floating):
         return quantize(image.astype(np.float64))
-    raise ValueError(f"an image is uint8, uint16 or float in [0, 1], not {image.dtype}")
+    raise ValueError(f"an image is uint8, uint16 or float in [0, 1]; received {image.dtype}")
 
 
 def three_panels(
@@ -184,13 +187,13 @@ def three_panels(
 
     Args:
         original: RGB image (H, W, 3).
-        heatmap: (H, W), in [0, 1].
-        title: the line above the panels.
-        alpha: opacity of the map in the overlay.
-        colormap: as in `color_table`.
+        heatmap: Heat map (H, W) in [0, 1].
+        title: The line above the panels.
+        alpha: Opacity of the map in the overlay, from 0 to 1.
+        colormap: A name of `COLORMAPS` or an OpenCV constant.
 
     Returns:
-        A matplotlib figure that belongs to no window.
+        A matplotlib figure without a window.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap

@@ -40,7 +40,7 @@ def seeds() -> list[tuple[str, bytes]]:
     """Return names and files: rasters, DICOM of every syntax, gzip, and pydicom's files as CR."""
     dicom = _dicom()
     packed = [(f"{name} behind gzip", gzip.compress(data)) for name, data in dicom[:3]]
-    return [*_rasters(), *dicom, *packed, *_pydicom()]
+    return [*_rasters(), *dicom, *packed, *as_radiographs(_MAX_BYTES)]
 
 
 def _rasters() -> list[tuple[str, bytes]]:
@@ -87,7 +87,8 @@ def _in_fragments(made: Dataset) -> Dataset:
     return with_items(made, [0, 7], pieces(frame, 3))
 
 
-def _pydicom() -> list[tuple[str, bytes]]:
+def as_radiographs(max_bytes: int) -> list[tuple[str, bytes]]:
+    """Return pydicom's test files of at most so many bytes, each as CR of one patient."""
     made = []
     for path in sorted(_FOLDER.rglob("*.dcm")):
         try:
@@ -97,6 +98,6 @@ def _pydicom() -> list[tuple[str, bytes]]:
             each.save_as(stream)
         except Exception:
             continue
-        if len(stream.getvalue()) <= _MAX_BYTES:
+        if len(stream.getvalue()) <= max_bytes:
             made.append((path.name, stream.getvalue()))
     return made

@@ -179,11 +179,11 @@ def test_colours_keep_their_order():
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (np.zeros((2, 2, 2), dtype=np.uint8), r"\(H, W\) or \(H, W, 3\), not \(2, 2, 2\)"),
-        (np.zeros(4, dtype=np.uint8), r"\(H, W\) or \(H, W, 3\), not \(4,\)"),
-        (np.zeros((3, 4, 5, 3), dtype=np.uint8), r"not \(3, 4, 5, 3\)"),
-        (np.zeros((2, 2), dtype=np.int64), "not int64"),
-        (np.zeros((2, 2), dtype=bool), "not bool"),
+        (np.zeros((2, 2, 2), dtype=np.uint8), r"\(H, W\) or \(H, W, 3\); received \(2, 2, 2\)"),
+        (np.zeros(4, dtype=np.uint8), r"\(H, W\) or \(H, W, 3\); received \(4,\)"),
+        (np.zeros((3, 4, 5, 3), dtype=np.uint8), r"received \(3, 4, 5, 3\)"),
+        (np.zeros((2, 2), dtype=np.int64), "received int64"),
+        (np.zeros((2, 2), dtype=bool), "received bool"),
         (np.full((2, 2), 255.0), r"\[0, 1\]"),
         (np.full((2, 2), np.nan), r"\[0, 1\]"),
     ],

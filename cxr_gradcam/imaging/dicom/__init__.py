@@ -1,1 +1,1 @@
-"""DICOM: from a file to grey values, and no further into what it says of the patient."""
+"""DICOM: grey values and stored values of a file; nothing about the patient is parsed."""

@@ -1,7 +1,7 @@
-"""Decode one JPEG code stream with GDCM, in the process of its own that `jpeg` starts.
+"""A script that decodes one JPEG code stream with GDCM; `jpeg` starts it in a separate process.
 
-Run as a script: the frame comes from standard input, the pixels go to standard output. It imports
-nothing of this package, so that it starts quickly.
+The frame is read from standard input, and the pixels are written to standard output. The script
+imports nothing of this package, so it starts quickly.
 """
 
 import json
@@ -11,10 +11,15 @@ from types import ModuleType
 
 
 def limit(memory: int, seconds: int) -> None:
-    """Let the system end this process at so many bytes of address space or seconds of CPU."""
+    """Limit this process.
+
+    Args:
+        memory: Bytes of address space.
+        seconds: Seconds of CPU time.
+    """
     try:
         import resource
-    except ImportError:  # Windows has no such limits; there the time limit of `jpeg` is left.
+    except ImportError:  # Windows has no such limits; only the time limit of `jpeg` applies.
         return
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
@@ -32,7 +37,20 @@ def decode(
     precision: int,
     syntax: str,
 ) -> bytes:
-    """Return the samples of a frame, colour by pixel, in the machine's byte order."""
+    """Decode a frame.
+
+    Args:
+        gdcm: The module.
+        frame: The code stream.
+        columns: Width in pixels.
+        rows: Height in pixels.
+        samples: Samples per pixel.
+        precision: Bits per sample.
+        syntax: The transfer syntax UID.
+
+    Returns:
+        The samples in native byte order, those of one pixel side by side.
+    """
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(frame)
     fragments = gdcm.SequenceOfFragments.New()
@@ -48,14 +66,14 @@ def decode(
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
     bits = 8 if precision <= 8 else 16
     image.SetPixelFormat(gdcm.PixelFormat(samples, bits, precision, precision - 1, 0))
-    # GDCM hands its buffer out as a str.
+    # GDCM's Python interface returns the buffer as a str.
     return bytes(image.GetBuffer().encode("utf-8", "surrogateescape"))
 
 
 def main() -> None:
-    """Decode what standard input holds, as the first argument describes it."""
+    """Decode the frame on standard input; the first argument is JSON with limits and sizes."""
     request = json.loads(sys.argv[1])
-    # The decoder may print, so it gets another standard output.
+    # The decoder may print, which must not get between the pixels.
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     limit(request.pop("memory"), request.pop("seconds"))

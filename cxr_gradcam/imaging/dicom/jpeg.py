@@ -1,7 +1,7 @@
-"""JPEG Lossless, 12-bit JPEG and JPEG-LS, decoded by GDCM in a process of its own.
+"""JPEG Lossless, 12-bit JPEG and JPEG-LS, decoded by GDCM in a separate process for each frame.
 
-A crash, a runaway or a leak of the decoder ends that process alone, and nothing of one patient is
-left in memory that decodes the next. The price is the start of a process: about 0.1 s.
+A crash, an endless loop or a leak of the decoder ends only that process, and no pixels of one
+patient stay in memory where the next one's are decoded. Starting the process takes about 0.1 s.
 """
 
 import importlib.util
@@ -21,35 +21,35 @@ _EXTENDED, _LOSSLESS, _LS = 0xC1, 0xC3, 0xF7
 _SYNTAXES = {_EXTENDED: JPEGExtended12Bit, _LOSSLESS: JPEGLossless, _LS: JPEGLSNearLossless}
 _END = b"\xff\xd9"
 
-# 5 million pixels take 0.3 s of CPU; the clock runs on for a busy machine.
+# 5 million pixels take 0.3 s of CPU time; the limit of elapsed time allows for a busy machine.
 _CPU_SECONDS, _CPU_SECONDS_PER_MEGAPIXEL, _CLOCK_SECONDS = 3, 0.4, 60
-# The interpreter with GDCM, and the copies of the pixels that the way through Python makes
+# The interpreter with GDCM in bytes, and the copies of the pixels that Python's interface makes
 _MEMORY, _COPIES = 384 * 2**20, 10
 
 
 def needs_gdcm(header: FrameHeader) -> bool:
-    """Return whether a code stream is lossless JPEG, JPEG-LS, or JPEG of more than 8 bits."""
+    """Return whether a code stream is JPEG Lossless, JPEG-LS, or JPEG of more than 8 bits."""
     return header.marker in (_LOSSLESS, _LS) or (
         header.marker == _EXTENDED and header.precision > 8
     )
 
 
 def decode_with_gdcm(frame: bytes) -> NDArray[np.unsignedinteger]:
-    """Return the samples of a JPEG code stream that `needs_gdcm`.
+    """Decode a code stream for which `needs_gdcm` is true.
 
     Args:
-        frame: The code stream, whose size was checked by the caller.
+        frame: The code stream; the caller has checked the size that it announces.
 
     Returns:
         Samples (H, W) or (H, W, S), uint8 up to a precision of 8 bits and uint16 above.
 
     Raises:
-        ValueError: If it is cut short, or the decoder fails, runs on or ends by a signal.
+        ValueError: If the code stream is cut short, or the decoder fails or exceeds a limit.
         ModuleNotFoundError: If python-gdcm is not installed.
     """
     header = jpeg_header(frame)
     if _END not in frame.rstrip(b"\0")[-64:]:
-        # The decoder fills the rest with what it likes.
+        # The decoder would fill the rest with arbitrary values.
         raise ValueError("the code stream has no end")
     kind = np.dtype(np.uint8 if header.precision <= 8 else np.uint16)
     pixels = np.frombuffer(_run(frame, header, kind.itemsize), dtype=kind)
