@@ -1,18 +1,17 @@
-"""A faster trunk for ResNet50: the same layers, run by OpenVINO, or by torch in lower precision.
+"""The fastest pass for a ResNet: its graph run by OpenVINO, or its trunk by torch in low precision.
 
-The trunk ends at the last convolution; what follows it, and its gradients, are torch's own in full
-precision. So a map is exact for the activations that the trunk gave, however it was run.
+Torch's trunk ends at the last convolution; what follows it, and its gradients, are in full
+precision. So a map is exact for the activations that the trunk gave.
 """
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from queue import Empty, SimpleQueue
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +19,18 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet
 from torchvision.models.resnet import Bottleneck
 
-from cxr_gradcam.cam.eval_mode import evaluating
+from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.hooks import capture_activations
+from cxr_gradcam.models.graph.resnet import is_supported, stages
+from cxr_gradcam.models.split_pass import SplitForwardPass
 from cxr_gradcam.models.stages import CONV3, SHORTCUT, STAGES, RunTrunk, Trunk
+
+if TYPE_CHECKING:  # needs OpenVINO, which may be missing
+    from cxr_gradcam.models.graph.compiled import CompiledResNet
 
 
 class FastTrunk:
-    """The fast trunk of one network, built when it is first needed and again when weights change.
+    """The fast pass of one network, built when it is first needed and again when weights change.
 
     It is not copied or saved with the model.
     """
@@ -35,7 +39,9 @@ class FastTrunk:
         self._lock = Lock()
         self._inventory: _Inventory | None = None
         self._built_from: list[tuple[Tensor, int, int]] = []
-        self._run: RunTrunk | None = None
+        self._graph: CompiledResNet | None = None
+        self._graph_fails = False
+        self._run_trunk: RunTrunk | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -43,25 +49,73 @@ class FastTrunk:
     def __setstate__(self, _state: dict[str, Any]) -> None:
         self.__init__()  # type: ignore[misc]
 
-    def of(self, network: ResNet) -> RunTrunk | None:
-        """Return what runs the network's trunk as it is now.
+    def record(
+        self, network: ResNet, layers: Mapping[str, str], x: Tensor, *, two_classes: bool = False
+    ) -> ForwardPass | None:
+        """Run a network on images in the fastest way that there is for it.
 
         Args:
             network: in eval mode.
+            layers: {name: path in the network} of the layers that maps are taken at.
+            x: normalised images (N, C, H, W), float32 on the network's device; at least one.
+            two_classes: make two logits of the network's one, of its absence and its presence.
 
         Returns:
-            None where nothing here is faster than the network itself, or where hooks of others
-            wait for its layers to run.
+            The recorded pass; None where nothing here is faster than the network itself, or where
+            hooks of others wait for its layers to run.
         """
         with self._lock:
-            if self._inventory is None or not self._inventory.is_of(network):
-                self._inventory = _Inventory(network)
-            if self._inventory.has_foreign_hooks():
+            if not self._may_be_replaced(network):
                 return None
-            if not self._inventory.has_weights(self._built_from):
-                self._run = _build(network)
-                self._built_from = self._inventory.weights()
-            return self._run
+            graph = self._graph_for(network, layers)
+            run_trunk = self._trunk_for(network, layers) if graph is None else None
+        if graph is not None:
+            from cxr_gradcam.models.graph.forward_pass import GraphForwardPass
+
+            return GraphForwardPass(network, graph, layers, x, two_classes=two_classes)
+        if run_trunk is not None:
+            return SplitForwardPass(network, run_trunk, tuple(layers), x)
+        return None
+
+    def _may_be_replaced(self, network: ResNet) -> bool:
+        """Tell whether the network's layers need not run; forget what was built of others."""
+        if self._inventory is None or not self._inventory.is_of(network):
+            self._inventory = _Inventory(network)
+        if self._inventory.has_foreign_hooks():
+            return False
+        if not self._inventory.has_weights(self._built_from):
+            self._graph = self._run_trunk = None
+            self._graph_fails = False
+            self._built_from = self._inventory.weights()
+        return bool(network.conv1.weight.dtype == torch.float32)
+
+    def _graph_for(self, network: ResNet, layers: Mapping[str, str]) -> CompiledResNet | None:
+        """Return the network's graph, compiled for these layers if it is not yet."""
+        on_cpu = network.conv1.weight.device.type == "cpu"
+        if self._graph_fails or not on_cpu or find_spec("openvino") is None:
+            return None
+        if not is_supported(network) or not {*layers.values()} <= {*stages(network)}:
+            return None
+        if self._graph is None or not self._graph.covers(layers.values()):
+            from cxr_gradcam.models.graph.compiling import compile_network
+
+            first = min(layers.values(), key=stages(network).index)
+            try:
+                self._graph = compile_network(network, first)
+            except Exception as error:
+                self._graph, self._graph_fails = None, True
+                message = f"OpenVINO cannot run this network ({error}): torch does"
+                warnings.warn(message, stacklevel=4)
+        return self._graph
+
+    def _trunk_for(self, network: ResNet, layers: Mapping[str, str]) -> RunTrunk | None:
+        """Return torch's trunk in lower precision, where the device has it."""
+        dtype = fast_dtype(network.conv1.weight.device)
+        if dtype is None or not {*layers} <= {*STAGES}:
+            return None
+        if self._run_trunk is None:
+            self._run_trunk = _torch_trunk(network, dtype)
+        return self._run_trunk
 
     def forget(self) -> None:
         """Build anew next time: what an optimiser does to weights cannot always be seen."""
@@ -116,19 +170,6 @@ class _Inventory:
         )
 
 
-def _build(network: ResNet) -> RunTrunk | None:
-    parameter = next(network.parameters())
-    if parameter.dtype != torch.float32:
-        return None
-    if parameter.device.type == "cpu" and find_spec("openvino") is not None:
-        try:
-            return OpenVinoTrunk(network)
-        except Exception as error:
-            warnings.warn(f"OpenVINO cannot run this network ({error}): torch does", stacklevel=2)
-    dtype = fast_dtype(parameter.device)
-    return None if dtype is None else _torch_trunk(network, dtype)
-
-
 def fast_dtype(device: torch.device) -> torch.dtype | None:
     """Return the lower precision that a device has instructions for, or None."""
     if device.type == "cuda":
@@ -138,58 +179,6 @@ def fast_dtype(device: torch.device) -> torch.dtype | None:
         has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         return torch.bfloat16 if has_bf16 else None
     return None
-
-
-class OpenVinoTrunk:
-    """The trunk compiled by OpenVINO, in bf16 where the processor has it, for any batch and size.
-
-    OpenVINO's own entry point for conversion reports its use over the network; its front end, which
-    is used here, does not.
-    """
-
-    def __init__(self, network: ResNet) -> None:
-        import openvino
-        from openvino.frontend import FrontEndManager
-        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
-        example = torch.zeros(1, 3, 64, 64)
-        with warnings.catch_warnings(), torch.no_grad(), evaluating(network):
-            warnings.simplefilter("ignore")  # how the decoder traces is not the caller's matter
-            decoder = TorchScriptPythonDecoder(
-                Trunk(network), example_input=example, trace_kwargs={"check_trace": False}
-            )
-        front_end = FrontEndManager().load_by_framework("pytorch")
-        converted = front_end.convert(front_end.load(decoder))
-        converted.reshape([-1, 3, -1, -1])
-        precision = "f32" if fast_dtype(torch.device("cpu")) is None else "bf16"
-        self._compiled = openvino.Core().compile_model(
-            converted,
-            "CPU",
-            {
-                "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_PRECISION_HINT": precision,
-                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-                "ENABLE_CPU_PINNING": False,  # torch's threads run on the same cores
-            },
-        )
-        self._idle = SimpleQueue[Any]()
-        self._blank = openvino.Tensor(example.numpy())
-
-    def __call__(self, x: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
-        """Run the trunk; each thread has a request of its own while it does."""
-        try:
-            request = self._idle.get_nowait()
-        except Empty:
-            request = self._compiled.create_infer_request()
-        request.infer({0: x.detach().contiguous().numpy()}, share_inputs=True)
-        outputs = {
-            name: torch.from_numpy(request.get_output_tensor(index).data.copy())
-            for index, name in enumerate((*STAGES, SHORTCUT))
-            if name in stages or name in (CONV3, SHORTCUT)
-        }
-        request.set_input_tensor(self._blank)  # nobody's image waits in an idle request
-        self._idle.put(request)  # one that failed is not used again
-        return outputs
 
 
 def _torch_trunk(network: ResNet, dtype: torch.dtype) -> RunTrunk:

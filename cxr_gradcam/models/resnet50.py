@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, overload
 
 import cv2
@@ -32,8 +32,7 @@ from cxr_gradcam.models.initial_weights import BUNDLED, initial_weights, load_ow
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.provenance import Provenance
-from cxr_gradcam.models.split_pass import SplitForwardPass
-from cxr_gradcam.models.stages import CONV3, DETAIL, STAGES, RunTrunk
+from cxr_gradcam.models.stages import CONV3, DETAIL
 
 
 class ResNet50FineTuned(GradCAMMode):
@@ -193,10 +192,9 @@ class ResNet50FineTuned(GradCAMMode):
         """
         self.require_gradcam(x)
         class_indices(class_idx, x.shape[0], self.resnet50.fc.out_features)  # before any work
-        run_trunk = None if torch.is_grad_enabled() else self._trunk_for(x)
-        if run_trunk is None:
+        recorded = None if torch.is_grad_enabled() else self._fast_pass((CONV3,), x)
+        if recorded is None:
             return gradcam_in_graph(self.resnet50, x, class_idx)
-        recorded = SplitForwardPass(self.resnet50, run_trunk, (CONV3,), x)
         weights = target_weights(recorded.logits, class_idx)
         return recorded.logits, recorded.raw_maps(weights, "gradcam", recorded.layers)[0]
 
@@ -221,10 +219,8 @@ class ResNet50FineTuned(GradCAMMode):
         """
         self.require_gradcam(x)
         found = named_layers(self, DETAIL["coarse"] if layers is None else layers)
-        run_trunk = self._trunk_for(x) if set(found) <= {*STAGES} else None
-        if run_trunk is None:
-            return HookedForwardPass(self, found, x, self.resnet50.fc)
-        return SplitForwardPass(self.resnet50, run_trunk, tuple(found), x)
+        fast = self._fast_pass(found, x)
+        return HookedForwardPass(self, found, x, self.resnet50.fc) if fast is None else fast
 
     see = record  # the name of the releases up to 0.1
 
@@ -274,14 +270,15 @@ class ResNet50FineTuned(GradCAMMode):
         heatmap = upsample(maps, original.shape[:2])[0][0].cpu().numpy()
         return colorize(heatmap, colormap), overlay(original, heatmap, alpha, colormap)
 
-    def _trunk_for(self, x: Tensor) -> RunTrunk | None:
-        """Return the fast trunk where it is wanted and can stand in for the network."""
+    def _fast_pass(self, layers: Iterable[str], x: Tensor) -> ForwardPass | None:
+        """Record a fast pass where it is wanted and can stand in for the network."""
         wanted = self.fast and not self.training and os.environ.get("CXR_GRADCAM_FAST") != "0"
         if not wanted or x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type):
             return None
         if len(x) == 0 or getattr(self, "_is_replica", False):  # one of DataParallel's
             return None
-        return self._fast_trunk.of(self.resnet50)
+        paths = {name: name.removeprefix("resnet50.") for name in layers}
+        return self._fast_trunk.record(self.resnet50, paths, x)
 
     def _load(self, checkpoint: Checkpoint) -> None:
         """Take over the features and, where the head is theirs, everything that goes with it."""

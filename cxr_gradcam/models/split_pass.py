@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -34,7 +34,68 @@ BALANCED = 0.03
 the trunk's rounding, which moves that share by up to 0.017, may choose its sign."""
 
 
-class SplitForwardPass(ForwardPass):
+class RoundedForwardPass(ForwardPass):
+    """A pass that may have been run in less than full precision.
+
+    Args:
+        network: what was run; its weights must stay what they were while this object is asked.
+        layers: {name: path in the network}.
+        x: images (N, C, H, W).
+        is_exact: whether it was run in full precision, so that no map is made twice.
+        two_classes: as of `HookedForwardPass`.
+    """
+
+    def __init__(
+        self,
+        network: ResNet,
+        layers: Mapping[str, str],
+        x: Tensor,
+        is_exact: bool = False,
+        *,
+        two_classes: bool = False,
+    ) -> None:
+        self.x, self.layers = x.detach(), tuple(layers)
+        self.network, self.paths, self.two_classes = network, dict(layers), two_classes
+        self._is_exact = is_exact
+        self._exact: tuple[int, HookedForwardPass] | None = None
+
+    def release(self) -> None:
+        """Let go of the pass in full precision: 6 times as large as all else."""
+        self._exact = None
+
+    def refine(
+        self,
+        maps: list[Tensor],
+        captured: Sequence[tuple[Tensor, ...]],
+        method: str,
+        weights: Tensor,
+        layers: Sequence[str],
+    ) -> list[Tensor]:
+        """Make the maps in which the trunk's rounding shows once more, in full precision."""
+        if self._is_exact:
+            return maps
+        rounded = torch.zeros(len(self.x), dtype=torch.bool, device=self.x.device)
+        for each, made_of in zip(maps, captured, strict=True):
+            rounded |= _shows_rounding(METHODS[method], each, *made_of)
+        for sample in rounded.nonzero()[:, 0].tolist():
+            exact = self._in_full_precision(sample)
+            again = exact.raw_maps(weights[sample : sample + 1], method, layers)
+            for each, better in zip(maps, again, strict=True):
+                each[sample] = better[0]
+        return maps
+
+    def _in_full_precision(self, sample: int) -> HookedForwardPass:
+        """Look again at a sample; the last one is remembered for the next question."""
+        if self._exact is not None and self._exact[0] == sample:
+            return self._exact[1]
+        found = {name: self.network.get_submodule(path) for name, path in self.paths.items()}
+        image = self.x[sample : sample + 1]
+        exact = HookedForwardPass(self.network, found, image, two_classes=self.two_classes)
+        self._exact = sample, exact
+        return exact
+
+
+class SplitForwardPass(RoundedForwardPass):
     """What a trunk left of a batch, and the network whose tail leads on from there.
 
     Args:
@@ -47,9 +108,8 @@ class SplitForwardPass(ForwardPass):
     def __init__(
         self, network: ResNet, run_trunk: RunTrunk, layers: Sequence[str], x: Tensor
     ) -> None:
-        self.x, self.layers = x.detach(), tuple(layers)
-        self._network, self._run_trunk = network, run_trunk
-        self._exact: tuple[int, HookedForwardPass] | None = None
+        super().__init__(network, {name: name.removeprefix("resnet50.") for name in layers}, x)
+        self._run_trunk = run_trunk
         with torch.inference_mode(mode=False), torch.no_grad():
             self._outputs = run_trunk(x, layers)
             # Most questions are about the last convolution: its tail keeps its graph.
@@ -87,50 +147,17 @@ class SplitForwardPass(ForwardPass):
             zeroed = zero_channel(output, channels, channels_last=False)
             return self._tail(layer, zeroed, self._outputs[SHORTCUT][sample])[1]
 
-    def release(self) -> None:
-        """Let go of the pass in full precision: 6 times as large as all else."""
-        self._exact = None
-
-    def refine(
-        self,
-        maps: list[Tensor],
-        captured: Sequence[tuple[Tensor, ...]],
-        method: str,
-        weights: Tensor,
-        layers: Sequence[str],
-    ) -> list[Tensor]:
-        """Make the maps in which the trunk's rounding shows once more, in full precision."""
-        rounded = torch.zeros(len(self.x), dtype=torch.bool, device=self.x.device)
-        for each, made_of in zip(maps, captured, strict=True):
-            rounded |= _shows_rounding(METHODS[method], each, *made_of)
-        for sample in rounded.nonzero()[:, 0].tolist():
-            exact = self._in_full_precision(sample)
-            again = exact.raw_maps(weights[sample : sample + 1], method, layers)
-            for each, better in zip(maps, again, strict=True):
-                each[sample] = better[0]
-        return maps
-
-    def _in_full_precision(self, sample: int) -> HookedForwardPass:
-        """Look again at a sample; the last one is remembered for the next question."""
-        if self._exact is not None and self._exact[0] == sample:
-            return self._exact[1]
-        names = {name: name.removeprefix("resnet50.") for name in self.layers}
-        found = {name: self._network.get_submodule(path) for name, path in names.items()}
-        exact = HookedForwardPass(self._network, found, self.x[sample : sample + 1])
-        self._exact = sample, exact
-        return exact
-
     def _tail(
         self, first: str, output: Tensor, shortcut: Tensor
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Go from a stage's output to features and logits, and give the stages on the way."""
         outputs = {first: output}
-        with evaluating(self._network):
+        with evaluating(self.network):
             if first == LAYER2:
-                outputs[LAYER3] = self._network.layer3(output)
+                outputs[LAYER3] = self.network.layer3(output)
             if first != CONV3:
-                outputs[CONV3], shortcut = last_convolution(self._network, outputs[LAYER3])
-            return *head(self._network, outputs[CONV3], shortcut), outputs
+                outputs[CONV3], shortcut = last_convolution(self.network, outputs[LAYER3])
+            return *head(self.network, outputs[CONV3], shortcut), outputs
 
 
 def _shows_rounding(

@@ -14,8 +14,8 @@ from cxr_gradcam import ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.bundled import example_files
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.models import fast_trunk as trunk
-from cxr_gradcam.models.fast_trunk import OpenVinoTrunk, _folded, _torch_trunk, fast_dtype
-from cxr_gradcam.models.split_pass import SplitForwardPass
+from cxr_gradcam.models.fast_trunk import _folded, _torch_trunk, fast_dtype
+from cxr_gradcam.models.split_pass import RoundedForwardPass
 from cxr_gradcam.models.stages import CONV3, DETAIL, SHORTCUT, STAGES, Trunk
 
 BF16 = torch.bfloat16
@@ -82,11 +82,8 @@ def test_folding_changes_nothing_but_rounding(shared_model, images):
         torch.testing.assert_close(given, output, rtol=1e-3, atol=1e-3 * output.abs().max().item())
 
 
-@pytest.mark.parametrize("build", [OpenVinoTrunk, lambda network: _torch_trunk(network, BF16)])
-def test_every_trunk_gives_the_same_stages(shared_model, images, build):
-    if build is OpenVinoTrunk:
-        pytest.importorskip("openvino")
-    run = build(shared_model.resnet50)
+def test_torchs_trunk_gives_the_stages_of_the_network(shared_model, images):
+    run = _torch_trunk(shared_model.resnet50, BF16)
     with torch.no_grad():
         outputs = Trunk(shared_model.resnet50)(images)
     expected = dict(zip((*STAGES, SHORTCUT), outputs, strict=True))
@@ -105,7 +102,7 @@ def test_the_trunk_follows_changed_weights(fast, images):
     with torch.no_grad():
         fast.resnet50.layer1[0].conv1.weight *= 3
     after = fast.record(images)
-    assert isinstance(after, SplitForwardPass)
+    assert isinstance(after, RoundedForwardPass)
     fast.fast = False
     assert (before - after.logits).abs().max() > 0.01
     torch.testing.assert_close(after.logits, fast.record(images).logits, rtol=0.05, atol=0.05)
@@ -140,7 +137,7 @@ def assert_follows(model, images, change):
     before = model.record(images).logits
     change()
     after = model.record(images)
-    assert isinstance(after, SplitForwardPass)
+    assert isinstance(after, RoundedForwardPass)
     model.fast = False
     expected = model.record(images).logits
     model.fast = True
@@ -165,20 +162,12 @@ def test_an_empty_batch_spoils_nothing(fast, images):
     assert fast.record(images).logits.shape == (4, 3)
 
 
-def test_nobodys_image_waits_in_an_idle_request(shared_model, images):
-    pytest.importorskip("openvino")
-    run = OpenVinoTrunk(shared_model.resnet50)
-    run(images, ())
-    idle = run._idle.get_nowait()
-    assert not idle.get_input_tensor(0).data.any()
-
-
 def test_a_foreign_hook_is_not_passed_by(fast, images):
     passed = []
     handle = fast.resnet50.layer2.register_forward_hook(lambda *_: passed.append(True))
     assert isinstance(fast.record(images), HookedForwardPass)
     handle.remove()
-    assert isinstance(fast.record(images), SplitForwardPass)
+    assert isinstance(fast.record(images), RoundedForwardPass)
     assert passed == [True]
 
 
@@ -196,7 +185,7 @@ def slow_by_training(model, _patch):
 
 @pytest.mark.parametrize("slow", [slow_by_switch, slow_by_environment, slow_by_training])
 def test_it_can_be_switched_off(fast, images, monkeypatch, slow):
-    assert isinstance(fast.record(images), SplitForwardPass)
+    assert isinstance(fast.record(images), RoundedForwardPass)
     slow(fast, monkeypatch)
     assert isinstance(fast.record(images), HookedForwardPass)
 
@@ -248,7 +237,7 @@ def test_without_openvino_torch_does_it(fast, images, monkeypatch):
     fast.fast = True
     passed = fast.record(images)
     assert isinstance(
-        passed, SplitForwardPass if fast_dtype(torch.device("cpu")) else HookedForwardPass
+        passed, RoundedForwardPass if fast_dtype(torch.device("cpu")) else HookedForwardPass
     )
     assert correlation(passed.maps(1)[0].numpy(), expected.numpy()) > 0.98
 
@@ -256,19 +245,19 @@ def test_without_openvino_torch_does_it(fast, images, monkeypatch):
 def test_a_failing_openvino_is_told_and_replaced(fast, images, monkeypatch):
     pytest.importorskip("openvino")
 
-    def fail(_network):
+    def fail(*_):
         raise RuntimeError("no such device")
 
-    monkeypatch.setattr(trunk, "OpenVinoTrunk", fail)
+    monkeypatch.setattr("cxr_gradcam.models.graph.compiling.compile_network", fail)
     with pytest.warns(UserWarning, match=r"OpenVINO cannot run this network \(no such device\)"):
         fast.record(images)
 
 
-def test_openvinos_telemetry_is_not_begun(shared_model, images, monkeypatch):
+def test_openvinos_telemetry_is_not_begun(fast, images, monkeypatch):
     telemetry = pytest.importorskip("openvino_telemetry")
     made = []
     monkeypatch.setattr(telemetry.Telemetry, "__init__", lambda *_, **__: made.append(True))
-    OpenVinoTrunk(shared_model.resnet50)(images, ())
+    fast.record(images)
     assert made == []
 
 
