@@ -10,7 +10,6 @@ import os
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from cxr_gradcam.batch.parquet import schema_of
 from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.batch.table import Table
+from cxr_gradcam.extras import require
 from cxr_gradcam.models.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def connected(address: str | None = None) -> Iterator[None]:
     Raises:
         ValueError: Ray is missing, or there is no such cluster.
     """
-    if find_spec("ray") is None:
-        raise ValueError("--ray needs Ray: pip install 'cxr-gradcam[ray]'")
+    require("ray", "--ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it runs
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,16 +13,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 _GROUP = 10_000  # rows at a time, so that a table of millions passes through little memory
-
-
-def require() -> None:
-    """Refuse Parquet where pyarrow is missing.
-
-    Raises:
-        TableError: pyarrow is not installed.
-    """
-    if find_spec("pyarrow") is None:
-        raise TableError("Parquet needs pyarrow: pip install 'cxr-gradcam[parquet]'")
 
 
 def read(path: Path, columns: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Any
 
+from cxr_gradcam.extras import require
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 
 _URI = re.compile(r"([a-z][a-z0-9+.-]+)://([^/?]*)/?([^?]*)(\?.*)?", re.IGNORECASE | re.DOTALL)
@@ -33,10 +33,9 @@ def files_at(uri: str) -> list[str]:
         Paths below the folder; [""] where the URI names a file, or nothing.
 
     Raises:
-        ValueError: pyarrow is missing, or the place cannot be reached.
+        ValueError: pyarrow is not installed, or the place cannot be reached.
     """
-    if find_spec("pyarrow") is None:
-        raise ValueError("files by URI need pyarrow: pip install 'cxr-gradcam[parquet]'")
+    require("batch", "A URI")
     from pyarrow.fs import FileSelector, FileType
 
     try:

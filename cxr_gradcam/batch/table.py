@@ -15,6 +15,7 @@ from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.batch import parquet
 from cxr_gradcam.batch.lines import CSV, JSONLines, LineFormat, TableError, encode_all, read_rows
 from cxr_gradcam.batch.rows import Analysis
+from cxr_gradcam.extras import require
 
 FORMATS: dict[str, type[LineFormat]] = {".csv": CSV, ".jsonl": JSONLines, ".parquet": JSONLines}
 """How rows are written, by the table's extension; Parquet's rows are collected as JSON lines."""
@@ -139,7 +140,7 @@ class Table:
 
     def _collect(self) -> None:
         """Begin with the rows of an earlier run that was completed."""
-        parquet.require()
+        require("batch", "Parquet")
         if self.path.exists() and not self._at.exists():
             with atomic_files(self._at) as [partial], partial.open("wb") as file:
                 for rows in parquet.read(self.path, self.analysis.columns):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from cxr_gradcam.cli.options import FAILED, complain
+from cxr_gradcam.extras import missing_extra
 
 COMMANDS = {
     "explain": "classify radiographs and save their maps",
@@ -32,12 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0; 1 where some of several files failed; 2 where the command failed.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser(words[:1]).parse_args(words)
     try:
+        options = _parser(words[:1]).parse_args(words)
         return int(options.run(options))
+    except ModuleNotFoundError as error:
+        known = missing_extra(error)
+        if known is None:
+            raise
+        complain(str(known))
     except (ValueError, OSError) as error:
         complain(str(error))
-        return FAILED
+    return FAILED
 
 
 def _parser(named: Sequence[str]) -> argparse.ArgumentParser:

@@ -12,9 +12,10 @@ from typing import Any
 
 from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.batch.pictures import Drawn, Export, Pictures
-from cxr_gradcam.cli.options import complain, require_archive
+from cxr_gradcam.cli.options import complain
 from cxr_gradcam.cli.question import add_fields
 from cxr_gradcam.explanation.display import DISPLAY_FIELDS, Display
+from cxr_gradcam.extras import require
 from cxr_gradcam.imaging.rendering import as_rgb
 from cxr_gradcam.imaging.stored_values import AS_SEEN
 from cxr_gradcam.models.classifier import Classifier
@@ -81,7 +82,7 @@ def pictures_of(options: argparse.Namespace, model: Classifier, display: Display
 
 
 def _dicom_results(options: argparse.Namespace, model: Classifier) -> Export:
-    require_archive()
+    require("archive", "--dicom")
     from cxr_gradcam.archive.identity import Algorithm
     from cxr_gradcam.archive.results import write_results
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_gradcam.cli.options import FAILED_SOME, require_archive
+from cxr_gradcam.cli.options import FAILED_SOME
 from cxr_gradcam.cli.question import add_fields, question_of
 from cxr_gradcam.cli.weights import add_model, model_of
 from cxr_gradcam.explanation import examine
 from cxr_gradcam.explanation.question import QUESTION_FIELDS
+from cxr_gradcam.extras import require
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.stages import SHOWN_FIRST
 
@@ -133,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    require_archive()
+    require("archive", "The node")
     fetches = bool(options.study or options.query)
     if options.port is None and not fetches:
         raise ValueError("nothing to do: name a --port to listen at, or a --study or --query")

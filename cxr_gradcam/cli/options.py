@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from cxr_gradcam.data.folders import PATIENT_PATTERN
@@ -13,17 +12,8 @@ from cxr_gradcam.data.split import Sources
 FAILED_SOME, FAILED, INTERRUPTED = 1, 2, 130
 """Exit statuses: some of several inputs failed; the command failed; Ctrl-C, as shells have it."""
 
-_OF_THE_ARCHIVE = ("highdicom", "pynetdicom", "dicomweb_client", "filelock", "platformdirs")
-
 DATA_HELP = "a source's folder, with one per class; [NAME=]A+B: two that are one source"
 READS_HELP = "what radiologists saw: image,age,view,read; beside the class folders it describes"
-
-
-def require_archive() -> None:
-    """Refuse to work with an archive where the libraries for it are missing."""
-    missing = [name for name in _OF_THE_ARCHIVE if find_spec(name) is None]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} missing: pip install 'cxr-gradcam[archive]'")
 
 
 def complain(message: str) -> None:

@@ -7,6 +7,8 @@ scipy, scikit-learn and matplotlib.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cxr_gradcam.extras import require
+
 if TYPE_CHECKING:
     from cxr_gradcam.evaluation.classification import evaluate, predict, summarize
     from cxr_gradcam.evaluation.faithfulness import measure_faithfulness
@@ -41,4 +43,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a function of any kind
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require("train", "Evaluation")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from PIL import Image
 
+from cxr_gradcam.extras import require
 from cxr_gradcam.imaging.rendering import RGBImage, color_table
 from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Report
 from cxr_gradcam.report.model import Measured
@@ -50,6 +51,7 @@ def write_pdf(report: Report, paper: str = "a4") -> bytes:
     """
     if paper not in PAPERS:
         raise ValueError(f"no paper {paper!r}: choose from {', '.join(PAPERS)}")
+    require("app", "A report as PDF")
     from reportlab.platypus import SimpleDocTemplate
 
     file = BytesIO()

@@ -6,6 +6,8 @@ What is named here is imported when it is asked for: the recipe needs no scipy o
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cxr_gradcam.extras import require
+
 if TYPE_CHECKING:
     from cxr_gradcam.training.calibration import calibrate
     from cxr_gradcam.training.recipe import Recipe
@@ -19,4 +21,6 @@ __all__ = ["Recipe", "calibrate", "train"]
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a function
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name != "Recipe":
+        require("train", "Training")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -17,6 +17,7 @@ def parsed(*arguments: str) -> argparse.Namespace:
 
 def without_mcp(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cxr_gradcam.web.start.options.find_spec", lambda _: None)
+    monkeypatch.setattr("cxr_gradcam.extras.find_spec", lambda _: None)
 
 
 @pytest.fixture(autouse=True)

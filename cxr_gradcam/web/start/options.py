@@ -6,6 +6,8 @@ import argparse
 import os
 from importlib.util import find_spec
 
+from cxr_gradcam.extras import require
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what the command line, or a Space's variables, may ask of the page.
@@ -28,8 +30,8 @@ def check_options(options: argparse.Namespace) -> None:
     Raises:
         ValueError: what an option needs is not installed.
     """
-    if options.mcp and not _has_mcp():
-        raise ValueError("--mcp needs the package mcp: pip install 'cxr-gradcam[mcp]'")
+    if options.mcp:
+        require("mcp", "--mcp")
 
 
 def _has_mcp() -> bool:
