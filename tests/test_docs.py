@@ -47,6 +47,4 @@ def test_the_site_lists_every_page_once() -> None:
     text = (ROOT / "mkdocs.yml").read_text("utf-8").replace("!!python/name:", "")
     listed = files(yaml.safe_load(text)["nav"])
     docs = ROOT / "docs"
-    assert sorted(listed) == sorted(
-        str(page.relative_to(docs)) for page in docs.rglob("*") if page.suffix in (".md", ".ipynb")
-    )
+    assert sorted(listed) == sorted(str(page.relative_to(docs)) for page in docs.rglob("*.md"))

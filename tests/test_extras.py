@@ -23,6 +23,14 @@ def without(monkeypatch: pytest.MonkeyPatch):
     return hide
 
 
+def test_the_apps_requirements_are_the_base_and_its_extras() -> None:
+    root = Path(__file__).parents[1]
+    listed = (root / "requirements.txt").read_text().split()
+    extras_of = PROJECT["optional-dependencies"]
+    app = [each for each in extras_of["app"] if not each.startswith("cxr-gradcam")]
+    assert sorted(listed) == sorted([*PROJECT["dependencies"], *app, *extras_of["fast"]])
+
+
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_an_extra_is_one_of_the_distribution(extra: str) -> None:
     assert extra in PROJECT["optional-dependencies"]

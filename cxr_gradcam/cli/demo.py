@@ -14,7 +14,7 @@ from cxr_gradcam.explanation import explain
 from cxr_gradcam.explanation.prediction import Prediction
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.reading import read_radiograph
-from cxr_gradcam.imaging.rendering import as_rgb, three_panels
+from cxr_gradcam.imaging.rendering import as_rgb
 from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
@@ -51,13 +51,13 @@ def run_demo(
     if isinstance(shown, ResNet50FineTuned):
         _show_module(shown, radiograph)
     explanation = explain(shown, radiograph)
-    said = _percentages(explanation.prediction)
-    _say("Explained:", said, "- evidence", str(explanation.question))
-    figure = three_panels(
-        as_rgb(radiograph.pixels),
-        explanation.heatmap,
-        f"Evidence {explanation.question} ({said})",
+    _say(
+        "Explained:",
+        _percentages(explanation.prediction),
+        "- evidence",
+        str(explanation.question),
     )
+    figure = explanation.figure()
     output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output, dpi=150)
     _say(f"Three panels saved as {output}")

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
@@ -28,14 +30,16 @@ class Examination:
     """One radiograph whose forward pass is recorded; every question after that is cheap.
 
     Attributes:
-        size: (H, W) of the radiograph in pixels; the pixels themselves are not kept.
+        size: (H, W) of the radiograph in pixels.
         model: the classifier.
         forward_pass: the recorded forward pass, of this radiograph alone.
+        pixels: grey values (H, W) of the radiograph, in [0, 1], for figures; None to keep none.
     """
 
     size: tuple[int, int]
     model: Classifier
     forward_pass: ForwardPass
+    pixels: NDArray[np.float32] | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -84,7 +88,7 @@ class Examination:
         [explanation] = _explanations(
             self.model, self.forward_pass, [self.size], question, full_size=True, progress=progress
         )
-        return explanation
+        return explanation if self.pixels is None else replace(explanation, pixels=self.pixels)
 
 
 def examine(
@@ -110,7 +114,7 @@ def examine(
     classifier = as_classifier(model)
     height, width = radiograph.pixels.shape
     forward_pass = classifier.record(classifier.prepare(radiograph), layers)
-    return Examination((height, width), classifier, forward_pass)
+    return Examination((height, width), classifier, forward_pass, radiograph.pixels)
 
 
 def explain(

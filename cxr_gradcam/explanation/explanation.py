@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_gradcam.explanation.prediction import Prediction
+from cxr_gradcam.explanation.display import DEFAULT, Display
+from cxr_gradcam.explanation.prediction import Prediction, percentage
 from cxr_gradcam.explanation.question import Question
+from cxr_gradcam.extras import require
+from cxr_gradcam.imaging.rendering import as_rgb, three_panels
 from cxr_gradcam.models.calibration import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +34,8 @@ class Explanation:
             for EigenCAM and Score-CAM; a share of full agreement for several layers.
         hottest: (x, y) of the map's maximum in pixels of the radiograph, from the left and upper
             edge: the mean of all places that share it; None for an empty map.
+        pixels: grey values (H, W) of the radiograph, in [0, 1], for `figure`; None where these are
+            not kept, as in a batch.
     """
 
     question: Question
@@ -33,6 +43,7 @@ class Explanation:
     heatmap: NDArray[np.float32]
     peak: float
     hottest: tuple[float, float] | None = None
+    pixels: NDArray[np.float32] | None = None
 
     @property
     def class_name(self) -> str:
@@ -88,6 +99,45 @@ class Explanation:
     def is_familiar(self) -> bool | None:
         """Whether the radiograph is in distribution; None where the model has no detector."""
         return self.prediction.is_familiar
+
+    @property
+    def answer(self) -> str:
+        """The verdict or, without an operating point, the most probable class, in words."""
+        prediction = self.prediction
+        name = prediction.finding or prediction.most_probable
+        said = f"{name}: {percentage(prediction.probabilities[name])}"
+        return said if prediction.verdict is None else f"{said}, {prediction.verdict}"
+
+    def figure(self, display: Display = DEFAULT) -> Figure:
+        """Draw radiograph, heat map and overlay side by side, with the answer above.
+
+        Args:
+            display: how the map is laid over the radiograph.
+
+        Returns:
+            A matplotlib figure that belongs to no window; `savefig` saves it.
+
+        Raises:
+            ValueError: the pixels of the radiograph were not kept.
+            MissingExtraError: matplotlib is not installed.
+        """
+        if self.pixels is None:
+            raise ValueError("the radiograph's pixels were not kept: explain it by `explain`")
+        require("app", "A figure")
+        original = as_rgb(self.pixels)
+        laid_over = display.draw(original, self.heatmap)["overlay"]
+        title = f"{self.answer} (evidence {self.question})"
+        return three_panels(
+            original, self.heatmap, title, colormap=display.colormap, laid_over=laid_over
+        )
+
+    def _repr_png_(self) -> bytes | None:
+        """Show the figure in a notebook."""
+        if self.pixels is None:
+            return None
+        file = BytesIO()
+        self.figure().savefig(file, format="png", dpi=80)
+        return file.getvalue()
 
     @property
     def is_empty(self) -> bool:

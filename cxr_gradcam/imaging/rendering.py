@@ -182,6 +182,8 @@ def three_panels(
     title: str,
     alpha: float = 0.5,
     colormap: int | str = "jet",
+    *,
+    laid_over: RGBImage | None = None,
 ) -> Figure:
     """Draw original, heat map and overlay side by side, with a colour bar.
 
@@ -191,6 +193,7 @@ def three_panels(
         title: The line above the panels.
         alpha: Opacity of the map in the overlay, from 0 to 1.
         colormap: A name of `COLORMAPS` or an OpenCV constant.
+        laid_over: The third panel, where it is no overlay of the same opacity everywhere.
 
     Returns:
         A matplotlib figure without a window.
@@ -202,7 +205,7 @@ def three_panels(
     panels = {
         "Original": original,
         "Heat map": colorize(heatmap, colormap),
-        "Overlay": overlay(original, heatmap, alpha, colormap),
+        "Overlay": overlay(original, heatmap, alpha, colormap) if laid_over is None else laid_over,
     }
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     axes = figure.subplots(1, 3)

@@ -87,10 +87,7 @@ class Report:
     @property
     def answer(self) -> str:
         """The verdict or, without an operating point, the most probable class."""
-        prediction = self.explanation.prediction
-        name = prediction.finding or prediction.most_probable
-        said = f"{name}: {percentage(prediction.probabilities[name])}"
-        return said if prediction.verdict is None else f"{said}, {prediction.verdict}"
+        return self.explanation.answer
 
     @property
     def warning(self) -> str:

@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +8,10 @@ import torch
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.maps import upsample
 from cxr_gradcam.explanation import Examination, examine, explain
+from cxr_gradcam.explanation.display import Display
 from cxr_gradcam.explanation.question import find_class
 from cxr_gradcam.imaging.radiograph import Radiograph
+from cxr_gradcam.imaging.rendering import as_rgb
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.preprocessing import Preprocessing
 
@@ -190,3 +193,24 @@ def test_an_explanation_cannot_be_changed(model, radiograph):
     explanation = explain(model, radiograph)
     with pytest.raises(dataclasses.FrozenInstanceError):
         explanation.peak = 1
+
+
+def test_a_figure_shows_the_three_panels_and_the_answer(model, radiograph):
+    explanation = explain(model, radiograph, "Pneumonia")
+    display = Display(0.3, "viridis", "fading", 0.2)
+    figure = explanation.figure(display)
+    panels = [axis.images[0].get_array() for axis in figure.axes[:3]]
+    original = as_rgb(radiograph.pixels)
+    np.testing.assert_array_equal(panels[0], original)
+    drawn = display.draw(original, explanation.heatmap)
+    np.testing.assert_array_equal(panels[1], drawn["heatmap"])
+    np.testing.assert_array_equal(panels[2], drawn["overlay"])
+    assert figure.get_suptitle() == f"{explanation.answer} (evidence for Pneumonia)"
+    assert explanation._repr_png_().startswith(b"\x89PNG")
+
+
+def test_an_explanation_without_pixels_has_no_figure(model, radiograph):
+    explanation = replace(explain(model, radiograph), pixels=None)
+    assert explanation._repr_png_() is None
+    with pytest.raises(ValueError, match="explain it by `explain`"):
+        explanation.figure()
