@@ -71,6 +71,7 @@ def caption(comparison: Comparison, asked: PageQuestion, prediction: Prediction)
         prediction: of this side's model.
 
     Example:
+        >>> from cxr_gradcam.explanation import Question
         >>> asked = PageQuestion("mine", Question("Effusion", "layercam", detail="fine"))
         >>> caption(Comparison("class", "Mass"), asked, Prediction({"Effusion": 0.25}))
         'Effusion 25 %'
