@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 
 import cxr_gradcam
-from cxr_gradcam import CAM, ResNet50FineTuned
+from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -55,10 +54,6 @@ def test_packages_offer_their_documented_names(module, names):
     assert all(hasattr(found, name) for name in names)
 
 
-def test_attributes_of_earlier_releases_keep_their_names(model, images):
-    assert model.gate is model.ood_detector
-    torch.testing.assert_close(model.see(images).logits, model.record(images).logits)
-    assert CAM.see is CAM.record
 
 
 def test_the_contract_of_the_constructor_is_positional():

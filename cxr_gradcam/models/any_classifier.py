@@ -115,8 +115,6 @@ class CAM:
             self.model, found, x, self._logits_layer, two_classes=self._two_classes
         )
 
-    see = record  # the name of the releases up to 0.1
-
     def __call__(
         self,
         x: Tensor,
@@ -228,6 +226,18 @@ def _is_scaled_xrv(model: nn.Module) -> bool:
     return _is_xrv(model) and (scaled or getattr(model, "apply_sigmoid", False))
 
 
-def last_linear(model: nn.Module) -> nn.Module:
-    """Return the last linear layer of a network, which makes the logits of most."""
-    return [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
+def last_linear(model: nn.Module) -> nn.Linear:
+    """Return the last linear layer of a network, which gives the logits of most networks.
+
+    Args:
+        model: the classifier.
+
+    Raises:
+        ValueError: the network has no linear layer.
+    """
+    linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    if not linear:
+        raise ValueError(
+            f"{type(model).__name__} has no linear head: choose a network that ends in one"
+        )
+    return linear[-1]

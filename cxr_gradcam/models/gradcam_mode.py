@@ -7,7 +7,6 @@ from torch.utils.hooks import RemovableHandle
 from torchvision.models import ResNet
 
 from cxr_gradcam.cam.hooks import capture_activations
-from cxr_gradcam.models.ood import OODDetector
 
 
 class GradCAMMode(nn.Module):
@@ -15,11 +14,9 @@ class GradCAMMode(nn.Module):
 
     Attributes:
         resnet50: the network; set by the subclass.
-        ood_detector: its detector; set by the subclass.
     """
 
     resnet50: ResNet
-    ood_detector: OODDetector | None
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,11 +26,6 @@ class GradCAMMode(nn.Module):
     def target_layer(self) -> nn.Module:
         """The layer whose activations make the map: the last convolution."""
         return self.resnet50.layer4[-1].conv3  # type: ignore[no-any-return]
-
-    @property
-    def gate(self) -> OODDetector | None:
-        """The name of `ood_detector` in the releases up to 0.1."""
-        return self.ood_detector
 
     @property
     def gradcam_enabled(self) -> bool:

@@ -56,7 +56,7 @@ class ResNet50FineTuned(GradCAMMode):
         preprocessing: how the weights want their input.
         trained_on: the pictures that the weights were trained on, in words; "" where unknown.
         calibration: what validation images taught about the logits, where the head is theirs.
-        ood_detector: tells images unlike those of the training, or None. `gate` is its old name.
+        ood_detector: tells images unlike those of the training, or None.
         multi_label: whether each logit is a probability of its own, as a single one is.
         detail, assumptions, finding, provenance: as in `Classifier`.
         fast: run the trunk by OpenVINO, or in lower precision, where a map is made without
@@ -221,8 +221,6 @@ class ResNet50FineTuned(GradCAMMode):
         found = named_layers(self, DETAIL["coarse"] if layers is None else layers)
         fast = self._fast_pass(found, x)
         return HookedForwardPass(self, found, x, self.resnet50.fc) if fast is None else fast
-
-    see = record  # the name of the releases up to 0.1
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return pooled features (N, 2048) and logits (N, C) of images, as in eval mode."""

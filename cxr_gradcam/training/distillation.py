@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cxr_gradcam.cam.maps import resize
+from cxr_gradcam.models.any_classifier import last_linear
 from cxr_gradcam.models.preprocessing import Preprocessing
-from cxr_gradcam.training.networks import head_of, load_teacher
+from cxr_gradcam.training.networks import load_teacher
 
 
 class PooledFeatures:
@@ -26,7 +27,7 @@ class PooledFeatures:
 
     def __init__(self, network: nn.Module) -> None:
         self.latest = torch.empty(0)
-        self._handle = head_of(network).register_forward_pre_hook(self._keep)
+        self._handle = last_linear(network).register_forward_pre_hook(self._keep)
 
     def _keep(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.latest = inputs[0]
@@ -62,7 +63,7 @@ class Teachers:
                 )
             self._members.append((network.to(device), checkpoint.preprocessing))
         self._features = PooledFeatures(self._members[0][0])
-        self.width = head_of(self._members[0][0]).in_features
+        self.width = last_linear(self._members[0][0]).in_features
 
     @torch.no_grad()
     def answer(self, images: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

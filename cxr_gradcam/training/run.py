@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from cxr_gradcam.data.cut_outs import CutOuts
 from cxr_gradcam.data.dataset import LabelledImages, sampling_weights
 from cxr_gradcam.data.split import Doubt, Split
+from cxr_gradcam.models.any_classifier import last_linear
 from cxr_gradcam.models.checkpoint import checksum
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
@@ -30,7 +31,6 @@ from cxr_gradcam.training.losses import MeanGap, distillation_loss, smooth_label
 from cxr_gradcam.training.networks import (
     build_network,
     build_resnet50,
-    head_of,
     preprocessing_of,
     statistics,
     zero_residuals,
@@ -138,7 +138,7 @@ class Run:
         self.feature_map: nn.Module = nn.Identity()
         if start.teachers:
             self.teachers = Teachers(start.teachers, self.split.class_names, self.device)
-            width = head_of(self.network).in_features
+            width = last_linear(self.network).in_features
             self.feature_map = FeatureMap(width, self.teachers.width).to(self.device)
 
     def train_epoch(self, training: LabelledImages, epoch: int, console: Console) -> float:

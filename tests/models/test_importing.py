@@ -104,7 +104,7 @@ def test_libraries_are_asked_by_name(monkeypatch):
 
 def test_torchvision_by_name(monkeypatch):
     monkeypatch.setattr(
-        "cxr_gradcam.models.importing.libraries.get_model", lambda name, **_: network(name, 1000)
+        "cxr_gradcam.models.importing.loading.get_model", lambda name, **_: network(name, 1000)
     )
 
     loaded = load_model("torchvision:mobilenet_v3_small", input_size=SIZE)

@@ -1,19 +1,21 @@
-"""Which network weights belong to, told by comparing names and shapes with those of known ones."""
+"""Networks of torchvision and timm by name: how they are built, and their tensors' names."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
 from cxr_gradcam.models.checkpoint import CheckpointError
-from cxr_gradcam.models.importing.heads import rebuilt
-from cxr_gradcam.models.importing.misfits import misfit
-from cxr_gradcam.models.importing.skeletons import Shapes, Skeleton, image_size, skeleton
-from cxr_gradcam.models.importing.state_dicts import is_counter, without_prefixes
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 _COMMON = (
     *("resnet50", "densenet121", "resnet18", "resnet34", "resnet101", "efficientnet_b0"),
@@ -26,114 +28,140 @@ _FAMILIES = {
     "features.0.0.weight": ("efficientnet", "mobilenet", "convnext", "swin"),
     "features.0.weight": ("vgg", "alexnet"),
 }
-"""By a tensor that all of a family have, how the names of its networks begin."""
+"""By a tensor that all networks of a family have: how the names of these networks begin."""
 
-_UNUSED = ("googlenet", "inception_v3", "squeezenet1_0", "squeezenet1_1")  # other heads
-_EFFICIENTNET_LITE = tuple(f"timm:tf_efficientnet_lite{size}" for size in range(5))
+_WITHOUT_LINEAR_HEAD = ("googlenet", "inception_v3", "squeezenet1_0", "squeezenet1_1")
+_SLOW_TO_BUILD = "regnet"  # up to 2.6 GB, and never on the meta device
 
 
-def build(state_dict: Mapping[str, Tensor], architecture: str | None) -> tuple[nn.Module, str, str]:
-    """Return the network that weights belong to, with these weights, in eval mode.
+@dataclass(frozen=True)
+class ArchitectureSpec:
+    """The tensors of a network by name and shape, without their values.
 
     Args:
-        state_dict: tensors by name, possibly behind prefixes.
-        architecture: a name of torchvision, or "timm:NAME"; None to try all of torchvision.
+        name: of torchvision, or "timm:NAME".
+        shapes: the tensors' shapes by name, without counters of batches.
+        head: the name of the last linear layer.
+        stem: the name of the first convolution's weight.
+        size: side of the input in pixels that the network is built for; None where it takes any.
+    """
 
-    Returns:
-        The network, what was assumed about its head ("" for nothing), and its name.
+    name: str
+    shapes: Shapes
+    head: str
+    stem: str
+    size: int | None = None
+
+    def network(self) -> nn.Module:
+        """Return the network with random weights."""
+        return new_network(self.name, size=self.size)
+
+    def shapes_for(self, tensors: Mapping[str, Tensor]) -> Shapes:
+        """Return the shapes for as many input channels as the given tensors have."""
+        wanted, found = self.shapes[self.stem], tensors.get(self.stem)
+        if found is None or found.ndim != 4 or found.shape[1] == wanted[1]:
+            return self.shapes
+        return {**self.shapes, self.stem: (wanted[0], found.shape[1], *wanted[2:])}
+
+    def similarity(self, tensors: Mapping[str, Tensor]) -> float:
+        """Return the share of tensors in [0, 1] that agree in name and shape."""
+        shapes = self.shapes_for(tensors)
+        same = sum(shapes.get(name) == tuple(tensor.shape) for name, tensor in tensors.items())
+        return same / len({*shapes, *tensors})
+
+
+def candidates(tensors: Collection[str]) -> Iterator[str]:
+    """Yield torchvision's networks that weights may belong to, the most common first.
+
+    Args:
+        tensors: names of the weights. Where one of them belongs to a single family of networks,
+            only this family is tried.
+    """
+    known = torchvision.models.list_models(module=torchvision.models)
+    others = (
+        name
+        for name in known
+        if name not in (*_COMMON, *_WITHOUT_LINEAR_HEAD) and not name.startswith(_SLOW_TO_BUILD)
+    )
+    families = tuple(chain(*(family for key, family in _FAMILIES.items() if key in tensors)))
+    for name in (*_COMMON, *others):
+        if not families or name.startswith(families):
+            yield name
+
+
+@lru_cache(maxsize=128)
+def spec_of(name: str, size: int | None = None) -> ArchitectureSpec:
+    """Return the tensors of a network by name and shape.
+
+    Args:
+        name: of torchvision, or "timm:NAME".
+        size: side of the input in pixels, for vision transformers that are built for one size.
 
     Raises:
-        CheckpointError: the weights fit no such network, or not wholly.
+        CheckpointError: there is no such network, or it has no linear head.
     """
-    weights = {key: tensor for key, tensor in state_dict.items() if not is_counter(key)}
-    versions = list(without_prefixes(weights))
-    names = _candidates({*chain(*versions)}) if architecture is None else (architecture,)
-    if "_conv_stem.weight" in versions[-1]:
-        names = _EFFICIENTNET_LITE if architecture is None else names
-        versions = [_in_order(versions[-1], skeleton(name).shapes) for name in names]
-    for name in names:
-        for version in versions:
-            known = skeleton(name, image_size(version))
-            for tensors in (version, _head_renamed(version, known.head)):
-                head = _fitting_head(tensors, known)
-                if head is not None:
-                    return *_filled(known, tensors, head), name
-    raise CheckpointError(misfit(versions, [skeleton(name) for name in names]))
-
-
-def _candidates(tensors: Collection[str]) -> tuple[str, ...]:
-    """Return the networks to try, the most common first; by a tensor's name, only its family."""
-    known = torchvision.models.list_models(module=torchvision.models)
-    others = (name for name in known if not name.startswith("regnet"))  # up to 2.6 GB to build
-    names = (*_COMMON, *(name for name in others if name not in (*_COMMON, *_UNUSED)))
-    families = tuple(chain(*(family for key, family in _FAMILIES.items() if key in tensors)))
-    return tuple(name for name in names if name.startswith(families)) if families else names
-
-
-def _in_order(tensors: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:
-    """Return the tensors of efficientnet_lite_pytorch under timm's names, whose order is theirs."""
-    if len(tensors) != len(shapes):
-        return dict(tensors)
-    return dict(zip(shapes, tensors.values(), strict=True))
-
-
-def _head_renamed(tensors: Mapping[str, Tensor], head: str) -> dict[str, Tensor]:
-    """Return the tensors with a head called fc, head or classifier under the network's name."""
-    top = head.split(".")[0]
-    for other in {"fc", "head", "classifier"} - {top}:
-        if any(name.startswith(f"{other}.") for name in tensors):
-            return {
-                f"{head}{name[len(other) :]}" if name.startswith(f"{other}.") else name: tensor
-                for name, tensor in tensors.items()
-            }
-    return dict(tensors)
-
-
-def _fitting_head(tensors: Mapping[str, Tensor], known: Skeleton) -> str | None:
-    """Return the module that has to be replaced for the weights to fit; None where none does."""
-    shapes = known.with_channels_of(tensors)
-    parts = known.head.split(".")
-    for head in (".".join(parts[:end]) for end in range(len(parts), 0, -1)):
-        trunk = {k: tuple(t.shape) for k, t in tensors.items() if not k.startswith(f"{head}.")}
-        expected = {k: shape for k, shape in shapes.items() if not k.startswith(f"{head}.")}
-        if trunk == expected and len(trunk) < len(tensors):
-            return head
-    return None
-
-
-def _filled(known: Skeleton, tensors: Mapping[str, Tensor], head: str) -> tuple[nn.Module, str]:
-    network = known.network()
-    _take_channels(network, known.stem, tensors)
-    original = network.get_submodule(head)
-    own = {key[len(head) + 1 :]: t for key, t in tensors.items() if key.startswith(f"{head}.")}
-    module, assumed = rebuilt(own)
-    parent, _, child = head.rpartition(".")
-    setattr(network.get_submodule(parent), child, module)
-    counters = {key: t for key, t in network.state_dict().items() if is_counter(key)}
-    try:
-        _check_width(original, module)
-        network.load_state_dict({**counters, **tensors})
-    except RuntimeError as error:
-        said = " ".join(str(error).split())
+    # A RegNet computes its widths with tensors, so it cannot be built without data.
+    with torch.device("cpu" if name.startswith("regnet") else "meta"):
+        network = new_network(name, size=size)
+    shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    linear = [key for key, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    stem = [key for key, shape in shapes.items() if len(shape) == 4]
+    if not linear or not stem:
         raise CheckpointError(
-            f"the head {head!r} of these {known.name} weights does not fit: {said}"
+            f"{name} does not end in a linear layer, so its weights cannot be loaded from a file: "
+            "build the network in Python and use CAM(network)"
+        )
+    counted = {key: shape for key, shape in shapes.items() if not is_counter(key)}
+    return ArchitectureSpec(name, counted, linear[-1], stem[0], size)
+
+
+def is_counter(name: str) -> bool:
+    """Return whether a tensor only counts the batches of a training."""
+    return name.endswith("num_batches_tracked")
+
+
+def image_size(tensors: Mapping[str, Tensor]) -> int | None:
+    """Return the input size in pixels of torchvision's vision transformer; None for other weights.
+
+    Args:
+        tensors: weights by name.
+    """
+    places, patch = tensors.get("encoder.pos_embedding"), tensors.get("conv_proj.weight")
+    if places is None or patch is None or places.ndim != 3 or patch.ndim != 4:
+        return None
+    return math.isqrt(max(places.shape[1] - 1, 0)) * patch.shape[-1]
+
+
+def new_network(name: str, num_classes: int | None = None, *, size: int | None = None) -> nn.Module:
+    """Build a network with random weights.
+
+    Args:
+        name: "timm:NAME" or "torchvision:NAME"; without a prefix torchvision's network where there
+            is one of that name, else timm's.
+        num_classes: outputs of the head; None for the number that the library sets.
+        size: side of the input in pixels, for torchvision's vision transformers.
+
+    Raises:
+        CheckpointError: there is no such network, or timm is not installed.
+    """
+    library, _, own_name = name.rpartition(":")
+    options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
+    try:
+        if library == "timm" or (not library and own_name not in torchvision.models.list_models()):
+            import timm
+
+            network: nn.Module = timm.create_model(own_name, pretrained=False, **options)
+            return network
+        if size is not None and own_name.startswith("vit_"):
+            options["image_size"] = size
+        network = torchvision.models.get_model(own_name, weights=None, **options)
+    except ImportError:
+        raise CheckpointError(
+            f"torchvision has no network {own_name!r}; for timm's networks: pip install timm"
+        ) from None
+    except (RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"there is no network {name!r} ({error}): name one of torchvision, or timm:NAME; "
+            "torchvision.models.list_models() and timm.list_models() list the names"
         ) from error
-    return network.eval(), assumed
-
-
-def _take_channels(network: nn.Module, stem: str, tensors: Mapping[str, Tensor]) -> None:
-    """Let the first convolution take as many channels as its weights do, as one for grey."""
-    layer = network.get_submodule(stem.rpartition(".")[0])
-    weight = tensors[stem]
-    if isinstance(layer, nn.Conv2d) and layer.weight.shape != weight.shape:
-        layer.in_channels = weight.shape[1]
-        layer.weight = nn.Parameter(torch.empty_like(weight))
-
-
-def _check_width(original: nn.Module, module: nn.Module) -> None:
-    wanted, got = (
-        next(m.in_features for m in part.modules() if isinstance(m, nn.Linear))
-        for part in (original, module)
-    )
-    if wanted != got:
-        raise RuntimeError(f"it takes {got} features where the network gives {wanted}")
+    return network

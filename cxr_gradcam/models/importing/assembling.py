@@ -1,4 +1,4 @@
-"""From a network and what is known of it to a model that can be explained."""
+"""From a network, and what is known about it, to a model that can be explained."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cxr_gradcam.models.any_classifier import (
 )
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.checkpoint import Checkpoint, CheckpointError
-from cxr_gradcam.models.importing.told import Told
+from cxr_gradcam.models.importing.overrides import LoadOverrides
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.provenance import RESNET50, Provenance
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
@@ -30,15 +30,15 @@ _OTHER_INPUT = "its calibration and detector left out, which were made for anoth
 
 
 @dataclass(frozen=True)
-class Found:
-    """A network with its weights, and what is known of it.
+class LoadedNetwork:
+    """A network with its weights, and what is known about it.
 
     Args:
-        network: in eval mode.
-        provenance: of the weights.
-        assumed: what had to be assumed to build it; "" for nothing.
-        header: what our own header says; None where there is none.
-        from_library: whether a library says how the input is made.
+        network: the network, in eval mode.
+        provenance: where the weights come from.
+        assumed: what had to be assumed to build the network; "" for nothing.
+        header: the header of a file that this package wrote; None for other files.
+        from_library: whether a library's own record says how the input is made.
     """
 
     network: nn.Module
@@ -49,61 +49,63 @@ class Found:
 
     @property
     def is_described(self) -> bool:
-        """Whether it is known how the input is made."""
+        """Whether the file or the library says how the input is made."""
         return self.header is not None or self.from_library
 
     @property
-    def guess(self) -> Preprocessing:
-        """How the input is made, where nobody says otherwise."""
+    def default_preprocessing(self) -> Preprocessing:
+        """How the input is made, unless the caller says otherwise."""
         return (
             guess_preprocessing(self.network) if self.header is None else self.header.preprocessing
         )
 
 
-def assemble(found: Found, told: Told, *, fast: bool) -> ResNet50FineTuned | CAM:
-    """Return the model of a network: the package's own where it is a plain ResNet50, else a `CAM`.
+def assemble(
+    loaded: LoadedNetwork, overrides: LoadOverrides, *, fast: bool
+) -> ResNet50FineTuned | CAM:
+    """Return a `ResNet50FineTuned` for a plain ResNet50, else a `CAM`.
 
     Args:
-        found: the network.
-        told: what the caller says; it has precedence.
-        fast: as of `ResNet50FineTuned`.
+        loaded: the network with its weights.
+        overrides: what the caller says; it has precedence.
+        fast: whether a `ResNet50FineTuned` may compute in lower precision.
 
     Raises:
-        CheckpointError: the two do not go together, or no map can be made.
+        CheckpointError: the overrides contradict the network, or no map can be made of it.
     """
-    _check_finite(found)
-    names = told.class_names or (None if found.header is None else found.header.class_names)
-    multi_label = told.multi_label
-    if multi_label is None and found.header is not None:
-        multi_label = found.header.multi_label
-    known = replace(told, class_names=names, multi_label=multi_label)
-    preprocessing = told.preprocessing(found.guess)
-    if _is_plain_resnet50(found, known):
-        model: ResNet50FineTuned | CAM = _resnet50(found, known, preprocessing, fast=fast)
+    _check_finite(loaded)
+    names = overrides.class_names or (None if loaded.header is None else loaded.header.class_names)
+    multi_label = overrides.multi_label
+    if multi_label is None and loaded.header is not None:
+        multi_label = loaded.header.multi_label
+    known = replace(overrides, class_names=names, multi_label=multi_label)
+    preprocessing = overrides.preprocessing(loaded.default_preprocessing)
+    if _is_plain_resnet50(loaded, known):
+        model: ResNet50FineTuned | CAM = _resnet50(loaded, known, preprocessing, fast=fast)
     else:
-        model = _any(found, known, preprocessing)
-    _calibrate(model, found.header, told)
-    model.assumptions = tuple(_assumptions(model, found, told))
-    model.provenance = found.provenance
-    if not found.is_described or not told.is_empty:
-        model.provenance = replace(found.provenance, settings=_settings(model))
+        model = _any(loaded, known, preprocessing)
+    _calibrate(model, loaded.header, overrides)
+    model.assumptions = tuple(_assumptions(model, loaded, overrides))
+    model.provenance = loaded.provenance
+    if not loaded.is_described or not overrides.is_empty:
+        model.provenance = replace(loaded.provenance, settings=_settings(model))
     return model
 
 
-def _check_finite(found: Found) -> None:
+def _check_finite(loaded: LoadedNetwork) -> None:
     """Refuse weights of a training that diverged, or that overflowed when they were stored."""
-    for name, tensor in found.network.state_dict().items():
+    for name, tensor in loaded.network.state_dict().items():
         if not bool(tensor.isfinite().all()):
             raise CheckpointError(
-                f"the tensor {name} of these {found.provenance.architecture} weights is not finite "
-                "everywhere: the training diverged, or half precision was too small for it; take "
-                "an earlier checkpoint"
+                f"the tensor {name} of these {loaded.provenance.architecture} weights is not "
+                "finite everywhere: the training diverged, or half precision was too small for it; "
+                "take an earlier checkpoint"
             )
 
 
-def _is_plain_resnet50(found: Found, known: Told) -> bool:
-    network = found.network
-    named = found.provenance.architecture.removeprefix("torchvision:")
+def _is_plain_resnet50(loaded: LoadedNetwork, known: LoadOverrides) -> bool:
+    network = loaded.network
+    named = loaded.provenance.architecture.removeprefix("torchvision:")
     if named != RESNET50 or not isinstance(network, ResNet):
         return False
     head = network.fc
@@ -113,13 +115,13 @@ def _is_plain_resnet50(found: Found, known: Told) -> bool:
 
 
 def _resnet50(
-    found: Found, known: Told, preprocessing: Preprocessing, *, fast: bool
+    loaded: LoadedNetwork, known: LoadOverrides, preprocessing: Preprocessing, *, fast: bool
 ) -> ResNet50FineTuned:
-    network = found.network
-    assert isinstance(network, ResNet)  # `_is_plain_resnet50` has looked  # noqa: S101
+    network = loaded.network
+    assert isinstance(network, ResNet)  # noqa: S101 - checked by `_is_plain_resnet50`
     num_classes = network.fc.out_features
     known.check_names(num_classes)
-    with torch.device("meta"):  # nothing is drawn at random that is replaced at once
+    with torch.device("meta"):  # these weights are replaced at once
         model = ResNet50FineTuned(num_classes, weights=None)
     model.resnet50 = network.requires_grad_(False)
     model.resnet50.fc.requires_grad_(True)
@@ -131,16 +133,16 @@ def _resnet50(
     return model.eval()
 
 
-def _any(found: Found, known: Told, preprocessing: Preprocessing) -> CAM:
-    name = found.provenance.architecture
+def _any(loaded: LoadedNetwork, known: LoadOverrides, preprocessing: Preprocessing) -> CAM:
+    name = loaded.provenance.architecture
     try:
         return CAM(
-            found.network,
+            loaded.network,
             class_names=known.class_names,
             preprocessing=preprocessing,
             multi_label=known.multi_label,
-            # What the head takes are features, which a detector knows the training's of.
-            logits_layer=None if found.from_library else last_linear(found.network),
+            # An out-of-distribution detector was fitted to the input of the last linear layer.
+            logits_layer=None if loaded.from_library else last_linear(loaded.network),
         )
     except ValueError as error:
         raise CheckpointError(f"{name}: {error}") from error
@@ -151,53 +153,57 @@ def _any(found: Found, known: Told, preprocessing: Preprocessing) -> CAM:
         ) from error
 
 
-def _calibrate(model: ResNet50FineTuned | CAM, header: Checkpoint | None, told: Told) -> None:
-    """Take over what was learnt about the logits, where they are still the same."""
+def _calibrate(
+    model: ResNet50FineTuned | CAM, header: Checkpoint | None, overrides: LoadOverrides
+) -> None:
+    """Take over what the header says about the logits, unless an override changes them."""
     if header is None:
         return
     model.trained_on = str(header.training.get("source", ""))
-    if header.finding is not None:  # the class may have another name now
+    if header.finding is not None:  # an override may have renamed the class
         model.finding = model.class_names[header.class_names.index(header.finding)]
-    if told.changes_logits:
+    if overrides.changes_logits:
         return
     point = header.calibration.operating_point
-    if point is not None:  # the class may have another name now
+    if point is not None:  # an override may have renamed the class
         name = model.class_names[header.class_names.index(point.class_name)]
         point = replace(point, class_name=name)
     model.calibration = replace(header.calibration, operating_point=point)
     model.ood_detector = header.ood_detector
 
 
-def _assumptions(model: ResNet50FineTuned | CAM, found: Found, told: Told) -> list[str]:
-    """Name what neither the caller nor the file said."""
-    made = [] if found.header is None else _still_open(found.header.assumptions, told)
-    if found.assumed:
-        made.append(found.assumed)
-    if found.header is not None and told.changes_logits and _is_calibrated(found.header):
-        made.append(_OTHER_INPUT)
-    if not found.is_described:
-        if told.mean is None or told.std is None:
-            whose = "timm's" if hasattr(found.network, "pretrained_cfg") else "ImageNet"
-            made.append(f"{whose} {_STATISTICS}")
-        if told.input_size is None and built_for(found.network) is None:
-            made.append(f"input of {model.preprocessing.size} {_SIZE}")
-    if found.header is None:
-        if told.class_names is None and model.class_names[0] == "class 0":
-            made.append(_NAMES)
-        if told.multi_label is None and len(model.class_names) > 1 and not model.multi_label:
-            made.append(_ONE_CLASS)
-    return list(dict.fromkeys(made))
+def _assumptions(
+    model: ResNet50FineTuned | CAM, loaded: LoadedNetwork, overrides: LoadOverrides
+) -> list[str]:
+    """List what neither the caller nor the file said."""
+    assumed = [] if loaded.header is None else _still_open(loaded.header.assumptions, overrides)
+    if loaded.assumed:
+        assumed.append(loaded.assumed)
+    if loaded.header is not None and overrides.changes_logits and _is_calibrated(loaded.header):
+        assumed.append(_OTHER_INPUT)
+    if not loaded.is_described:
+        if overrides.mean is None or overrides.std is None:
+            whose = "timm's" if hasattr(loaded.network, "pretrained_cfg") else "ImageNet"
+            assumed.append(f"{whose} {_STATISTICS}")
+        if overrides.input_size is None and built_for(loaded.network) is None:
+            assumed.append(f"input of {model.preprocessing.size} {_SIZE}")
+    if loaded.header is None:
+        if overrides.class_names is None and model.class_names[0] == "class 0":
+            assumed.append(_NAMES)
+        if overrides.multi_label is None and len(model.class_names) > 1 and not model.multi_label:
+            assumed.append(_ONE_CLASS)
+    return list(dict.fromkeys(assumed))
 
 
-def _still_open(assumptions: tuple[str, ...], told: Told) -> list[str]:
-    """Return what a converted file was assumed to be, and the caller does not say either."""
-    said = {
-        _STATISTICS: told.mean is not None and told.std is not None,
-        _SIZE: told.input_size is not None,
-        _NAMES: told.class_names is not None,
-        _ONE_CLASS: told.multi_label is not None,
+def _still_open(assumptions: tuple[str, ...], overrides: LoadOverrides) -> list[str]:
+    """Return those assumptions of a converted file that no override settles."""
+    settled = {
+        _STATISTICS: overrides.mean is not None and overrides.std is not None,
+        _SIZE: overrides.input_size is not None,
+        _NAMES: overrides.class_names is not None,
+        _ONE_CLASS: overrides.multi_label is not None,
     }
-    closed = tuple(ending for ending, is_said in said.items() if is_said)
+    closed = tuple(ending for ending, is_settled in settled.items() if is_settled)
     return [each for each in assumptions if not (closed and each.endswith(closed))]
 
 

@@ -1,4 +1,4 @@
-"""Anybody's weights as a file of this package, whose header says all that has to be known."""
+"""`convert`: anybody's weights as a file of this package, whose header describes them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from cxr_gradcam.models.checkpoint import (
     locate,
     save_checkpoint,
 )
-from cxr_gradcam.models.importing.architectures import build
 from cxr_gradcam.models.importing.loading import load_model
+from cxr_gradcam.models.importing.matching import build
 from cxr_gradcam.models.provenance import RESNET50
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 TOLERANCE = 1e-4
-"""How much logits may differ after it, as a share of the largest: sums of another order."""
+"""How much the logits may differ after converting, as a share of the largest logit."""
 
 _XRV = "torchxrayvision:"
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written.
+    """The result of `convert`.
 
     Attributes:
-        model: as it is loaded from the new file.
-        difference: the largest by which its logits differ from those of the old one.
+        model: the model, loaded from the new file.
+        difference: the largest difference between a logit of the old and of the new file.
     """
 
     model: ResNet50FineTuned | CAM
@@ -46,27 +46,27 @@ class Conversion:
 def convert(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
-    **said: Any,  # noqa: ANN401 - as `load_model` types them
+    **overrides: Any,  # noqa: ANN401 - as `load_model` types them
 ) -> Conversion:
     """Write anybody's weights as a file of this package, and compare the logits of both.
 
     Args:
-        source: as of `load_model`.
-        output: the .safetensors file; it appears whole, and only if the logits are the same.
-        said: what the source does not say, as of `load_model`.
+        source: weights, as `load_model` takes them.
+        output: the .safetensors file to write. It appears whole, and only if the logits agree.
+        overrides: keyword arguments of `load_model` for what the source does not say.
 
     Returns:
-        What was written.
+        The new model, and how far its logits differ.
 
     Raises:
-        CheckpointError: the weights cannot be had, do not fit, or cannot be built again from a
-            header; the output is no name of a .safetensors file.
-        OSError: it cannot be written.
+        CheckpointError: the weights cannot be found or read, fit no network, or cannot be built
+            again from a header; or the output's name does not end in .safetensors.
+        OSError: the file cannot be written.
     """
     path = Path(output)
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path} is no name for the new file: let it end in .safetensors")
-    before = load_model(source, **(said | {"fast": False}))
+    before = load_model(source, **(overrides | {"fast": False}))
     partial = path.with_name(f".{path.name}.new")
     try:
         save_checkpoint(partial, _described(source, before), exact=True)
@@ -79,7 +79,7 @@ def convert(
 
 
 def _described(source: str | os.PathLike[str], model: ResNet50FineTuned | CAM) -> Checkpoint:
-    """Return the checkpoint of a model that was just loaded from a source."""
+    """Return a checkpoint that describes a model loaded from a source."""
     tensors, architecture = _weights(model)
     return Checkpoint(
         tensors,
@@ -101,14 +101,14 @@ def _weights(model: ResNet50FineTuned | CAM) -> tuple[dict[str, Tensor], str]:
         return model.state_dict(), RESNET50
     name = "" if model.provenance is None else model.provenance.architecture
     tensors = model.model.state_dict()
-    if name.startswith(_XRV):  # torchvision's networks for one channel, under its own name
+    if name.startswith(_XRV):  # torchvision's networks with one input channel
         tensors.pop("op_threshs", None)
         return tensors, build(tensors, None)[2]
     return tensors, f"torchvision:{name}" if name == RESNET50 else name
 
 
 def _training(source: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what our own header says of the training; {} where there is none."""
+    """Return what the header says about the training; {} for files of others."""
     if ":" in str(source) and not str(source).startswith("hf://") and not Path(source).exists():
         return {}
     path = locate(source)
@@ -119,7 +119,7 @@ def _difference(before: ResNet50FineTuned | CAM, after: ResNet50FineTuned | CAM)
     """Return the largest difference of the logits for two images of noise.
 
     Raises:
-        CheckpointError: it is more than rounding.
+        CheckpointError: the difference is larger than rounding explains.
     """
     how = before.preprocessing
     generator = torch.Generator().manual_seed(0)
@@ -130,6 +130,7 @@ def _difference(before: ResNet50FineTuned | CAM, after: ResNet50FineTuned | CAM)
     if old.shape != new.shape or not difference <= TOLERANCE * max(1.0, float(old.abs().max())):
         raise CheckpointError(
             f"the logits of the new file differ by {difference:.2g}: it was not written. The "
-            "network does something that its weights do not show; use CAM(network)"
+            "network computes something that its weights do not show: build it in Python and use "
+            "CAM(network)"
         )
     return difference

@@ -1,11 +1,11 @@
-"""Other people's checkpoint files: read without running anything in them, and unwrapped."""
+"""Files of weights, whoever wrote them: read without running any code in them."""
 
 from __future__ import annotations
 
 import pickle
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,6 @@ _WRAPPERS = (
     "model_ema",
     "ema",
 )
-_PREFIX = re.compile(
-    r"^(module|model|net|network|backbone|encoder|base_model|ema_model|_orig_mod|(?:wide_)?res[a-z]*\d+[a-z0-9_]*|"
-    r"densenet\d+|efficientnet_\w+|mobilenet_\w+|vgg\d+\w*|convnext_\w+|vit_\w+|swin_\w+)\."
-)
-_FEATURES = re.compile(r"^(features|feature_extractor|trunk|base|cnn)\.(?=\d)")
-_CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
-_NUMBERED_LAYER = "4.0.conv1.weight"
-
 _HARMLESS = re.compile(
     # counters of BatchNorm, of thop and of averaged weights; torchxrayvision's operating points
     r"(^|\.)(num_batches_tracked|total_ops|total_params|n_averaged|op_threshs)$"
@@ -47,19 +39,20 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint file by name, in float32.
 
     Args:
-        path: a safetensors file, or one of torch.save.
+        path: a safetensors file, or a file of torch.save.
 
     Raises:
-        CheckpointError: no such file, or none that can be read without running code in it.
+        CheckpointError: there is no such file, it holds no weights, or it cannot be read without
+            running code in it.
     """
     if not path.is_file():
         raise CheckpointError(f"no weights at {path}: check the path")
     content = _content(path)
     tensors = _unwrapped(content)
     if not tensors:
-        kinds = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content)
+        found = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content)
         raise CheckpointError(
-            f"{path} holds no weights by name (found: {kinds}): save model.state_dict()"
+            f"{path} holds no weights by name (found: {found}): save model.state_dict()"
         )
     return {
         name: tensor.float() if tensor.is_floating_point() else tensor
@@ -68,41 +61,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     }
 
 
-def without_prefixes(state_dict: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yield the tensors as named, then with one known prefix after another taken off.
-
-    A step that would give two tensors one name (a student and its teacher) is the end. A ResNet
-    whose layers are numbered, as in a Sequential of its children, comes last with their names.
-    """
-    names = {name: _modern(name) for name in state_dict}
-    while True:
-        yield {new: state_dict[old] for old, new in names.items()}
-        shorter = {old: _PREFIX.sub("", new) for old, new in names.items()}
-        if shorter == names or len(set(shorter.values())) < len(shorter):
-            break
-        names = shorter
-    if _NUMBERED_LAYER in {_FEATURES.sub("", name) for name in names.values()}:
-        yield {_numbered(new): state_dict[old] for old, new in names.items()}
-
-
-def _numbered(name: str) -> str:
-    """Return torchvision's name of a tensor in a Sequential of a ResNet's children."""
-    number, _, rest = _FEATURES.sub("", name).partition(".")
-    return f"{_CHILDREN[number]}.{rest}" if number in _CHILDREN else name
-
-
-def is_counter(name: str) -> bool:
-    """Return whether a tensor only counts the batches of a training."""
-    return name.endswith("num_batches_tracked")
-
-
-def _modern(name: str) -> str:
-    """Return a DenseNet's name as torchvision has written it since version 0.2.1."""
-    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", name)
-
-
 def _content(path: Path) -> Any:  # noqa: ANN401
-    """Return what a file holds, by what it begins with: names are often wrong."""
+    """Return what a file holds. Its first bytes tell the format: names are often wrong."""
     with path.open("rb") as file:
         start = file.read(9)
     if path.suffix == ".safetensors" or start[8:] == b"{":  # behind the header's length
