@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from cxr_gradcam.cam.eval_mode import evaluating
+from cxr_gradcam.cam.explainable import require_explainable, require_gradients
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.hooks import Capture, capturing, hooked, score_gradients
-from cxr_gradcam.cam.layers import Grid
-from cxr_gradcam.cam.outputs import as_two_classes, logits_of, require_hooks
+from cxr_gradcam.cam.layers import Grid, with_merged_places
+from cxr_gradcam.cam.outputs import OutputFormat, scores_of
 
 
 class HookedForwardPass(ForwardPass):
@@ -25,10 +26,10 @@ class HookedForwardPass(ForwardPass):
         layers: the target layers by name.
         x: images (N, C, H, W).
         logits_layer: the layer that gives the logits; None for the model itself.
-        two_classes: make two logits of the model's one, of its absence and its presence.
+        output: how the model's output is read.
 
     Raises:
-        ValueError: a layer that is not reached, does not lead to the scores or has no places.
+        ValueError: a layer is not reached, does not lead to the scores or has no places.
     """
 
     def __init__(
@@ -38,12 +39,12 @@ class HookedForwardPass(ForwardPass):
         x: Tensor,
         logits_layer: nn.Module | None = None,
         *,
-        two_classes: bool = False,
+        output: OutputFormat | None = None,
     ) -> None:
-        require_hooks(model)
+        require_explainable(model)
         self.x, self.layers = x.detach(), tuple(layers)
         self._model, self._modules, self._logits_layer = model, dict(layers), logits_layer
-        self._two_classes = two_classes
+        self._format = output or OutputFormat()
         self._scores, capture = self._capture(x, torch.no_grad())
         if not self._scores.requires_grad:  # a no_grad of the model's own ended behind the layers
             self._scores, capture = self._capture(x, torch.enable_grad())
@@ -87,15 +88,27 @@ class HookedForwardPass(ForwardPass):
         layers = dict.fromkeys([*watched, *convolutions])
         with evaluating(self._model), hooked(layers):
             output = self._model(x)
-        logits = logits_of(output if capture.logits is None else capture.logits)
-        return as_two_classes(logits) if self._two_classes else logits
+        scores = (
+            self._format.scores(output) if capture.logits is None else scores_of(capture.logits, "")
+        )
+        require_gradients(scores)
+        return self._format.logits(scores)
 
     def _grid(self, name: str, places: Collection[tuple[int, int]]) -> Grid:
         output = self._outputs[name]
-        grid = Grid.of(output, (self.x.shape[-2], self.x.shape[-1]), places)
+        self._require_batch(name, output)
+        size = self.x.shape[-2], self.x.shape[-1]
+        grid = Grid.of(output, size, with_merged_places(places))
         if grid is None:
             raise ValueError(
                 f"the output {tuple(output.shape)} of layer {name!r} has no places for the image "
                 f"{tuple(self.x.shape)}: choose a layer in front of the pooling"
             )
         return grid
+
+    def _require_batch(self, name: str, output: Tensor) -> None:
+        if len(output) != len(self.x):
+            raise ValueError(
+                f"the output {tuple(output.shape)} of layer {name!r} has no row for each of the "
+                f"{len(self.x)} images, as windows of a picture have none: choose another layer"
+            )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 _MAX_PREFIX_TOKENS = 8
+_MERGINGS = 3
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,19 @@ class Grid:
         if output.ndim == 3:
             output = output[:, self.prefix :].unflatten(1, (self.height, self.width))
         return output.permute(0, 3, 1, 2)
+
+
+def with_merged_places(places: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return grids of places, and those that become of them where 2 × 2 places are merged.
+
+    Args:
+        places: (h, w) of convolutions' outputs. Vision transformers that merge patches, as Swin
+            does, halve such a grid up to three times without any convolution.
+    """
+    merged = {*places}
+    for _ in range(_MERGINGS):
+        merged |= {(math.ceil(h / 2), math.ceil(w / 2)) for h, w in merged}
+    return merged
 
 
 def _aspect(height: int, width: int) -> float:

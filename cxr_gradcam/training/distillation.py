@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cxr_gradcam.cam.maps import resize
-from cxr_gradcam.models.any_classifier import last_linear
+from cxr_gradcam.models.library_records import last_linear
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.training.networks import load_teacher
 

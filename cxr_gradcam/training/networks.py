@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
-from cxr_gradcam.models.any_classifier import guess_preprocessing, last_linear
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -21,6 +20,7 @@ from cxr_gradcam.models.importing import load_model
 from cxr_gradcam.models.importing.architectures import is_counter, new_network
 from cxr_gradcam.models.importing.matching import without_prefixes
 from cxr_gradcam.models.importing.weight_files import read_state_dict
+from cxr_gradcam.models.library_records import guess_preprocessing, last_linear
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 

@@ -20,8 +20,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from cxr_gradcam.data.cut_outs import CutOuts
 from cxr_gradcam.data.dataset import LabelledImages, sampling_weights
 from cxr_gradcam.data.split import Doubt, Split
-from cxr_gradcam.models.any_classifier import last_linear
 from cxr_gradcam.models.checkpoint import checksum
+from cxr_gradcam.models.library_records import last_linear
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.training.augmentation import augment, degrade

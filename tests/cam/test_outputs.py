@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cxr_gradcam import CAM, Radiograph, explain
-from cxr_gradcam.cam.outputs import as_two_classes, logits_of
+from cxr_gradcam.cam.outputs import OutputFormat, as_two_classes
 from cxr_gradcam.report import record
 
 
@@ -60,7 +60,7 @@ def test_one_logit_may_come_without_a_class_axis(radiograph):
 @pytest.mark.parametrize("output", [torch.zeros(1, 2, 3), "text", {"scores": torch.zeros(1, 2)}])
 def test_what_holds_no_logits_is_refused(output):
     with pytest.raises(ValueError, match="one row of scores per image"):
-        logits_of(output)
+        OutputFormat().scores(output)
 
 
 def test_torchscript_is_refused_with_the_reason():

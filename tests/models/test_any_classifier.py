@@ -10,7 +10,7 @@ import torchvision
 from torch import nn
 
 from cxr_gradcam import CAM, Radiograph, ResNet50FineTuned, explain
-from cxr_gradcam.models.any_classifier import guess_preprocessing
+from cxr_gradcam.models.library_records import guess_preprocessing
 from cxr_gradcam.models.preprocessing import Preprocessing
 
 SIZE = 64

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cxr_gradcam import CheckpointError
-from cxr_gradcam.models.any_classifier import last_linear
+from cxr_gradcam.models.library_records import last_linear
 from cxr_gradcam.training.networks import (
     build_network,
     load_weights,

@@ -9,16 +9,16 @@ import torch
 from torch import nn
 from torchvision.models import ResNet
 
-from cxr_gradcam.models.any_classifier import (
-    CAM,
+from cxr_gradcam.models.any_classifier import CAM
+from cxr_gradcam.models.calibration import Calibration
+from cxr_gradcam.models.checkpoint import Checkpoint, CheckpointError
+from cxr_gradcam.models.importing.overrides import LoadOverrides
+from cxr_gradcam.models.library_records import (
     built_for,
     guess_class_names,
     guess_preprocessing,
     last_linear,
 )
-from cxr_gradcam.models.calibration import Calibration
-from cxr_gradcam.models.checkpoint import Checkpoint, CheckpointError
-from cxr_gradcam.models.importing.overrides import LoadOverrides
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.provenance import RESNET50, Provenance
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
@@ -177,8 +177,7 @@ def _assumptions(
 ) -> list[str]:
     """List what neither the caller nor the file said."""
     assumed = [] if loaded.header is None else _still_open(loaded.header.assumptions, overrides)
-    if loaded.assumed:
-        assumed.append(loaded.assumed)
+    assumed += filter(None, [*model.assumptions, loaded.assumed])
     if loaded.header is not None and overrides.changes_logits and _is_calibrated(loaded.header):
         assumed.append(_OTHER_INPUT)
     if not loaded.is_described:
