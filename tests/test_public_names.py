@@ -54,8 +54,6 @@ def test_packages_offer_their_documented_names(module, names):
     assert all(hasattr(found, name) for name in names)
 
 
-
-
 def test_the_contract_of_the_constructor_is_positional():
     model = ResNet50FineTuned(3, False, True, weights=None)
     assert model.gradcam_enabled

@@ -149,7 +149,7 @@ class CAM:
 
     def _probe(self, class_names: Sequence[str] | None, output: int | str | None) -> Probe:
         """Run the model on noise, and say what is wrong where it fails."""
-        widths = () if class_names is None else (len(class_names),)
+        widths: tuple[int, ...] = () if class_names is None else (len(class_names),)
         widths += (1,) if widths == (2,) else ()
         x = self._noise()
         try:
