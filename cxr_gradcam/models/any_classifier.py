@@ -13,7 +13,7 @@ from cxr_gradcam.cam.explainable import require_explainable, why_it_fails
 from cxr_gradcam.cam.forward_pass import ForwardPass, MapOptions
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.layers import named_layers
-from cxr_gradcam.cam.probe import Probe, probe
+from cxr_gradcam.cam.probing.probe import Probe, probe
 from cxr_gradcam.cam.targets import ClassIdx
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration

@@ -26,8 +26,7 @@ from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.checkpoint import Checkpoint
 from cxr_gradcam.models.fast_trunk import FastTrunk
-from cxr_gradcam.models.gradcam_mode import GradCAMMode
-from cxr_gradcam.models.graph_pass import gradcam_in_graph
+from cxr_gradcam.models.gradcam_mode import GradCAMMode, gradcam_in_graph
 from cxr_gradcam.models.initial_weights import BUNDLED, initial_weights, load_own, load_strictly
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing

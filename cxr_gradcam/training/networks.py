@@ -18,8 +18,8 @@ from cxr_gradcam.models.checkpoint import (
 )
 from cxr_gradcam.models.importing import load_model
 from cxr_gradcam.models.importing.architectures import is_counter, new_network
-from cxr_gradcam.models.importing.matching import without_prefixes
-from cxr_gradcam.models.importing.weight_files import read_state_dict
+from cxr_gradcam.models.importing.tensor_names import without_prefixes
+from cxr_gradcam.models.importing.weight_files import read_weights
 from cxr_gradcam.models.library_records import guess_preprocessing, last_linear
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
@@ -106,7 +106,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     own = {name: t for name, t in network.state_dict().items() if not is_counter(name)}
     classes = last_linear(network).out_features
     head = {*[name for name, t in own.items() if t.shape[:1] == (classes,)][-2:]}
-    versions = list(without_prefixes(read_state_dict(path)))
+    versions = list(without_prefixes(read_weights(path).tensors))
     state = next((version for version in versions if {*own} - head <= {*version}), None)
     state = _renamed_in_order(versions[0], own, path) if state is None else state
     fitting = {

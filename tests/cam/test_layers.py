@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cxr_gradcam.cam.layers import Grid, named_layers
-from cxr_gradcam.cam.probe import probe
+from cxr_gradcam.cam.probing.probe import probe
 
 # --- The grid of an output ---------------------------------------------------------------------
 

@@ -36,14 +36,14 @@ class LoadedNetwork:
     Args:
         network: the network, in eval mode.
         provenance: where the weights come from.
-        assumed: what had to be assumed to build the network; "" for nothing.
+        assumed: what had to be assumed to build the network, in words.
         header: the header of a file that this package wrote; None for other files.
         from_library: whether a library's own record says how the input is made.
     """
 
     network: nn.Module
     provenance: Provenance
-    assumed: str = ""
+    assumed: tuple[str, ...] = ()
     header: Checkpoint | None = None
     from_library: bool = False
 
@@ -177,7 +177,7 @@ def _assumptions(
 ) -> list[str]:
     """List what neither the caller nor the file said."""
     assumed = [] if loaded.header is None else _still_open(loaded.header.assumptions, overrides)
-    assumed += filter(None, [*model.assumptions, loaded.assumed])
+    assumed += [*loaded.assumed, *model.assumptions]
     if loaded.header is not None and overrides.changes_logits and _is_calibrated(loaded.header):
         assumed.append(_OTHER_INPUT)
     if not loaded.is_described:

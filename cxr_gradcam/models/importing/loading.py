@@ -21,7 +21,7 @@ from cxr_gradcam.models.checkpoint import (
 from cxr_gradcam.models.importing.assembling import LoadedNetwork, assemble
 from cxr_gradcam.models.importing.matching import build
 from cxr_gradcam.models.importing.overrides import LoadOverrides
-from cxr_gradcam.models.importing.weight_files import read_state_dict
+from cxr_gradcam.models.importing.weight_files import read_weights
 from cxr_gradcam.models.initial_weights import BUNDLED
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.provenance import Provenance, name_of
@@ -39,6 +39,7 @@ def load_model(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     multi_label: bool | None = None,
+    state_dict: str | None = None,
     fast: bool = True,
 ) -> ResNet50FineTuned | CAM:
     """Return a model that can be explained, from anybody's weights.
@@ -56,6 +57,9 @@ def load_model(
         mean: mean of each channel, for values in [0, 1]; one number for all channels.
         std: standard deviation of each channel, for values in [0, 1]; one number for all channels.
         multi_label: whether several classes can be true at once.
+        state_dict: which weights of a file that holds several, as averaged (EMA) beside raw ones:
+            their key, with dots between nested keys, or what their tensors' names begin with; None
+            for the raw ones.
         fast: whether a `ResNet50FineTuned` may compute in lower precision; other networks always
             use the precision of their weights.
 
@@ -79,7 +83,9 @@ def load_model(
     header = load_checkpoint(path) if is_ours(path) else None
     if header is None:
         named = architecture or _architecture_on_hub(source)
-        network, assumed, name = build(read_state_dict(path), named)
+        weights = read_weights(path, state_dict)
+        network, assumed, name = build(weights.tensors, named)
+        assumed = tuple(filter(None, [weights.assumption, assumed]))
     else:
         network, assumed, _ = build(header.state_dict, header.architecture)
         name = header.architecture

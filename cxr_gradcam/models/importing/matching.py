@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import torch
@@ -18,19 +17,15 @@ from cxr_gradcam.models.importing.architectures import (
     is_counter,
     spec_of,
 )
+from cxr_gradcam.models.importing.tensor_names import without_nesting, without_prefixes
 
 _EFFICIENTNET_LITE = tuple(f"timm:tf_efficientnet_lite{size}" for size in range(5))
-_PREFIX = re.compile(
-    r"^(module|model|net|network|backbone|encoder|base_model|ema_model|_orig_mod|(?:wide_)?res[a-z]*\d+[a-z0-9_]*|"
-    r"densenet\d+|efficientnet_\w+|mobilenet_\w+|vgg\d+\w*|convnext_\w+|vit_\w+|swin_\w+)\."
-)
-_FEATURES = re.compile(r"^(features|feature_extractor|trunk|base|cnn)\.(?=\d)")
-_CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
-_NUMBERED_LAYER = "4.0.conv1.weight"
 _SHOWN = 2  # tensors that a message lists
 
 
-def build(state_dict: Mapping[str, Tensor], architecture: str | None) -> tuple[nn.Module, str, str]:
+def build(
+    state_dict: Mapping[str, Tensor], architecture: str | None
+) -> tuple[nn.Module, tuple[str, ...], str]:
     """Return the network that weights belong to, with these weights, in eval mode.
 
     Args:
@@ -38,7 +33,7 @@ def build(state_dict: Mapping[str, Tensor], architecture: str | None) -> tuple[n
         architecture: a name of torchvision, or "timm:NAME"; None to try all of torchvision.
 
     Returns:
-        The network; what was assumed about its head, "" for nothing; and the network's name.
+        The network, what was assumed about its head, and the network's name.
 
     Raises:
         CheckpointError: the weights fit no such network, or only in part.
@@ -46,45 +41,18 @@ def build(state_dict: Mapping[str, Tensor], architecture: str | None) -> tuple[n
     weights = {key: tensor for key, tensor in state_dict.items() if not is_counter(key)}
     versions = list(without_prefixes(weights))
     names = (*candidates({*chain(*versions)}),) if architecture is None else (architecture,)
-    if "_conv_stem.weight" in versions[-1]:
+    lite = next((version for version in versions if "_conv_stem.weight" in version), None)
+    if lite is not None:
         names = _EFFICIENTNET_LITE if architecture is None else names
-        versions = [_renamed_in_order(versions[-1], spec_of(name).shapes) for name in names]
+        versions = [_renamed_in_order(lite, spec_of(name).shapes) for name in names]
     for name in names:
         for version in versions:
             spec = spec_of(name, image_size(version))
-            for tensors in (version, _head_renamed(version, spec.head)):
+            for tensors in (version, _head_renamed(version, spec)):
                 head = _fitting_head(tensors, spec)
                 if head is not None:
                     return *_filled(spec, tensors, head), name
     raise CheckpointError(_mismatch(versions, [spec_of(name) for name in names]))
-
-
-def without_prefixes(state_dict: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yield the tensors as named, then with one known prefix after another removed.
-
-    Removing ends where two tensors would get one name, as a student's and a teacher's. A ResNet
-    whose layers are numbered, as in a Sequential of its children, comes last with their names.
-    """
-    names = {name: _modern(name) for name in state_dict}
-    while True:
-        yield {new: state_dict[old] for old, new in names.items()}
-        shorter = {old: _PREFIX.sub("", new) for old, new in names.items()}
-        if shorter == names or len(set(shorter.values())) < len(shorter):
-            break
-        names = shorter
-    if _NUMBERED_LAYER in {_FEATURES.sub("", name) for name in names.values()}:
-        yield {_numbered(new): state_dict[old] for old, new in names.items()}
-
-
-def _numbered(name: str) -> str:
-    """Return torchvision's name of a tensor in a Sequential of a ResNet's children."""
-    number, _, rest = _FEATURES.sub("", name).partition(".")
-    return f"{_CHILDREN[number]}.{rest}" if number in _CHILDREN else name
-
-
-def _modern(name: str) -> str:
-    """Return a DenseNet's name as torchvision has written it since version 0.2.1."""
-    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", name)
 
 
 def _renamed_in_order(tensors: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:
@@ -94,16 +62,16 @@ def _renamed_in_order(tensors: Mapping[str, Tensor], shapes: Shapes) -> dict[str
     return dict(zip(shapes, tensors.values(), strict=True))
 
 
-def _head_renamed(tensors: Mapping[str, Tensor], head: str) -> dict[str, Tensor]:
-    """Return the tensors with a head called fc, head or classifier under the network's name."""
-    top = head.split(".")[0]
-    for other in {"fc", "head", "classifier"} - {top}:
-        if any(name.startswith(f"{other}.") for name in tensors):
-            return {
-                f"{head}{name[len(other) :]}" if name.startswith(f"{other}.") else name: tensor
-                for name, tensor in tensors.items()
-            }
-    return dict(tensors)
+def _head_renamed(tensors: Mapping[str, Tensor], spec: ArchitectureSpec) -> dict[str, Tensor]:
+    """Return the tensors with the network's name of the head, where the file has another."""
+    unknown = {name.partition(".")[0] for name in tensors if name not in spec.shapes}
+    if len(unknown) != 1 or any(name.startswith(f"{spec.head}.") for name in tensors):
+        return dict(tensors)
+    [other] = unknown
+    return {
+        f"{spec.head}{name[len(other) :]}" if name.startswith(f"{other}.") else name: tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def _fitting_head(tensors: Mapping[str, Tensor], spec: ArchitectureSpec) -> str | None:
@@ -120,19 +88,22 @@ def _fitting_head(tensors: Mapping[str, Tensor], spec: ArchitectureSpec) -> str 
 
 def _filled(
     spec: ArchitectureSpec, tensors: Mapping[str, Tensor], head: str
-) -> tuple[nn.Module, str]:
+) -> tuple[nn.Module, tuple[str, ...]]:
     """Return the network with the weights and a head of their layers, and what was assumed."""
     network = spec.network()
     _take_channels(network, spec.stem, tensors)
     original = network.get_submodule(head)
     own = {key[len(head) + 1 :]: t for key, t in tensors.items() if key.startswith(f"{head}.")}
+    own = without_nesting(own)
+    trunk = {key: t for key, t in tensors.items() if not key.startswith(f"{head}.")}
     module, assumed = _new_head(own)
     parent, _, child = head.rpartition(".")
     setattr(network.get_submodule(parent), child, module)
     counters = {key: t for key, t in network.state_dict().items() if is_counter(key)}
     try:
         _check_width(original, module)
-        network.load_state_dict({**counters, **tensors})
+        placed = {f"{head}.{key}": tensor for key, tensor in own.items()}
+        network.load_state_dict({**counters, **trunk, **placed})
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(
@@ -159,20 +130,20 @@ def _check_width(original: nn.Module, module: nn.Module) -> None:
         raise RuntimeError(f"it takes {got} features where the network gives {wanted}")
 
 
-def _new_head(tensors: Mapping[str, Tensor]) -> tuple[nn.Module, str]:
+def _new_head(tensors: Mapping[str, Tensor]) -> tuple[nn.Module, tuple[str, ...]]:
     """Return a head with the layers whose weights these are.
 
     Args:
         tensors: of a Linear, or of a Sequential of Linear, BatchNorm and Dropout.
 
     Returns:
-        The head with random values, and what was assumed of it, "" for nothing.
+        The head with random values, and what was assumed about it.
 
     Raises:
         CheckpointError: the head has other layers.
     """
     if "weight" in tensors:
-        return _head_layer(tensors), ""
+        return _head_layer(tensors), ()
     groups: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, _, rest = name.partition(".")
@@ -184,7 +155,7 @@ def _new_head(tensors: Mapping[str, Tensor]) -> tuple[nn.Module, str]:
         groups.setdefault(int(index), {})[rest] = tensor
     layers: list[nn.Module] = []
     activation_missing = False
-    assumed = ""
+    assumed: tuple[str, ...] = ()
     for place in range(max(groups) + 1):
         if place in groups:
             layers.append(_head_layer(groups[place]))
@@ -192,7 +163,7 @@ def _new_head(tensors: Mapping[str, Tensor]) -> tuple[nn.Module, str]:
         elif activation_missing:
             layers.append(nn.ReLU())
             activation_missing = False
-            assumed = "ReLU assumed between the linear layers of the head"
+            assumed = ("ReLU assumed between the linear layers of the head",)
         else:
             layers.append(nn.Identity())  # Dropout does nothing outside training
     return nn.Sequential(*layers), assumed
@@ -226,11 +197,20 @@ def _mismatch(versions: Sequence[Mapping[str, Tensor]], tried: Sequence[Architec
     line += f"not {closest.name}" if len(tried) == 1 else "no network of torchvision"
     if closest.similarity(tensors) >= 0.5:
         line += "" if len(tried) == 1 else f"; closest is {closest.name}"
+        line += _behind(versions[0], tensors)
         line += f" ({_differences(tensors, closest)})"
     return line + (
         ": name the architecture (a name of torchvision, or timm:NAME), mend the file, or build "
         "the network in Python and use CAM(network)"
     )
+
+
+def _behind(named: Mapping[str, Tensor], closest: Mapping[str, Tensor]) -> str:
+    """Say which prefix was removed from names, the same tensors in the same order; "" for none."""
+    for old, new in zip(named, closest, strict=False):
+        if old != new and old.endswith(f".{new}"):
+            return f" behind the prefix {old.removesuffix(new)!r}"
+    return ""
 
 
 def _differences(tensors: Mapping[str, Tensor], spec: ArchitectureSpec) -> str:

@@ -12,8 +12,8 @@ from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.cam.explainable import require_explainable, require_gradients
 from cxr_gradcam.cam.hooks import capturing, hooked
 from cxr_gradcam.cam.outputs import OutputFormat, find_scores
-from cxr_gradcam.cam.places import Watch, choose
-from cxr_gradcam.cam.probabilities import kind_of_probabilities, lie_in_unit_range
+from cxr_gradcam.cam.probing.places import Watch, choose
+from cxr_gradcam.cam.probing.probabilities import kind_of_probabilities, lie_in_unit_range
 
 
 @dataclass(frozen=True)

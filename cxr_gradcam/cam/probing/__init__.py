@@ -1,0 +1,1 @@
+"""What forward passes of noise tell of any classifier."""
