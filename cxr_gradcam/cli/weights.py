@@ -17,8 +17,8 @@ VARIABLE = "CXR_GRADCAM_MODEL"
 """The environment variable that names the page's models, separated by commas."""
 
 SOURCE = (
-    "a file (.safetensors, .pth, .pt, .ckpt), hf://owner/name, torchvision:NAME, timm:NAME, "
-    "torchxrayvision:NAME, or bundled"
+    "a file (.safetensors, .pth, .pt, .ckpt), hf:FOLDER, hf://owner/name, torchvision:NAME, "
+    "timm:NAME, torchxrayvision:NAME, or bundled"
 )
 """How weights can be named, for help texts."""
 
@@ -56,7 +56,10 @@ def add_description(parser: argparse.ArgumentParser) -> None:
     said.add_argument("--mean", type=_numbers, metavar="M,M,M", help="for values in [0, 1]")
     said.add_argument("--std", type=_numbers, metavar="S,S,S", help="for values in [0, 1]")
     said.add_argument(
-        "--architecture", metavar="NAME", help="of torchvision, or timm:NAME; default: told"
+        "--architecture", metavar="NAME", help="of torchvision, or timm:NAME; default: found"
+    )
+    said.add_argument(
+        "--state-dict", metavar="KEY", help="which weights of a file that holds several, as ema"
     )
 
 
@@ -137,6 +140,7 @@ def description(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "class_names": options.classes,
         "architecture": options.architecture,
+        "state_dict": options.state_dict,
         "input_size": options.input_size,
         "mean": options.mean,
         "std": options.std,
@@ -167,5 +171,5 @@ def _numbers(text: str) -> list[float]:
 
 def sources_are_named(words: Sequence[str]) -> bool:
     """Return whether the first of several words names weights, and no folder of radiographs."""
-    libraries = ("hf://", "torchvision:", "timm:", "torchxrayvision:")
+    libraries = ("hf:", "torchvision:", "timm:", "torchxrayvision:")
     return bool(words) and (words[0].startswith(libraries) or words[0].endswith(WEIGHTS))

@@ -100,7 +100,8 @@ class CAM:
         self.multi_label = multi_label and not two_classes
         probabilities = None if self._logits_layer is not None else found.output.probabilities
         self._format = replace(found.output, probabilities=probabilities, two_classes=two_classes)
-        self.assumptions: tuple[str, ...] = tuple(self._assumed(found))
+        is_guessed = preprocessing is None and is_of_transformers(self.model)
+        self.assumptions: tuple[str, ...] = tuple(self._assumed(found, is_guessed=is_guessed))
 
     def prepare(self, radiograph: Radiograph) -> Tensor:
         """Return the input (1, channels, size, size) for one radiograph, on the model's device."""
@@ -185,7 +186,7 @@ class CAM:
             raise ValueError(f"two classes have one name: {', '.join(names)}")
         return names
 
-    def _assumed(self, found: Probe) -> Iterator[str]:
+    def _assumed(self, found: Probe, *, is_guessed: bool) -> Iterator[str]:
         """Yield what was found out about the output and is not plain to see."""
         if self._format.probabilities == "exclusive":
             yield "the outputs are probabilities: maps explain their logarithms"
@@ -193,7 +194,7 @@ class CAM:
             yield "the outputs are probabilities: maps explain their log-odds"
         elif self._logits_layer is not None and self._logits_layer is found.logits_layer:
             yield "the outputs are probabilities: maps explain the logits in front of them"
-        if is_of_transformers(self.model) and not image_processor(self.model):
+        if is_guessed and not image_processor(self.model):
             yield f"ImageNet statistics assumed: there is no {PROCESSOR_FILE} beside the weights"
 
 

@@ -17,6 +17,7 @@ from cxr_gradcam.models.library_records import (
     built_for,
     guess_class_names,
     guess_preprocessing,
+    is_of_transformers,
     last_linear,
 )
 from cxr_gradcam.models.preprocessing import Preprocessing
@@ -135,6 +136,7 @@ def _resnet50(
 
 def _any(loaded: LoadedNetwork, known: LoadOverrides, preprocessing: Preprocessing) -> CAM:
     name = loaded.provenance.architecture
+    is_of_library = loaded.from_library or is_of_transformers(loaded.network)
     try:
         return CAM(
             loaded.network,
@@ -142,7 +144,7 @@ def _any(loaded: LoadedNetwork, known: LoadOverrides, preprocessing: Preprocessi
             preprocessing=preprocessing,
             multi_label=known.multi_label,
             # An out-of-distribution detector was fitted to the input of the last linear layer.
-            logits_layer=None if loaded.from_library else last_linear(loaded.network),
+            logits_layer=None if is_of_library else last_linear(loaded.network),
         )
     except ValueError as error:
         raise CheckpointError(f"{name}: {error}") from error

@@ -19,6 +19,7 @@ from cxr_gradcam.models.checkpoint import (
     locate,
     save_checkpoint,
 )
+from cxr_gradcam.models.importing.hugging_face import TRANSFORMERS
 from cxr_gradcam.models.importing.loading import load_model
 from cxr_gradcam.models.importing.matching import build
 from cxr_gradcam.models.provenance import RESNET50
@@ -100,6 +101,11 @@ def _weights(model: ResNet50FineTuned | CAM) -> tuple[dict[str, Tensor], str]:
     if isinstance(model, ResNet50FineTuned):
         return model.state_dict(), RESNET50
     name = "" if model.provenance is None else model.provenance.architecture
+    if name.startswith(TRANSFORMERS):
+        raise CheckpointError(
+            "a network of transformers cannot be built again from a file of weights: keep its "
+            "folder, and name it as hf:FOLDER"
+        )
     tensors = model.model.state_dict()
     if name.startswith(_XRV):  # torchvision's networks with one input channel
         tensors.pop("op_threshs", None)

@@ -12,6 +12,7 @@ from torchvision.models import get_model, get_model_weights
 from cxr_gradcam.bundled import bundled_checkpoint
 from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.checkpoint import (
+    WEIGHTS,
     CheckpointError,
     hub_config,
     is_ours,
@@ -19,6 +20,7 @@ from cxr_gradcam.models.checkpoint import (
     locate,
 )
 from cxr_gradcam.models.importing.assembling import LoadedNetwork, assemble
+from cxr_gradcam.models.importing.hugging_face import load_folder
 from cxr_gradcam.models.importing.matching import build
 from cxr_gradcam.models.importing.overrides import LoadOverrides
 from cxr_gradcam.models.importing.weight_files import read_weights
@@ -27,6 +29,7 @@ from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.provenance import Provenance, name_of
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
+_FOLDER, _HUB = "hf:", "hf://"
 _LIBRARIES = ("torchvision", "timm", "torchxrayvision")
 
 
@@ -46,8 +49,8 @@ def load_model(
 
     Args:
         source: a file of `save_checkpoint`, of torch.save (a state_dict, or a training checkpoint
-            that has one) or of safetensors; "hf://owner/name[/FILE]"; "torchvision:NAME",
-            "timm:NAME" or "torchxrayvision:NAME" for a library's pretrained weights; "bundled" for
+            that has one) or of safetensors; "hf:FOLDER" for a local folder of transformers'
+            save_pretrained; "hf://owner/name[/FILE]"; "torchvision:NAME", "timm:NAME" or "torchxrayvision:NAME" for a library's pretrained weights; "bundled" for
             the package's.
         class_names: the classes in the order of the logits; for one logit also two names, the
             absence's first.
@@ -79,18 +82,38 @@ def load_model(
     library = str(source).partition(":")[0]
     if library in _LIBRARIES and ":" in str(source) and not Path(source).exists():
         return assemble(_pretrained(str(source)), overrides, fast=fast)
+    folder = _hugging_face_folder(source, architecture)
+    if folder is not None:
+        return assemble(load_folder(folder, name_of(source)), overrides, fast=fast)
     path = bundled_checkpoint() if source == BUNDLED else locate(source)
     header = load_checkpoint(path) if is_ours(path) else None
     if header is None:
         named = architecture or _architecture_on_hub(source)
         weights = read_weights(path, state_dict)
         network, assumed, name = build(weights.tensors, named)
-        assumed = tuple(filter(None, [weights.assumption, assumed]))
+        assumed = (*filter(None, [weights.assumption]), *assumed)
     else:
         network, assumed, _ = build(header.state_dict, header.architecture)
         name = header.architecture
     provenance = Provenance.of_file(path, name, name_of(path if source == BUNDLED else source))
     return assemble(LoadedNetwork(network, provenance, assumed, header), overrides, fast=fast)
+
+
+def _hugging_face_folder(
+    source: str | os.PathLike[str], architecture: str | None
+) -> Path | None:
+    """Return the folder of a source that Hugging Face's libraries wrote whole, or None."""
+    text = str(source)
+    if text.startswith(_FOLDER) and not text.startswith(_HUB):
+        return Path(text.removeprefix(_FOLDER)).expanduser()
+    is_named = architecture is not None or text.endswith(WEIGHTS)
+    if not text.startswith(_HUB) or is_named or "model_type" not in hub_config(source):
+        return None
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(text.removeprefix(_HUB), allow_patterns=["*.json", "*.safetensors", "*.bin"])
+    )
 
 
 def _architecture_on_hub(source: str | os.PathLike[str]) -> str | None:

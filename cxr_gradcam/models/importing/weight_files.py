@@ -43,14 +43,13 @@ _HARMLESS = re.compile(
     r"(^|\.)(num_batches_tracked|total_ops|total_params|n_averaged|op_threshs)$"
     r"|^(criterion|loss|loss_fn)\.(weight|pos_weight)$"
 )
+_NUMPY: Any = vars(np)["_core"].multiarray  # what pickled values of NumPy are made by
 _DATA_TYPES: list[Any] = [
     np.ndarray,
     np.dtype,
     *{type(np.dtype(code)) for code in "?bBhHiIlLqQefdSUM"},
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
-    (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
-    np._core.multiarray.scalar,
-    np._core.multiarray._reconstruct,
+    *(_NUMPY.scalar, (_NUMPY.scalar, "numpy.core.multiarray.scalar")),
+    *(_NUMPY._reconstruct, (_NUMPY._reconstruct, "numpy.core.multiarray._reconstruct")),
     argparse.Namespace,
     *(datetime.datetime, datetime.date, datetime.timedelta),
     *(pathlib.PosixPath, pathlib.PurePosixPath),
