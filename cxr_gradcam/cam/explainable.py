@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from cxr_gradcam.cam.outputs import tensors_in
 
 _QUANTIZED = (".quantized.", "bitsandbytes.", "torchao.", "optimum.quanto", "auto_gptq.", "awq.")
 
@@ -55,6 +60,42 @@ def require_gradients(scores: Tensor) -> None:
             "the network's forward pass runs in torch.inference_mode() and keeps no gradients: "
             "remove it from forward, or replace it by torch.no_grad()"
         )
+
+
+def why_no_gradients(model: nn.Module, x: Tensor, layers: Sequence[str]) -> str:
+    """Say in one line why nothing leads back from the scores to layers, and what to do.
+
+    Args:
+        model: the classifier, in eval mode.
+        x: images (N, channels, H, W) as the model takes them.
+        layers: the names of the layers.
+    """
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        output = model(x[:1].detach().clone().requires_grad_())
+    names = {name for node in _nodes(output) for name in [node.name()]}
+    if any("CheckpointFunction" in name for name in names):
+        return (
+            "the network uses reentrant activation checkpoints, which give no gradients of layers: "
+            "give torch.utils.checkpoint use_reentrant=False, or switch it off"
+        )
+    return (
+        f"the layer {', '.join(layers)} does not lead to the class scores: behind it the network "
+        "detaches its tensors (detach(), .data, numpy() or no_grad), or does not use them; choose "
+        "another layer as target_layers, or remove that"
+    )
+
+
+def _nodes(output: object) -> Iterator[Any]:
+    """Yield the nodes of autograd's graph behind the tensors of an output."""
+    tensors = [output] if isinstance(output, Tensor) else tensors_in(output).values()
+    waiting = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
+    seen = set()
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            yield node
+            waiting += [before for before, _ in node.next_functions if before is not None]
 
 
 def why_it_fails(error: Exception, x: Tensor) -> str:

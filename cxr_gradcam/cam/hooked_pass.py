@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cxr_gradcam.cam.eval_mode import evaluating
-from cxr_gradcam.cam.explainable import require_explainable, require_gradients
+from cxr_gradcam.cam.explainable import require_explainable, require_gradients, why_no_gradients
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.hooks import Capture, capturing, hooked, score_gradients
 from cxr_gradcam.cam.layers import Grid, with_merged_places
@@ -66,7 +66,12 @@ class HookedForwardPass(ForwardPass):
     def gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Differentiate through the kept graph."""
         outputs = [self._outputs[layer] for layer in layers]
-        gradients = score_gradients(self._scores, weights, outputs, retain_graph=True)
+        try:
+            gradients = score_gradients(self._scores, weights, outputs, retain_graph=True)
+        except ValueError as error:
+            with evaluating(self._model):
+                reason = why_no_gradients(self._model, self.x, layers)
+            raise ValueError(reason) from error
         grids = (self._grids[layer] for layer in layers)
         return [grid.arrange(each) for grid, each in zip(grids, gradients, strict=True)]
 

@@ -161,7 +161,8 @@ def score_gradients(
     try:
         return list(torch.autograd.grad(logits, activations, weights, retain_graph=retain_graph))
     except RuntimeError as error:
-        if "not have been used in the graph" in str(error) or "does not require" in str(error):
+        reasons = "not have been used in the graph", "does not require", "heckpoint"
+        if any(reason in str(error) for reason in reasons):
             raise ValueError(
                 "a target layer does not lead to the class scores: choose another"
             ) from error

@@ -64,7 +64,7 @@ def scores_of(output: object, key: str) -> Tensor:
         try:
             found = _item(found, part)
         except (KeyError, IndexError, ValueError, AttributeError, TypeError):
-            names = ", ".join(_rows(output)) or "none"
+            names = ", ".join(tensors_in(output)) or "none"
             raise ValueError(
                 f"the classifier's output has no {key!r}; its tensors with a row for each image "
                 f"are: {names}"
@@ -99,7 +99,7 @@ def find_scores(output: object, batch: int | None = None, widths: Sequence[int] 
     named = _key_of_logits(output)
     if named is not None:
         return named
-    rows = _rows(output, batch)
+    rows = tensors_in(output, batch)
     for width in widths:
         fitting = [key for key, tensor in rows.items() if _width(tensor) == width]
         if len(fitting) == 1:
@@ -167,8 +167,14 @@ def _item(value: object, part: str) -> object:
     return getattr(value, part)
 
 
-def _rows(output: object, batch: int | None = None, prefix: str = "") -> dict[str, Tensor]:
-    """Return the tensors (N,) and (N, K) inside an output by their keys."""
+def tensors_in(output: object, batch: int | None = None, prefix: str = "") -> dict[str, Tensor]:
+    """Return the tensors (N,) and (N, K) inside an output by their keys.
+
+    Args:
+        output: a mapping, tuple or list, also of such.
+        batch: N; None for any.
+        prefix: what the keys begin with.
+    """
     if isinstance(output, Tensor):
         fits = output.ndim in (1, 2) and batch in (None, output.shape[0])
         return {prefix.removesuffix("."): output} if fits and prefix else {}
@@ -179,7 +185,7 @@ def _rows(output: object, batch: int | None = None, prefix: str = "") -> dict[st
         items = enumerate(output)
     found: dict[str, Tensor] = {}
     for key, value in items:
-        found |= _rows(value, batch, f"{prefix}{key}.")
+        found |= tensors_in(value, batch, f"{prefix}{key}.")
     return found
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from cxr_gradcam import CAM, Radiograph, explain
 from cxr_gradcam.cam.outputs import OutputFormat, as_two_classes
-from cxr_gradcam.report import record
+from cxr_gradcam.explanation.records import explanation_record
 
 
 class Wrapped(nn.Module):
@@ -79,7 +79,7 @@ def test_one_finding_is_predicted_from_one_half_on(radiograph, bias, expected):
     model = Wrapped(FORMS["tensor"], classes=1, bias=bias)
     explanation = explain(CAM(model, "features", class_names=["Pneumonia"]), radiograph)
     assert explanation.predicted_class == expected
-    assert record(explanation)["predicted_class"] == expected
+    assert explanation_record(explanation)["predicted_class"] == expected
     assert explanation.class_name == "Pneumonia"
 
 

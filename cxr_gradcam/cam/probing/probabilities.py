@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cxr_gradcam.cam.outputs import Probabilities
 
@@ -60,7 +60,10 @@ def _ends(node: Any) -> Iterator[Any]:  # noqa: ANN401
             continue
         seen.add(each)
         name = _name(each)
-        if name in (*_SQUASHING, *_LINEAR, *_NORMALISING):
+        is_layer = name in (*_SQUASHING, *_LINEAR, *_NORMALISING)
+        # Without layers behind it: a weight, the image, or where the graph was cut.
+        is_tensor = not each.next_functions and not isinstance(each.variable, nn.Parameter)
+        if is_layer or is_tensor:
             yield each
         else:
             waiting += [before for before, _ in each.next_functions if before is not None]

@@ -90,11 +90,13 @@ def _logits_layer(watch: Watch, output: Tensor) -> tuple[nn.Module | None, bool]
 
 
 def _with_graph(model: nn.Module, x: Tensor, target: nn.Module | None, key: str) -> Tensor:
-    """Return the scores (N, C) of the model with the graph behind its target layer."""
-    layers = {} if target is None else {"target": target}
-    for mode in (torch.no_grad, torch.enable_grad):  # as `HookedForwardPass` does
-        with mode(), capturing(layers), hooked(layers.values()):
-            scores = OutputFormat(key).scores(model(x))
-        if scores.requires_grad:
-            break
-    return scores
+    """Return the scores (N, C) of the model with their graph, the whole of it where there is one.
+
+    A forward pass that runs under no_grad has a graph only behind a layer that is captured.
+    """
+    with torch.enable_grad():
+        scores = OutputFormat(key).scores(model(x.detach().clone().requires_grad_()))
+    if scores.requires_grad or target is None:
+        return scores
+    with capturing({"target": target}), hooked([target]):
+        return OutputFormat(key).scores(model(x))

@@ -50,8 +50,8 @@ def load_model(
     Args:
         source: a file of `save_checkpoint`, of torch.save (a state_dict, or a training checkpoint
             that has one) or of safetensors; "hf:FOLDER" for a local folder of transformers'
-            save_pretrained; "hf://owner/name[/FILE]"; "torchvision:NAME", "timm:NAME" or "torchxrayvision:NAME" for a library's pretrained weights; "bundled" for
-            the package's.
+            save_pretrained; "hf://owner/name[/FILE]"; "torchvision:NAME", "timm:NAME" or
+            "torchxrayvision:NAME" for a library's pretrained weights; "bundled" for the package's.
         class_names: the classes in the order of the logits; for one logit also two names, the
             absence's first.
         architecture: a name of torchvision, or "timm:NAME"; None to find it by the weights' names
@@ -99,9 +99,7 @@ def load_model(
     return assemble(LoadedNetwork(network, provenance, assumed, header), overrides, fast=fast)
 
 
-def _hugging_face_folder(
-    source: str | os.PathLike[str], architecture: str | None
-) -> Path | None:
+def _hugging_face_folder(source: str | os.PathLike[str], architecture: str | None) -> Path | None:
     """Return the folder of a source that Hugging Face's libraries wrote whole, or None."""
     text = str(source)
     if text.startswith(_FOLDER) and not text.startswith(_HUB):
@@ -112,7 +110,9 @@ def _hugging_face_folder(
     from huggingface_hub import snapshot_download
 
     return Path(
-        snapshot_download(text.removeprefix(_HUB), allow_patterns=["*.json", "*.safetensors", "*.bin"])
+        snapshot_download(
+            text.removeprefix(_HUB), allow_patterns=["*.json", "*.safetensors", "*.bin"]
+        )
     )
 
 
