@@ -14,6 +14,7 @@ from cxr_gradcam.cam.gradient_methods import strongest_pattern
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.hooks import score_gradients, zero_channel
 from cxr_gradcam.cam.methods import METHODS, Method
+from cxr_gradcam.cam.outputs import OutputFormat
 from cxr_gradcam.models.stages import (
     CONV3,
     LAYER2,
@@ -90,7 +91,9 @@ class RoundedForwardPass(ForwardPass):
             return self._exact[1]
         found = {name: self.network.get_submodule(path) for name, path in self.paths.items()}
         image = self.x[sample : sample + 1]
-        exact = HookedForwardPass(self.network, found, image, two_classes=self.two_classes)
+        exact = HookedForwardPass(
+            self.network, found, image, output=OutputFormat(two_classes=self.two_classes)
+        )
         self._exact = sample, exact
         return exact
 

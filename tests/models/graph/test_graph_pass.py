@@ -13,6 +13,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.cam.outputs import OutputFormat
 from cxr_gradcam.cam.targets import target_weights
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.graph.resnet import is_supported, last_convolution, stages
@@ -77,7 +78,7 @@ def passes(network, x, paths, graph=None, **options):
     first = min(paths, key=stages(network).index)
     graph = graph or CompiledResNet(network, first, FULL)
     return (
-        HookedForwardPass(network, layers, x, **options),
+        HookedForwardPass(network, layers, x, output=OutputFormat(**options)),
         GraphForwardPass(network, graph, names, x, **options),
     )
 
