@@ -62,6 +62,9 @@ _FOREIGN_FORMATS = {
         "This is a NumPy array. Make a radiograph of it in Python: Radiograph(array), float32 "
         "(H, W) in [0, 1]."
     ),
+    rb"version https://git-lfs": (
+        "This is a pointer of Git LFS, not the file itself. Run 'git lfs pull' in its repository."
+    ),
     rb"%PDF": "This is a PDF document. Export the radiograph from its viewer as DICOM or PNG.",
     rb"\s*<(!DOCTYPE|html|\?xml|svg)": (
         "This is a text in HTML or XML, such as the page of a failed download. Download the "

@@ -100,7 +100,7 @@ def _read(data: bytes) -> tuple[Radiograph, Callable[[], StoredValues]]:
         if signature.match(data):
             with raising_radiograph_error(
                 f"The {name} image cannot be decoded: it is damaged, cut short or of a rare kind. "
-                "Save it again, as PNG."
+                "Copy or export it again; if another program opens it, save it from there as PNG."
             ):
                 grey, white = read_raster(image_file(BytesIO(data)), data)
                 radiograph = _radiograph(grey, name)

@@ -159,6 +159,15 @@ def test_deep_colour_behind_a_thumbnail_is_refused_with_the_remedy() -> None:
         (b"GIF89a", "GIF picture.*as PNG"),
         (b"PK\x03\x04", "ZIP archive. Unpack it"),
         (b"%PDF-1.7", "PDF document"),
+        (b"version https://git-lfs.github.com/spec/v1", "pointer of Git LFS.*git lfs pull"),
+        (b"\n<!doctype html>", "failed download. Download the radiograph again"),
+        (b"<?xml version='1.0'?>", "in HTML or XML"),
+        (bytes(344) + b"n+1\0", "NIfTI file, which holds volumes"),
+        (b"\x93NUMPY\1\0", "NumPy array. Make a radiograph of it"),
+        (b"8BPS", "Photoshop picture.*as PNG"),
+        (b"\xff\x0a", "JPEG XL picture"),
+        (b"\x1f\x9d", r"compress \(\.Z\)"),
+        (b"Rar!", "RAR archive. Unpack it"),
     ],
 )
 def test_what_people_try_too_is_named_with_the_remedy(start: bytes, message: str) -> None:

@@ -134,8 +134,9 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
 
 
 def _number(item: object) -> float:
+    # PS3.5 6.2 has the decimal point alone; some programs write the comma of their country.
     try:
-        return float(str(item).strip("\0 "))
+        return float(str(item).strip("\0 ").replace(",", ".", 1))
     except ValueError:
         return math.nan
 

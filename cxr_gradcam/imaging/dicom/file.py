@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from cxr_gradcam.imaging.decompression import inflate
 from cxr_gradcam.imaging.dicom.attributes import complete_bits, complete_description
@@ -32,7 +32,11 @@ from cxr_gradcam.imaging.dicom.pixel_data import (
 )
 from cxr_gradcam.imaging.dicom.stored_values import stored_values
 from cxr_gradcam.imaging.pixels import full_scale, to_unit_range
-from cxr_gradcam.imaging.radiograph import check_size, raising_radiograph_error
+from cxr_gradcam.imaging.radiograph import (
+    RadiographError,
+    check_size,
+    raising_radiograph_error,
+)
 from cxr_gradcam.imaging.stored_values import StoredValues, from_grey
 
 MODALITIES: frozenset[str] = frozenset({"CR", "DX", "DR", "RG", "XC"})
@@ -212,9 +216,16 @@ def _read_elements(stream: BytesIO, syntax: UID) -> Dataset:
 
 
 def _require_radiograph(dataset: Dataset) -> None:
+    if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        raise RadiographError(
+            "This is a DICOMDIR, the index of a disc or folder. Choose one of the files that it "
+            "lists, or the folder."
+        )
     if dataset.get("Modality") not in MODALITIES:
         kinds = ", ".join(sorted(MODALITIES))
-        refuse_element(dataset, "Modality", f"only projection radiographs ({kinds}) can be read")
+        reason = f"only projection radiographs ({kinds}) can be read"
+        remedy = "Choose a radiograph; if this is one, export it from its viewer as PNG."
+        refuse_element(dataset, "Modality", reason, remedy)
     if not dataset.get("PixelData"):
         reason = "the file is a header without an image, or was cut short"
         refuse_element(dataset, "PixelData", reason, "Send or export it again, with its pixels.")

@@ -95,6 +95,7 @@ def test_nothing_of_the_patient_leaves(caplog: pytest.LogCaptureFixture) -> None
         ("rtplan.dcm", "Modality is 'RTPLAN'"),
         ("SC_rgb_rle_2frame.dcm", "Modality is 'OT'"),
         ("examples_palette.dcm", "Modality is 'US'"),
+        ("dicomdirtests/DICOMDIR", "index of a disc or folder. Choose one of the files"),
         ("test-SR.dcm", "Modality is 'SR'"),
     ],
 )

@@ -166,6 +166,12 @@ def test_a_good_window_behind_an_unusable_one_counts(center: str, width: str) ->
     np.testing.assert_array_equal(read_dicom(data), [[0, 0], [0.5, 1]])
 
 
+@pytest.mark.parametrize(("center", "width"), [("4,5", "5,0"), ("4.5\0", " 5"), ("+4.5", "5E0")])
+def test_a_number_in_another_spelling_counts(center: str, width: str) -> None:
+    data = with_window([[0, 2], [4, 9]], center, width)
+    np.testing.assert_array_equal(read_dicom(data), [[0, 0], [0.5, 1]])
+
+
 def test_a_trailing_backslash_is_no_second_window() -> None:
     data = with_window([[0, 2], [4, 9]], "4.5\\", "5\\")
     np.testing.assert_array_equal(read_dicom(data), [[0, 0], [0.5, 1]])
