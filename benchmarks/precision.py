@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.data.folders import image_folder, read_named
+from cxr_gradcam.data.folders import list_source, read_named
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 BATCH_SIZE = 16
@@ -42,10 +42,10 @@ def main() -> None:
 
 
 def _batches(model: ResNet50FineTuned, data: Path) -> Iterator[Tensor]:
-    paths = [path for path, _ in image_folder(data).samples]
+    paths = [file.path for file in list_source(data)]
     starts = range(0, len(paths), BATCH_SIZE)
     for start in track(starts, "Comparing", console=Console(stderr=True)):
-        radiographs = [read_named(path) for path in paths[start : start + BATCH_SIZE]]
+        radiographs = [read_named(str(path)) for path in paths[start : start + BATCH_SIZE]]
         yield torch.cat([model.preprocessing.prepare(each) for each in radiographs])
 
 

@@ -15,9 +15,12 @@ from cxr_gradcam.cli.options import (
     DATA_HELP,
     READS_HELP,
     add_json,
-    add_patient_pattern,
+    add_patients_and_finding,
+    patient_rules,
 )
 from cxr_gradcam.cli.weights import add_model, model_of, sources_are_named
+from cxr_gradcam.data.patients import print_notes
+from cxr_gradcam.data.selection import Selection
 from cxr_gradcam.evaluation.intervals import as_text
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
@@ -78,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="of --localisation: cut-outs of lungs, in which the maps of DATA should stay",
     )
-    add_patient_pattern(parser)
+    add_patients_and_finding(parser)
     add_model(parser)
     add_json(parser)
 
@@ -124,17 +127,20 @@ def _summary(
     origin: dict[str, Any],
     options: argparse.Namespace,
 ) -> dict[str, Any]:
-    from cxr_gradcam.data.selection import Selection
     from cxr_gradcam.evaluation.classification import predict, summarize
 
-    selection = Selection(data, options.reads, options.only, options.patient_pattern)
-    predictions = predict(model, selection)
+    predictions = predict(model, _selection(data, options))
+    print_notes(predictions.notes)
     summary = origin | summarize(predictions)
     if options.report is not None:
         from cxr_gradcam.evaluation.plots import write_report
 
         write_report(options.report, predictions, summary)
     return summary
+
+
+def _selection(data: list[Path], options: argparse.Namespace) -> Selection:
+    return Selection(data, options.reads, options.only, patient_rules(options), options.finding)
 
 
 def _study(model: Classifier, data: list[Path], options: argparse.Namespace) -> dict[str, Any]:
@@ -146,10 +152,10 @@ def _study(model: Classifier, data: list[Path], options: argparse.Namespace) -> 
         raise ValueError(f"--{options.study} needs X-rays: name a folder with a folder per class")
     module = import_module(f"cxr_gradcam.evaluation.{_STUDIES[options.study][0]}")
     if options.study == "localisation":
-        places = {"data": data, "lungs": options.lungs}
+        places = {"data": data, "lungs": options.lungs, "named": options.finding}
         return dict(module.study(model, options.count, options.boxes, options.images, **places))
     if options.study == "shortcuts":
-        return dict(module.study(model, data, options.count, options.reads, options.only))
+        return dict(module.study(model, _selection(data, options), options.count))
     return dict(module.study(model, data, options.count))
 
 

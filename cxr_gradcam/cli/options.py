@@ -6,13 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from cxr_gradcam.data.folders import PATIENT_PATTERN
+from cxr_gradcam.data.patients import PatientRules
 from cxr_gradcam.data.split import Sources
 
 FAILED_SOME, FAILED, INTERRUPTED = 1, 2, 130
 """Exit statuses: some of several inputs failed; the command failed; Ctrl-C, as shells have it."""
 
-DATA_HELP = "a source's folder, with one per class; [NAME=]A+B: two that are one source"
+DATA_HELP = (
+    "a folder of radiographs with one folder per class, or with parts (train, val, test) that hold "
+    "the class folders; [NAME=]A+B: two folders that are one source"
+)
 READS_HELP = "what radiologists saw: image,age,view,read; beside the class folders it describes"
 
 
@@ -43,29 +46,47 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="its column patient names those that nothing is learnt from",
     )
-    add_patient_pattern(parser)
+    add_patients_and_finding(parser)
 
 
 def training_sources(options: argparse.Namespace) -> Sources:
-    """Return what the options of `add_sources` name."""
+    """Return the folders and tables that the options of `add_sources` name."""
     return Sources(
         options.data,
         options.cut_outs,
         options.noisy,
         options.reads,
         options.left_out,
-        options.patient_pattern,
+        patient_rules(options),
+        options.finding,
     )
 
 
-def add_patient_pattern(parser: argparse.ArgumentParser) -> None:
-    """Add the pattern that names patients."""
+def add_patients_and_finding(parser: argparse.ArgumentParser) -> None:
+    """Add how patients are told, and which class is the finding."""
+    parser.add_argument(
+        "--patients",
+        type=Path,
+        metavar="CSV",
+        help="its columns image and patient say whose each radiograph is",
+    )
     parser.add_argument(
         "--patient-pattern",
-        default=PATIENT_PATTERN,
         metavar="REGEX",
-        help="its first group names the patient in a file name",
+        help="its first group names the patient in a file's path below DATA; default: the layouts "
+        "of MIMIC-CXR, CheXpert, MURA, Kermany, NIH and others, and PatientID of DICOM files",
     )
+    parser.add_argument(
+        "--finding",
+        metavar="CLASS",
+        help="the class that is the finding; default: the one that is not called normal, healthy, "
+        "negative, control or the like",
+    )
+
+
+def patient_rules(options: argparse.Namespace) -> PatientRules:
+    """Return how the options of `add_patients_and_finding` tell patients."""
+    return PatientRules(options.patient_pattern, options.patients)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Cases: radiographs for a study of the maps, most of them with a lesion whose place is known."""
+"""Cases: radiographs for a study of maps, most of them with a lesion whose place is known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.data.cut_outs import outline_of
-from cxr_gradcam.data.folders import labelled_files, read_named
+from cxr_gradcam.data.folders import files_for_test, list_source, read_named
+from cxr_gradcam.data.labels import class_name_of
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.synthetic.chest import draw_phantom
 
@@ -23,21 +24,21 @@ FIRST_PHANTOM = 3_000_000
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A radiograph with a finding, and bool (H, W) where it lies."""
+    """A radiograph, and bool (H, W), True where its finding or its lungs lie."""
 
     radiograph: Radiograph
     mask: NDArray[np.bool_]
 
 
 def phantom_cases(count: int, size: int = 224) -> list[Case]:
-    """Draw synthetic radiographs with an opacity that no training has seen.
+    """Draw synthetic radiographs with an opacity, from seeds that no training uses.
 
     Args:
-        count: how many.
-        size: their side in pixels.
+        count: the number of radiographs.
+        size: the side of each radiograph in pixels.
 
     Returns:
-        The same cases at every call.
+        One case per radiograph, the same ones at every call; the mask is the opacity.
     """
     phantoms = [
         draw_phantom(FIRST_PHANTOM + number, size=size, opacity=True) for number in range(count)
@@ -50,27 +51,32 @@ def lung_cases(data: Sequence[Path], cut_outs: Path, finding: str, count: int) -
 
     Args:
         data: folders with one folder of radiographs per class.
-        cut_outs: such a folder of lungs alone on black, named as the radiographs are.
-        finding: the class of the cut-outs that count, in any case.
-        count: of the radiographs, at most; they are spread evenly.
+        cut_outs: a folder with one folder per class of lungs alone on black; each file has the
+            name of the radiograph that it was cut from.
+        finding: the class whose cut-outs are read, in any case.
+        count: the greatest number of radiographs, spread evenly over the folders.
 
     Returns:
-        One case per radiograph; its mask are the lungs.
+        One case per radiograph; the mask is the lungs.
 
     Raises:
         ValueError: no cut-out of the finding has two lungs and its radiograph in the folders.
-        RadiographError: a picture that cannot be read.
+        RadiographError: a file that cannot be read.
     """
-    known = {path.stem: path for source in data for path, _ in labelled_files(source)}
+    known = {file.path.stem: file.path for source in data for file in files_for_test(source)}
     pairs = [
-        (known[path.stem], path)
-        for path, name in labelled_files(cut_outs)
-        if name.replace("_", " ").casefold() == finding.casefold() and path.stem in known
+        (known[file.path.stem], file.path)
+        for file in list_source(cut_outs)
+        if class_name_of(file.class_name).casefold() == finding.casefold()
+        and file.path.stem in known
     ]
     chosen = [pairs[index] for index in evenly_spaced(len(pairs), count)] if pairs else []
     cases = [case for film, cut_out in chosen if (case := _lung_case(film, cut_out)) is not None]
     if not cases:
-        raise ValueError(f"{cut_outs} shows the lungs of no {finding} in the folders of X-rays")
+        raise ValueError(
+            f"{cut_outs} shows the lungs of no {finding} in the folders of X-rays: its files must "
+            "have the names of the X-rays that they were cut from"
+        )
     return cases
 
 
@@ -88,23 +94,24 @@ def some_radiographs(data: Sequence[Path], count: int) -> list[Radiograph]:
     """Read radiographs spread evenly over folders with one folder per class.
 
     Args:
-        data: the folders; without one, synthetic radiographs are drawn, see `phantom_cases`.
-        count: how many at most.
+        data: the folders; where there is none, synthetic radiographs are drawn
+            (`phantom_cases`).
+        count: the greatest number of radiographs.
 
     Returns:
         The radiographs, in the order of the folders.
 
     Raises:
-        RadiographError: a picture that cannot be read.
+        RadiographError: a file that cannot be read.
     """
     if not data:
         return [case.radiograph for case in phantom_cases(count)]
-    paths = [path for source in data for path, _ in labelled_files(source)]
+    paths = [file.path for source in data for file in files_for_test(source)]
     return [read_named(str(paths[index])) for index in evenly_spaced(len(paths), count)]
 
 
 def evenly_spaced(total: int, count: int) -> list[int]:
-    """Return `count` indices from the first of `total` things to the last, or all where fewer.
+    """Return up to `count` indices, evenly spaced from 0 to `total` - 1.
 
     Example:
         >>> evenly_spaced(9, 3)
@@ -118,18 +125,18 @@ def read_boxes(table: Path, images: Path, finding: str) -> list[Case]:
     """Read the radiographs that have boxes of a finding.
 
     Args:
-        table: CSV with the columns `image,finding,x,y,w,h`: a file name in the folder, the
-            finding's name in any case, and a box's left, top, width and height in pixels of the
-            image. An image with several boxes has several rows.
-        images: the folder.
-        finding: rows of other findings are left out.
+        table: a CSV with the columns `image,finding,x,y,w,h`: a file name in the folder `images`,
+            the finding's name in any case, and left, top, width and height of a box in pixels of
+            the image. An image with several boxes has several rows.
+        images: the folder of the images.
+        finding: the finding whose rows are read; other rows are left out.
 
     Returns:
         One case per image; its mask is the union of the boxes.
 
     Raises:
-        ValueError: a column or a part of a row is missing, a number is none, a box lies outside its
-            image, or no row is of the finding.
+        ValueError: a column or a cell is missing, a cell is no number, a box lies outside its
+            image, or no row names the finding.
         RadiographError: an image that cannot be read.
     """
     boxes: dict[str, list[tuple[float, ...]]] = {}
@@ -137,14 +144,23 @@ def read_boxes(table: Path, images: Path, finding: str) -> list[Case]:
         rows = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
         if missing:
-            raise ValueError(f"{table} lacks the columns {', '.join(missing)}")
+            raise ValueError(
+                f"{table} lacks the columns {', '.join(missing)}: its first line must be "
+                f"{','.join(COLUMNS)}"
+            )
         for row in rows:
             if None in row.values():
-                raise ValueError(f"line {rows.line_num} of {table} has too few columns")
+                raise ValueError(
+                    f"line {rows.line_num} of {table} has too few columns: "
+                    f"{len(COLUMNS)} are needed ({','.join(COLUMNS)})"
+                )
             if row["finding"].casefold() == finding.casefold():
                 boxes.setdefault(row["image"], []).append(_box(row, rows.line_num, table))
     if not boxes:
-        raise ValueError(f"{table} has no row of the finding {finding!r}")
+        raise ValueError(
+            f"{table} has no row of the finding {finding!r}: name another finding by --finding, or "
+            "correct the column finding"
+        )
     return [_case(images / name, found) for name, found in boxes.items()]
 
 
@@ -152,7 +168,9 @@ def _box(row: dict[str, str], line: int, table: Path) -> tuple[float, ...]:
     try:
         box = tuple(float(row[name]) for name in ("x", "y", "w", "h"))
     except ValueError:
-        raise ValueError(f"line {line} of {table}: x, y, w and h must be numbers") from None
+        raise ValueError(
+            f"line {line} of {table}: x, y, w and h must be numbers (pixels)"
+        ) from None
     if not all(map(np.isfinite, box)) or box[2] <= 0 or box[3] <= 0:
         raise ValueError(f"line {line} of {table}: a box has a width and a height above 0")
     return box
@@ -172,6 +190,7 @@ def _mark(mask: NDArray[np.bool_], box: tuple[float, ...], name: str) -> None:
     if x < 0 or y < 0 or round(x + w) > width or round(y + h) > height:
         raise ValueError(
             f"the box {x:g}, {y:g}, {w:g}, {h:g} leaves the image {name} of {width} x {height} "
-            "pixels: are its numbers those of another resolution?"
+            "pixels: boxes are in pixels of this very image, so scale the numbers if they were "
+            "made on another size"
         )
     mask[round(y) : round(y + h), round(x) : round(x + w)] = True

@@ -1,9 +1,9 @@
 """Cut-outs: pictures of lungs alone on black, whose outline must not tell the class.
 
-A dense opacity is partly cut off with what lies around the lung, so the outline alone says who is
-ill. Each picture is therefore shown only where another one of another class has lung too, once its
-lungs are laid upon those of the first. Where the film that a healthy cut-out was cut from is there
-too, other lungs can be grafted into it, so that they are seen inside a chest.
+A dense opacity was partly cut off together with what lies around the lung, so the outline alone
+tells who is ill. Each cut-out is therefore shown only where a cut-out of another class has lung too,
+after the lungs of the two are laid over each other. If the whole radiograph of a healthy cut-out is
+there too, other lungs can be grafted into that radiograph, so that they are seen inside a chest.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BLACK = 2
-"""Grey values up to this one, of 255, are outside: what compression leaves of black."""
+"""The greatest grey value (of 255) outside the lungs: compression leaves this of black."""
 MIN_LUNG = 0.016
-"""The smaller of the two lungs has at least this share of the picture."""
+"""The least area of the smaller lung, as a share of the picture."""
 
 EDGE = 2.0
 """Standard deviation in pixels of the blur over the edge of a graft."""
@@ -32,7 +32,12 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """Where a cut-out has lung, uint8 (H, W) of 0 and 1; x, y, width and height of each lung."""
+    """The outline of a cut-out.
+
+    Attributes:
+        mask: uint8 (H, W), 1 where there is lung, else 0.
+        lungs: x, y, width and height of the lung on the left of the picture, then of the other.
+    """
 
     mask: Mask
     lungs: tuple[Box, Box]
@@ -42,10 +47,10 @@ def outline_of(image: Mask) -> Outline | None:
     """Find the two lungs of a cut-out.
 
     Args:
-        image: uint8 (H, W).
+        image: uint8 (H, W), lungs on black.
 
     Returns:
-        Their outline; None where there are no two lungs, one on each side.
+        The outline; None unless there is one lung on each side.
     """
     mask = cv2.morphologyEx(
         (image > BLACK).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)
@@ -61,11 +66,11 @@ def outline_of(image: Mask) -> Outline | None:
 
 
 def common_outline(one: Outline, other: Outline) -> Mask:
-    """Return where a cut-out has lung, and another one too when laid upon it lung by lung.
+    """Return where two cut-outs both have lung, once the lungs of the second lie on the first.
 
     Args:
-        one: whose picture is shown.
-        other: whose lungs are stretched to the boxes of the first one's.
+        one: the outline of the cut-out that is shown.
+        other: the outline whose lungs are stretched to the boxes of the lungs of `one`.
 
     Returns:
         uint8 (H, W) of 0 and 1.
@@ -77,24 +82,26 @@ def common_outline(one: Outline, other: Outline) -> Mask:
     return common
 
 
-def graft(film: Image, own: Outline, lungs: Image, outline: Outline, other: Outline) -> Image:
-    """Lay lungs into a film, where it, they and lungs of another class all have lung.
+def graft(radiograph: Image, own: Outline, lungs: Image, outline: Outline, other: Outline) -> Image:
+    """Lay the lungs of a cut-out into a radiograph, where all three outlines have lung.
 
-    Their grey is shifted so that the darkest tenth of both, the aerated lung, is equally dark.
+    The grey of the cut-out is shifted so that the darkest tenth of its lungs, the aerated lung, is
+    as dark as that of the radiograph's lungs.
 
     Args:
-        film: float32 (H, W) in [0, 1].
-        own: the outline of its lungs.
-        lungs: float32 (H, W) in [0, 1], a cut-out.
-        outline: the cut-out's outline.
-        other: that of a cut-out of another class.
+        radiograph: float32 (H, W) in [0, 1].
+        own: the outline of the radiograph's lungs.
+        lungs: float32 (H, W) in [0, 1], the cut-out.
+        outline: the outline of the cut-out.
+        other: the outline of a cut-out of another class.
 
     Returns:
         float32 (H, W) in [0, 1]; the edges are soft.
     """
-    grafted = film.copy()
+    grafted = radiograph.copy()
     dark = [
-        np.percentile(picture[of.mask > 0], 10) for picture, of in ((film, own), (lungs, outline))
+        np.percentile(pixels[of.mask > 0], 10)
+        for pixels, of in ((radiograph, own), (lungs, outline))
     ]
     shift = np.float32(dark[0] - dark[1])
     boxes = zip(own.lungs, outline.lungs, other.lungs, strict=True)
@@ -114,17 +121,25 @@ class CutOuts:
     """The cut-outs among pictures in memory.
 
     Args:
-        images: uint8 (N, 1, H, W).
-        labels: (N,) classes, 0 of the healthy.
-        is_cut_out: bool (N,).
-        names: N names, or none: a whole film has that of the cut-out that was cut from it.
+        images: uint8 (N, 1, H, W), cut-outs and whole radiographs.
+        labels: int64 (N,), index of each picture's class.
+        is_cut_out: bool (N,), True for cut-outs.
+        names: N names: a whole radiograph and the cut-out that was cut from it have one name.
+            Without names nothing is grafted.
+        absence: index of the class of healthy radiographs, which lungs are grafted into; None
+            where there is no such class, and nothing is grafted.
 
     Attributes:
-        usable: bool (N,), False where a cut-out has no two lungs, or no partner.
+        usable: bool (N,), False where a cut-out has no two lungs, or no partner of another class.
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, is_cut_out: Tensor, names: Sequence[str] = ()
+        self,
+        images: Tensor,
+        labels: Tensor,
+        is_cut_out: Tensor,
+        names: Sequence[str] = (),
+        absence: int | None = None,
     ) -> None:
         self._outlines = {
             index: outline
@@ -140,12 +155,13 @@ class CutOuts:
         self.usable = ~is_cut_out
         for index in found:
             self.usable[index] = bool(self._partners[self._label_of[index]])
-        cut_from = {names[index]: index for index in found if names and not self._label_of[index]}
+        healthy = (labels == absence).tolist() if absence is not None else [False] * len(labels)
+        cut_from = {names[index]: index for index in found if names and healthy[index]}
         self._images = images
-        self._films = [
+        self._healthy = [
             (index, cut_from[name])
             for index, name in enumerate(names)
-            if name in cut_from and not is_cut_out[index] and self._label_of[index] == 0
+            if name in cut_from and not is_cut_out[index] and healthy[index]
         ]
 
     def exchange(
@@ -155,24 +171,25 @@ class CutOuts:
         generator: torch.Generator,
         graft_share: float = 0.0,
     ) -> Tensor:
-        """Show cut-outs only in the outline that they share with one of another class.
+        """Show cut-outs only in the outline that they share with a cut-out of another class.
 
         Args:
-            images: (n, C, H, W), the chosen pictures; the first channel is the grey one, in [0, 1]
-                where any is grafted.
-            chosen: (n,), their indices; pictures that are no cut-outs stay as they are.
-            generator: a CPU generator, which draws the partners.
-            graft_share: of the cut-outs, grafted into healthy films where there are such.
+            images: (n, C, H, W), the chosen pictures; the first channel is grey, in [0, 1] if
+                `graft_share` is above 0.
+            chosen: (n,), the indices of the chosen pictures.
+            generator: a CPU generator, which draws the cut-outs of another class.
+            graft_share: the share of the cut-outs that is grafted into healthy radiographs, where
+                there are any.
 
         Returns:
-            (n, C, H, W).
+            (n, C, H, W); pictures that are no cut-outs are unchanged.
         """
         shown = images.clone()
         for place, index in enumerate(chosen.tolist()):
             if index in self._outlines and self.usable[index]:
                 partner = self._draw(self._partners[self._label_of[index]], generator)
-                into_film = float(torch.rand((), generator=generator)) < graft_share
-                if into_film and self._films:
+                is_grafted = float(torch.rand((), generator=generator)) < graft_share
+                if is_grafted and self._healthy:
                     shown[place, 0] = self._grafted(images[place, 0], index, partner, generator)
                 else:
                     common = common_outline(self._outlines[index], self._outlines[partner])
@@ -182,8 +199,10 @@ class CutOuts:
     def _grafted(
         self, lungs: Tensor, index: int, partner: int, generator: torch.Generator
     ) -> Tensor:
-        film, own = self._films[int(torch.randint(len(self._films), (1,), generator=generator))]
-        whole: Image = self._images[film, 0].float().div(255).numpy()
+        index_of_whole, own = self._healthy[
+            int(torch.randint(len(self._healthy), (1,), generator=generator))
+        ]
+        whole: Image = self._images[index_of_whole, 0].float().div(255).numpy()
         outlines = self._outlines[index], self._outlines[partner]
         grafted = graft(whole, self._outlines[own], lungs.numpy(), *outlines)
         return torch.from_numpy(grafted)

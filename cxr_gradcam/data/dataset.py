@@ -1,6 +1,6 @@
-"""Radiographs for training: how they are read, and how often each is drawn.
+"""Radiographs for training: how they are read, and how often each one is drawn.
 
-The pictures are read once and kept in memory as 8-bit squares (50 kB each at 224 pixels).
+They are kept in memory as squares of 8 bits (50 kB each at 224 pixels).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -21,23 +21,26 @@ from cxr_gradcam.synthetic.chest import draw_phantom
 
 PHANTOMS = "phantoms"
 PHANTOM_CLASSES = ("Normal", "Pneumonia")
+PHANTOM_FINDING = PHANTOM_CLASSES[1]
+"""The class of a synthetic radiograph with an opacity."""
 _FIRST_PHANTOM = 1_000_000
-_LEAST_SIDE = 64  # in pixels, of what is drawn
+_LEAST_SIDE = 64  # of a synthetic radiograph, in pixels
 MAX_FACTOR = 4.0
-"""How much more or less often a picture is drawn for the sake of its stratum."""
+"""The greatest factor by which a radiograph's stratum makes it more or less frequent."""
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Pictures in memory: N of them, the last P of which are phantoms.
+    """N images in memory; the last P of them are synthetic ("phantoms").
 
     Attributes:
         images: uint8 (N, 1, size, size).
-        labels: int64 (N,).
-        source_of: int64 (N,), index of each one's source; that of the phantoms comes last.
-        masks: uint8 (P, 1, size, size), 255 where a phantom's lesion lies.
-        doubts, strata: int64 (N,), as of `Split`; 0 for phantoms.
-        names: of the files without their suffix; empty for phantoms. Or none.
+        labels: int64 (N,), index of each image's class.
+        source_of: int64 (N,), index of each image's source; the index of the phantoms is last.
+        masks: uint8 (P, 1, size, size), 255 where a phantom's opacity lies.
+        doubts: int64 (N,), a `Doubt` each; 0 for phantoms.
+        strata: int64 (N,), a number for projection and age; 0 for phantoms.
+        names: N paths below the class folders, without suffix; "" for phantoms. Or no names.
     """
 
     images: Tensor
@@ -49,11 +52,18 @@ class LabelledImages:
     names: Sequence[str] = ()
 
     def __len__(self) -> int:
-        """Count the pictures."""
+        """Return N."""
         return len(self.labels)
 
     def with_masks(self, chosen: Tensor) -> Tensor:
-        """Return pictures with their masks as a second channel, float32 (n, 2, size, size)."""
+        """Return images with their masks as a second channel.
+
+        Args:
+            chosen: (n,), the indices of the images.
+
+        Returns:
+            float32 (n, 2, size, size) in [0, 1]; masks of radiographs are 0.
+        """
         masks = torch.zeros_like(self.images[chosen])
         phantom = chosen - (len(self) - len(self.masks))
         masks[phantom >= 0] = self.masks[phantom[phantom >= 0]]
@@ -61,25 +71,26 @@ class LabelledImages:
 
 
 def load(split: Split, size: int, phantoms: int, validation_share: float) -> list[LabelledImages]:
-    """Read the pictures and draw the phantoms.
+    """Read the radiographs of a split, and draw phantoms (synthetic radiographs).
 
     Args:
-        split: which pictures, and for what.
+        split: the radiographs, and what each is for.
         size: side of the squares in pixels.
-        phantoms: how many are drawn, half of them with an opacity.
-        validation_share: the share of the phantoms for validation.
+        phantoms: the number of phantoms, half of them with an opacity.
+        validation_share: the share of the phantoms for validation, in [0, 1].
 
     Returns:
         The training images and the validation images.
 
     Raises:
-        RadiographError: a picture that cannot be read.
-        ValueError: phantoms for classes that are not theirs.
+        RadiographError: a file that cannot be read.
+        ValueError: phantoms are asked for, and the classes are not `PHANTOM_CLASSES`.
     """
     if phantoms and split.class_names != PHANTOM_CLASSES:
         raise ValueError(
-            f"phantoms show the classes {', '.join(PHANTOM_CLASSES)}, the data "
-            f"{', '.join(split.class_names)}: train with --phantoms 0"
+            f"the synthetic radiographs that training adds show the classes "
+            f"{' and '.join(PHANTOM_CLASSES)}, and your folders {', '.join(split.class_names)}: "
+            "leave them out by --phantoms 0"
         )
     images = _read_all(split.paths, size)
     held_out = round(phantoms * validation_share)
@@ -89,17 +100,17 @@ def load(split: Split, size: int, phantoms: int, validation_share: float) -> lis
 
 
 def sampling_weights(labels: Tensor, source_of: Tensor, strata: Tensor) -> Tensor:
-    """Return how often each picture is drawn, so that its source tells nothing of its class.
+    """Return how often each image is drawn, so that its source tells nothing of its class.
 
-    A source is drawn in proportion to the square root of its pictures, so that a small one is
-    heard beside a large one, and within each source every class as often as any other. Within
-    them, every class is drawn towards the same shares of the strata, so that projection and age
-    tell little of the class either; no picture becomes more than `MAX_FACTOR` times as frequent.
+    A source is drawn in proportion to the square root of the number of its images, so that small
+    sources count beside large ones. Within a source, all classes are drawn equally often, and each
+    class with about the same shares of the strata, so that projection and age tell little of the
+    class. A stratum makes no image more than `MAX_FACTOR` times as frequent.
 
     Args:
-        labels: (N,) classes.
-        source_of: (N,) sources.
-        strata: (N,) as of `Split`.
+        labels: (N,), index of each image's class.
+        source_of: (N,), index of each image's source.
+        strata: (N,), each image's number for projection and age.
 
     Returns:
         (N,) probabilities, float64, their sum 1.
@@ -124,7 +135,7 @@ def _mean_shares(labels: Tensor, strata: Tensor, members: Tensor) -> Tensor:
 
 
 def _balanced(strata: Tensor, wanted: Tensor) -> Tensor:
-    """Weigh pictures (n,) so that their strata have about the wanted shares (S,); the sum is 1."""
+    """Weigh images (n,) so that the strata get about the wanted shares (S,); the sum is 1."""
     shares = torch.bincount(strata, minlength=len(wanted)) / len(strata)
     factors = (wanted / shares)[strata].double().clamp(1 / MAX_FACTOR, MAX_FACTOR)
     return factors / factors.sum()
@@ -143,11 +154,12 @@ def _as_bytes(pixels: Tensor, size: int) -> Tensor:
 
 
 def _with_phantoms(images: Tensor, split: Split, side: Tensor, seeds: range) -> LabelledImages:
-    """Take a side's pictures, and add the phantoms of the seeds; the odd ones have an opacity."""
+    """Take the images of one side and add the phantoms; those of odd seeds have an opacity."""
     size = images.shape[-1]
     columns = split.labels[side], split.source_of[side], split.doubts[side], split.strata[side]
     labels, source_of, doubts, strata = columns
-    names = [path.stem for path, use in zip(split.paths, side.tolist(), strict=True) if use]
+    files = [file for file, use in zip(split.files, side.tolist(), strict=True) if use]
+    names = [str(PurePosixPath(file.below_class).with_suffix("")) for file in files]
     if not seeds:
         return LabelledImages(images[side], labels, source_of, images[:0], doubts, strata, names)
 

@@ -105,6 +105,13 @@ def finding_among(class_names: Sequence[str], named: str | None = None) -> str |
     return findings[0] if len(findings) == 1 else None
 
 
+def finding_note(class_names: Sequence[str], finding: str | None) -> str:
+    """Say in a line which class is the finding."""
+    if finding is not None:
+        return f"note: the finding is {finding} (of the classes {', '.join(class_names)})"
+    return f"note: each of {', '.join(findings_among(class_names))} is a finding"
+
+
 def require_finding(class_names: Sequence[str], named: str | None, what: str) -> str:
     """Return the finding, as `finding_among` does, or refuse to guess it.
 

@@ -1,97 +1,74 @@
-"""Folders of radiographs: which class, patient and kind a file's path names, and how it is read."""
+"""Folders of radiographs: which files belong to a source, to which class, and to which part.
+
+A source is a folder with one folder of radiographs per class. Or it is divided into parts (train,
+val, test) that hold the class folders, or its class folders are divided into parts.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from torchvision.datasets import ImageFolder
-
+from cxr_gradcam.data.parts import Part, part_of
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 
-PATIENT_PATTERN = r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|\d{8}(?=_))"
-"""The part of a file name that stands for the patient, in the Kermany and NIH data sets."""
-
-_KIND = re.compile(r"_(bacteria|virus)_")
-
-
 NAMED, JOINED = "=", "+"
+
+# What Windows, macOS and network storage leave in folders; names that start with a dot are hidden.
+_LEFT_BY_SYSTEMS = frozenset(
+    {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "dicomdir"}
+)
+_MASKS = re.compile(r"(^|[ _-])(masks?|segmentations?)$", re.IGNORECASE)
+"""Folders of outlines, which data sets for segmentation keep beside their radiographs."""
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file of a source.
+
+    Attributes:
+        path: where it lies.
+        class_name: the name of its class folder.
+        below_source: its path below the source's folder, with "/" between the folders.
+        below_class: its path below its class folder and, where there is one, its part.
+        part: the part of the source it lies in; None where the source is not divided.
+        is_mask: whether it lies in a folder of masks, and so is no radiograph.
+    """
+
+    path: Path
+    class_name: str
+    below_source: str
+    below_class: str
+    part: Part | None = None
+    is_mask: bool = False
 
 
 def folders_of(source: Path) -> list[Path]:
     """Return the folders of a source.
 
     Args:
-        source: a folder, or [NAME=]FOLDER[+FOLDER…]: several that count as one, and their name.
+        source: a folder, or [NAME=]FOLDER[+FOLDER…]: several folders that are one source.
     """
     if source.exists():
         return [source]
     return [Path(part) for part in str(source).split(NAMED, 1)[-1].split(JOINED)]
 
 
-def labelled_files(source: Path) -> list[tuple[Path, str]]:
-    """List the radiographs of a source, each with the name of its class folder.
-
-    Args:
-        source: a folder with one folder per class, or several as of `folders_of`.
+def source_names(sources: Sequence[Path]) -> tuple[str, ...]:
+    """Name the sources by the name that is given with them, else after their folders.
 
     Raises:
-        OSError: a folder that is missing or has no class folder with a file.
+        ValueError: two sources have one name.
     """
-    return [
-        (Path(path), listed.classes[label])
-        for listed in map(image_folder, folders_of(source))
-        for path, label in listed.samples
-    ]
-
-
-# What Windows, macOS and network storage leave in folders; names that start with a dot are hidden.
-_LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"})
-
-
-def is_listed(name: str) -> bool:
-    """Return whether a file or folder counts: it is not hidden and no system left it there."""
-    return not name.startswith(".") and name.lower() not in _LEFT_BY_SYSTEMS
-
-
-class _Radiographs(ImageFolder):  # type: ignore[misc]  # torchvision has no types
-    """A folder whose hidden sub-folders are no classes."""
-
-    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
-        names = sorted(entry.name for entry in Path(directory).iterdir() if entry.is_dir())
-        classes = [name for name in names if is_listed(name)]
-        if not classes:
-            raise FileNotFoundError(f"Couldn't find any class folder in {directory}.")
-        return classes, {name: index for index, name in enumerate(classes)}
-
-
-def image_folder(data: Path) -> ImageFolder:
-    """Return the files of a folder with one folder of radiographs per class.
-
-    Files and folders that are hidden, or that systems leave behind (Thumbs.db), do not count.
-    """
-    data = data.expanduser()
-
-    def is_valid_file(path: str) -> bool:
-        return all(map(is_listed, Path(path).relative_to(data).parts))
-
-    return _Radiographs(str(data), is_valid_file=is_valid_file)
-
-
-def source_names(folders: Sequence[Path]) -> tuple[str, ...]:
-    """Name the sources as they say, else after their folders.
-
-    Raises:
-        ValueError: two folders have one name.
-    """
-    names = tuple(_source_name(folder) for folder in folders)
+    names = tuple(_source_name(source) for source in sources)
     for name in names:
         if names.count(name) > 1:
             raise ValueError(
                 f"two folders are called {name!r}: sources are told apart by their folders' names, "
-                "so rename one, or give a link with another name"
+                f"so give one of them another name, such as other={name}"
             )
     return names
 
@@ -102,30 +79,210 @@ def _source_name(source: Path) -> str:
     return JOINED.join(folder.absolute().name for folder in folders_of(source))
 
 
+def list_source(source: Path) -> list[ListedFile]:
+    """List the files of a source, of all its parts.
+
+    Hidden files and folders, and what systems leave behind (Thumbs.db), do not count. Links are
+    followed, and each place counts once in a class.
+
+    Args:
+        source: a source as `folders_of` takes it.
+
+    Returns:
+        The files, sorted by folder and name.
+
+    Raises:
+        OSError: a folder is missing, or holds no class folders, or a class folder is empty.
+        ValueError: it is not clear whether folders are classes or parts.
+    """
+    return [file for folder in folders_of(source) for file in _list_folder(folder.expanduser())]
+
+
+def files_for_training(source: Path) -> list[ListedFile]:
+    """List the radiographs of a source that are for training and validation.
+
+    Raises:
+        OSError, ValueError: as `list_source`; or the source is divided and has no part to train on.
+    """
+    return _files_of_parts(source, (Part.TRAINING, Part.VALIDATION), Part.TRAINING)
+
+
+def files_for_test(source: Path) -> list[ListedFile]:
+    """List the radiographs of a source that a model is measured on.
+
+    Raises:
+        OSError, ValueError: as `list_source`; or the source is divided and has no test part.
+    """
+    return _files_of_parts(source, (Part.TEST,), Part.TEST)
+
+
+def _files_of_parts(source: Path, parts: Sequence[Part], needed: Part) -> list[ListedFile]:
+    files = list_source(source)
+    found = {file.part for file in files} - {None}
+    if found and needed not in found:
+        example = next(file.below_source for file in files if file.part).split("/")[0]
+        raise ValueError(
+            f"{source} is divided, but has no part for {needed} (it has "
+            f"{', '.join(sorted(part for part in found if part))}): name the folder to use, such "
+            f"as {source / example}"
+        )
+    return [file for file in files if not file.is_mask and file.part in (None, *parts)]
+
+
+def folder_notes(sources: Iterable[tuple[Path, str, Sequence[ListedFile]]]) -> list[str]:
+    """Say which parts of sources are used, and that masks are not.
+
+    Args:
+        sources: each source as `folders_of` takes it, its name, and those of its files that are
+            used.
+
+    Returns:
+        Notes, a line each; none on sources without parts and masks.
+    """
+    return [note for source in sources for note in _notes(*source)]
+
+
+def _notes(source: Path, name: str, used: Sequence[ListedFile]) -> list[str]:
+    files, used_parts = list_source(source), {file.part for file in used}
+    counts = {part: sum(file.part is part and not file.is_mask for file in files) for part in Part}
+    said = [
+        f"{count:,} for {part}" + ("" if part in used_parts else " (not used)")
+        for part, count in counts.items()
+        if count
+    ]
+    masks = sum(file.is_mask for file in files)
+    notes = [f"note: {name} is divided into parts; X-rays: {', '.join(said)}"] if said else []
+    return notes + (
+        [f"note: {name} has folders of masks; files left out: {masks:,}"] if masks else []
+    )
+
+
+def is_listed(name: str) -> bool:
+    """Return whether a file or folder counts: it is not hidden and no system left it there."""
+    return not name.startswith(".") and name.lower() not in _LEFT_BY_SYSTEMS
+
+
+def _list_folder(source: Path) -> list[ListedFile]:
+    folders = list(_class_folders(_unwrapped(source)))
+    seen = {folder.resolve() for folder, _ in folders} | {source.resolve()}
+    files = list[ListedFile]()
+    for folder, part in folders:
+        listed = list(_list_class(source, folder, part, seen))
+        if not listed and part is None:
+            raise FileNotFoundError(
+                f"the class folder {folder} holds no file: fill it with radiographs or remove it"
+            )
+        files += listed
+    return files
+
+
+def _unwrapped(folder: Path) -> Path:
+    """Skip folders that hold nothing but a divided folder, as archives unpack to."""
+    folders = _subfolders(folder)
+    if len(folders) == 1 and part_of(folders[0].name) is None and _divided(folders[0]):
+        return _unwrapped(folders[0])
+    return folder
+
+
+def _class_folders(folder: Path) -> Iterator[tuple[Path, Part | None]]:
+    """Return the class folders of a folder, and the part that each lies in."""
+    if _divided(folder):
+        for part_folder in _subfolders(folder):
+            part = part_of(part_folder.name)
+            yield from ((each, part) for each in _subfolders(part_folder, required=False))
+        return
+    for each in _subfolders(folder):
+        yield each, None
+
+
+def _divided(folder: Path) -> bool:
+    """Return whether the folders in a folder are parts, not classes.
+
+    Raises:
+        ValueError: some are parts that hold class folders, and others are not.
+    """
+    folders = _subfolders(folder, required=False)
+    parts = [each for each in folders if part_of(each.name)]
+    others = [each for each in folders if not part_of(each.name) and any(_files_below(each))]
+    if not any(_subfolders(each, required=False) for each in parts):
+        return False
+    if others:
+        raise ValueError(
+            f"{folder} has {', '.join(each.name for each in parts)} beside "
+            f"{', '.join(each.name for each in others)}: it is not clear which of them are classes "
+            f"and which are parts; name the folder to use, such as {parts[0]}"
+        )
+    return True
+
+
+def _subfolders(folder: Path, *, required: bool = True) -> list[Path]:
+    if not folder.exists():
+        raise FileNotFoundError(
+            f"there is no folder {folder}: name one that holds a folder of radiographs per class"
+        )
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f"{folder} is a file: name a folder that holds a folder of radiographs per class "
+            "(unpack an archive first)"
+        )
+    folders = sorted(each for each in folder.iterdir() if is_listed(each.name) and each.is_dir())
+    if required and not folders:
+        raise FileNotFoundError(
+            f"{folder} has no class folders: put its radiographs into one folder per class, such "
+            "as NORMAL and PNEUMONIA"
+        )
+    return folders
+
+
+def _list_class(
+    source: Path, folder: Path, part: Part | None, seen: set[Path]
+) -> Iterator[ListedFile]:
+    """List the files of a class folder, which may itself be divided into parts."""
+    own = _subfolders(folder, required=False)
+    is_divided = part is None and own and all(part_of(each.name) for each in own)
+    for top in own if is_divided else [folder]:
+        for path in _files_below(top, seen - {top.resolve()}):
+            yield ListedFile(
+                path,
+                folder.name,
+                path.relative_to(source).as_posix(),
+                path.relative_to(top).as_posix(),
+                part_of(top.name) if is_divided else part,
+                any(_MASKS.search(name) for name in path.relative_to(top).parts[:-1]),
+            )
+
+
+def _files_below(folder: Path, seen: set[Path] = frozenset()) -> Iterator[Path]:  # type: ignore[assignment]
+    """Return the files below a folder, each place once, sorted by folder and name.
+
+    Args:
+        folder: where to begin.
+        seen: folders, without links in their paths, that are listed elsewhere.
+    """
+    places, found = {*seen, folder.resolve()}, list[Path]()
+    waiting = [folder]
+    while waiting:
+        for each in sorted(waiting.pop().iterdir()):
+            place = each.resolve()
+            if not is_listed(each.name) or place in places:
+                continue
+            places.add(place)
+            if each.is_dir():
+                waiting.append(each)
+            elif each.is_file():
+                found.append(each)
+            elif each.is_symlink():
+                raise FileNotFoundError(f"{each} is a link to {place}, which is not there")
+    yield from sorted(found, key=lambda path: (str(path.parent), path.name))
+
+
 def read_named(path: str) -> Radiograph:
-    """Read one of many files; the error names it."""
+    """Read one of many files; an error begins with its path.
+
+    Raises:
+        RadiographError: the file cannot be read.
+    """
     try:
         return read_radiograph(path)
     except RadiographError as error:
         raise RadiographError(f"{path}: {error}") from error
-
-
-def patient_of(file_name: str, pattern: str = PATIENT_PATTERN) -> str:
-    """Name the patient of a file: the pattern's first group, else the name itself.
-
-    Raises:
-        ValueError: the pattern is no regular expression with a group.
-    """
-    try:
-        match = re.search(pattern, file_name)
-        return match.group(1) if match else file_name
-    except (re.error, IndexError) as error:
-        raise ValueError(
-            f"{pattern!r} is no regular expression with a group for the patient: {error}"
-        ) from None
-
-
-def kind_of(file_name: str) -> str | None:
-    """Tell bacterial from viral pneumonia where the file name does, as in the Kermany data set."""
-    match = _KIND.search(file_name)
-    return match.group(1) if match else None

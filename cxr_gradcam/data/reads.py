@@ -1,4 +1,4 @@
-"""Reads: what radiologists saw on the radiographs of a folder, and how these were made."""
+"""Reads: what radiologists saw on radiographs, with projection and age."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FINDING, NORMAL = "lung opacity", "normal"
-"""Reads that say whether the finding is there; every other one says neither."""
+"""The two reads that say whether the finding is there; any other read is another finding."""
 AGES = (40, 60)
 """Where an age group ends and the next begins, in years."""
 AGE_GROUPS = ("under 40", "40 to 59", "60 and older")
@@ -16,12 +16,12 @@ AGE_GROUPS = ("under 40", "40 to 59", "60 and older")
 
 @dataclass(frozen=True)
 class Read:
-    """A row about one radiograph.
+    """A row of a table about one radiograph.
 
     Attributes:
-        words: what was read; "" where nobody did; None where the table has no reads, so that the
-            class of the folder holds.
-        age: of the patient in years; None where it is not known.
+        words: what was read; "" where nobody read the radiograph; None where the table has no
+            column of reads, so that the class folder says the class.
+        age: the patient's age in years; None where it is not known.
         view: the projection, "AP" or "PA"; "" where it is not known.
     """
 
@@ -31,7 +31,7 @@ class Read:
 
     @property
     def finding(self) -> bool | None:
-        """Whether the finding was read; None where the read says neither, or there is none."""
+        """Whether the finding was read; None for another finding, or where there is no read."""
         return {FINDING: True, NORMAL: False}.get(self.words or "")
 
     @property
@@ -41,19 +41,19 @@ class Read:
 
 
 Reads = Mapping[Path, Read]
-"""Rows by the file that they describe, whose class folder is left out where the table does so."""
+"""Rows by the path of the radiograph, without its class folder where the table leaves it out."""
 
 
 def load_reads(tables: Sequence[Path]) -> Reads:
     """Read tables of reads.
 
     Args:
-        tables: CSV files with the column `image`, a file of the table's own folder, with or
-            without its class folder in front; `read`, `age` and `view` may be missing. Where two
-            tables describe one image, the later one holds.
+        tables: CSV files with the column `image`: the path of a radiograph below the table's own
+            folder, with or without the class folder. The columns `read`, `age` and `view` may be
+            missing. Where two tables describe one image, the later table counts.
 
     Returns:
-        The rows.
+        The rows by path.
 
     Raises:
         ValueError: a table lacks the column `image`, or an age is no number.
@@ -67,7 +67,10 @@ def _rows(table: Path) -> dict[Path, Read]:
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         if "image" not in (rows.fieldnames or ()):
-            raise ValueError(f"{table} lacks the column image: is it a table of reads?")
+            raise ValueError(
+                f"{table} lacks the column image: a table of reads has the columns "
+                "image,age,view,read, of which all but image may be missing"
+            )
         return {
             folder / row["image"]: _read(row, f"line {rows.line_num} of {table}") for row in rows
         }
@@ -78,20 +81,22 @@ def _read(row: Mapping[str, str | None], where: str) -> Read:
     try:
         years = int(float(age)) if age else None
     except ValueError:
-        raise ValueError(f"{where}: an age is a number of years, not {age!r}") from None
+        raise ValueError(
+            f"{where}: an age is a number of years, not {age!r} (leave it empty if it is unknown)"
+        ) from None
     words = None if words is None else words.strip().casefold()
     return Read(words, years, (row.get("view") or "").strip().upper())
 
 
 def read_of(path: Path, reads: Reads) -> Read:
-    """Return what is known of a radiograph in a class folder; links are followed.
+    """Return the row of a radiograph; links are followed.
 
     Args:
-        path: the radiograph; its folder's folder is that of the table.
-        reads: of `load_reads`.
+        path: the radiograph. The table lies beside its class folder.
+        reads: the rows of `load_reads`.
 
     Returns:
-        Its row; one that says nothing where there is none.
+        The row, or one that says nothing where no table lists the radiograph.
     """
     place = path.resolve()
     without_class = place.parent.parent / place.name
@@ -108,5 +113,5 @@ def load_patients(table: Path) -> frozenset[str]:
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         if "patient" not in (rows.fieldnames or ()):
-            raise ValueError(f"{table} lacks the column patient")
+            raise ValueError(f"{table} lacks the column patient: its first line must name it")
         return frozenset(row["patient"] for row in rows)

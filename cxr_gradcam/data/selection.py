@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cxr_gradcam.data.folders import (
-    PATIENT_PATTERN,
-    kind_of,
-    labelled_files,
-    patient_of,
-    source_names,
+from cxr_gradcam.data.copies import (
+    copies_note,
+    join_copies,
+    picture_digests,
+    refuse_contradictions,
 )
+from cxr_gradcam.data.findings import finding_note, named_class, require_finding
+from cxr_gradcam.data.folders import ListedFile, files_for_test, folder_notes, source_names
+from cxr_gradcam.data.labels import class_name_of, label_of
+from cxr_gradcam.data.patients import PatientRules, Patients, tell_patients
 from cxr_gradcam.data.reads import Read, load_patients, load_reads, read_of
+
+_KIND = re.compile(r"_(bacteria|virus)_")
 
 
 @dataclass(frozen=True)
 class LabelledRadiograph:
-    """A radiograph, its label, and what is known of it.
+    """A radiograph in a file, its class, and what is known of it.
 
     Attributes:
         path: the file.
         label: index of its class.
-        patient, source: names.
-        kind: of the finding, "bacteria" or "virus", where the file's name says so; else "".
+        patient: the name of its patient.
+        source: the name of its source.
+        kind: "bacteria" or "virus", where the file's name says so; else "".
         read: its row in a table of reads; one that says nothing where there is none.
+        told_by: how its patient was told.
     """
 
     path: Path
@@ -34,6 +42,7 @@ class LabelledRadiograph:
     source: str
     kind: str
     read: Read
+    told_by: str
 
     @property
     def is_other(self) -> bool:
@@ -46,56 +55,99 @@ class Selection:
     """Which radiographs of folders are measured.
 
     Attributes:
-        data: the sources, as of `folders_of`; the folders in them carry class names.
-        reads: tables of what radiologists saw, as of `load_reads`; they correct the labels, and
+        data: the sources (`folders_of`); the folders in them carry class names. Of a source with
+            parts, the test part is measured.
+        reads: tables of what radiologists saw (`load_reads`); they correct the labels, and
             radiographs that they list and nobody read do not count.
-        only: a CSV whose column `patient` names those that count in a source that has any of them.
-        patient_pattern: as in `patient_of`.
+        only: a CSV whose column `patient` names the patients that count, in every source that has
+            any of them; None for all patients.
+        patients: how patients are told.
+        finding: the name of the class that is the finding; None where the weights or the names of
+            the classes tell it.
     """
 
     data: Sequence[Path]
     reads: Sequence[Path] = ()
     only: Path | None = None
-    patient_pattern: str = PATIENT_PATTERN
+    patients: PatientRules = field(default_factory=PatientRules)
+    finding: str | None = None
 
 
 def select_radiographs(
-    selection: Selection, class_index: Callable[[str], int], last: int
-) -> list[LabelledRadiograph]:
+    selection: Selection, class_names: Sequence[str], finding: str | None
+) -> tuple[list[LabelledRadiograph], list[str]]:
     """List the radiographs that are measured.
 
     Args:
-        selection: which.
-        class_index: finds the class that a folder's name stands for.
-        last: index of the class that a read finding is; radiographs read otherwise are of class 0.
+        selection: which radiographs.
+        class_names: the classes of the model.
+        finding: the class that a read finding is; None where it is not known.
+
+    Returns:
+        The radiographs; and notes on parts, patients and copies, a line each.
 
     Raises:
-        ValueError: a folder of no class, two sources of one name, or a table or pattern that is
-            none.
+        ValueError: a folder of no class, two sources of one name, one picture in two classes, a
+            read where the finding is not known, or a table or pattern that cannot be used.
         OSError: a folder or table that is missing.
+        RadiographError: a file that cannot be read.
     """
+    if selection.reads:
+        finding = require_finding(class_names, finding, "a table of reads")
+    listed = [files_for_test(source) for source in selection.data]
+    found = _list_radiographs(selection, listed, class_names, finding)
+    if not found:
+        raise ValueError(
+            "nobody read any of these radiographs, so there is no class to measure against: leave "
+            "--reads out to measure against the class folders"
+        )
+    digests = picture_digests([each.path for each in found])
+    names = [class_names[each.label] for each in found]
+    refuse_contradictions([each.path for each in found], names, digests)
+    patients = join_copies([each.patient for each in found], digests)
+    joined = [replace(each, patient=name) for each, name in zip(found, patients, strict=True)]
+    notes = folder_notes(zip(selection.data, source_names(selection.data), listed, strict=True))
+    notes += Patients(patients, [each.told_by for each in found]).notes() + copies_note(digests)
+    return joined, [*notes, finding_note(class_names, finding)]
+
+
+def _list_radiographs(
+    selection: Selection,
+    listed: Sequence[Sequence[ListedFile]],
+    class_names: Sequence[str],
+    finding: str | None,
+) -> list[LabelledRadiograph]:
     reads = load_reads(selection.reads)
     only = frozenset[str]() if selection.only is None else load_patients(selection.only)
-    films = []
-    for source, name in zip(selection.data, source_names(selection.data), strict=True):
-        found = [
+    patients = tell_patients(listed, selection.patients)
+    named = zip(patients.names, patients.told_by, strict=True)
+    found = list[LabelledRadiograph]()
+    for files, source in zip(listed, source_names(selection.data), strict=True):
+        whole = [
             LabelledRadiograph(
-                path,
-                class_index(folder.replace("_", " ")),
-                patient_of(path.name, selection.patient_pattern),
-                name,
-                kind_of(path.name) or "",
-                read_of(path, reads),
+                file.path,
+                _label(file, read, class_names, finding),
+                patient,
+                source,
+                kind_of(file.path.name) or "",
+                read,
+                told_by,
             )
-            for path, folder in labelled_files(source)
+            for file, (patient, told_by) in zip(files, named, strict=False)
+            for read in [read_of(file.path, reads)]
         ]
-        chosen = [film for film in found if film.patient in only] or found
-        films += [_by_read(film, last) for film in chosen if film.read.words != ""]
-    return films
+        chosen = [each for each in whole if {each.patient, each.path.name} & only] or whole
+        found += [each for each in chosen if each.read.words != ""]
+    return found
 
 
-def _by_read(film: LabelledRadiograph, last: int) -> LabelledRadiograph:
-    if film.read.words is None:
-        return film
-    label = last if film.read.finding else 0
-    return LabelledRadiograph(film.path, label, film.patient, film.source, film.kind, film.read)
+def _label(file: ListedFile, read: Read, class_names: Sequence[str], finding: str | None) -> int:
+    if read.words:
+        return label_of(file.class_name, read, class_names, finding)
+    return class_names.index(named_class(class_names, class_name_of(file.class_name)))
+
+
+def kind_of(file_name: str) -> str | None:
+    """Tell bacterial from viral pneumonia where the file name does, as in the Kermany data set."""
+    match = _KIND.search(file_name)
+    return match.group(1) if match else None

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from cxr_gradcam.data.folders import (
-    PATIENT_PATTERN,
-    labelled_files,
-    patient_of,
-    source_names,
+from cxr_gradcam.data.copies import (
+    copies_note,
+    join_copies,
+    picture_digests,
+    refuse_contradictions,
 )
-from cxr_gradcam.data.reads import AGE_GROUPS, Read, load_patients, load_reads, read_of
-
-_VIEWS = ("AP", "PA")
-
-
-class Doubt(IntEnum):
-    """How far a label is to be trusted."""
-
-    NONE = 0
-    OTHER = 1
-    """Radiologists read something else than the finding or its absence."""
-    UNREAD = 2
-    """A table lists the radiograph, but nobody read it: its label is that of the folder."""
+from cxr_gradcam.data.findings import (
+    absence_among,
+    finding_among,
+    finding_note,
+    require_finding,
+)
+from cxr_gradcam.data.folders import ListedFile, files_for_training, folder_notes, source_names
+from cxr_gradcam.data.held_out import Candidate, choose_sides
+from cxr_gradcam.data.labels import (
+    Doubt,
+    class_name_of,
+    common_classes,
+    doubt_of,
+    label_of,
+    stratum_of,
+)
+from cxr_gradcam.data.patients import PatientRules, Patients, tell_patients
+from cxr_gradcam.data.reads import Read, load_patients, load_reads, read_of
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,15 @@ class Sources:
     """The folders of a training, and what is known of their radiographs.
 
     Attributes:
-        data: one per source, each with one folder of radiographs per class, as of `folders_of`.
-        cut_outs: further ones, of lungs alone on black.
-        noisy: further ones, whose labels are often wrong.
-        reads: tables of what radiologists saw, as of `load_reads`; they correct the labels.
-        left_out: a CSV whose column `patient` names patients that nothing is learnt from.
-        patient_pattern: as in `patient_of`.
+        data: the sources, each with one folder of radiographs per class (`folders_of`).
+        cut_outs: further sources, of lungs alone on black.
+        noisy: further sources, whose labels are often wrong.
+        reads: tables of what radiologists saw (`load_reads`); they correct the labels.
+        left_out: a CSV whose column `patient` names patients that nothing is learnt from; None
+            for none.
+        patients: how patients are told.
+        finding: the name of the class that is the finding; None where the names of the classes
+            tell it.
     """
 
     data: Sequence[Path]
@@ -52,34 +57,37 @@ class Sources:
     noisy: Sequence[Path] = ()
     reads: Sequence[Path] = ()
     left_out: Path | None = None
-    patient_pattern: str = PATIENT_PATTERN
+    patients: PatientRules = field(default_factory=PatientRules)
+    finding: str | None = None
 
     @property
     def folders(self) -> list[Path]:
-        """All folders, in the order of the sources."""
+        """All sources: those of `data`, then the cut-outs, then the noisy ones."""
         return [*self.data, *self.cut_outs, *self.noisy]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which pictures train and which validate, known before the first is read.
+    """Which radiographs train and which validate, known before training begins.
 
     Attributes:
-        class_names: the classes, in the order of the labels.
-        sources: the folders' names: those of data, then the cut-outs, then the noisy ones.
-        paths: the N pictures.
-        labels: (N,) class of each.
-        source_of: (N,) index of each one's folder.
-        held_out: (N,) True where a picture is for validation.
-        cut_outs_from, noisy_from: index of the first source of cut-outs, and of the first whose
-            labels are often wrong.
-        doubts: (N,), a `Doubt` each; pictures for validation have none.
-        strata: (N,), 0 where projection or age are not known, else a number for both.
+        class_names: the classes, in the order of the labels; the order has no meaning.
+        sources: the names of the sources: data, then cut-outs, then noisy ones.
+        files: the N files.
+        labels: int64 (N,), index of each file's class.
+        source_of: int64 (N,), index of each file's source.
+        held_out: bool (N,), True where a file is for validation.
+        cut_outs_from: index of the first source of cut-outs.
+        noisy_from: index of the first source whose labels are often wrong.
+        doubts: int64 (N,), a `Doubt` each; files for validation have none.
+        strata: int64 (N,), a number for projection and age; 0 where either is not known.
+        finding: the class that is the finding; None where several are.
+        notes: what whoever trains should know of patients, copies and parts, a line each.
     """
 
     class_names: tuple[str, ...]
     sources: tuple[str, ...]
-    paths: list[Path]
+    files: list[ListedFile]
     labels: Tensor
     source_of: Tensor
     held_out: Tensor
@@ -87,30 +95,57 @@ class Split:
     noisy_from: int
     doubts: Tensor
     strata: Tensor
+    finding: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """Where the N files lie."""
+        return [file.path for file in self.files]
+
+    @property
+    def absence(self) -> int | None:
+        """The index of the class without the finding; None where no class is."""
+        name = absence_among(self.class_names, self.finding)
+        return None if name is None else self.class_names.index(name)
 
     def is_cut_out(self, source_of: Tensor) -> Tensor:
         """Return bool (N,), whether sources (N,) are of cut-outs."""
         return (source_of >= self.cut_outs_from) & (source_of < self.noisy_from)
 
     def only(self, chosen: Tensor) -> Split:
-        """Return the split of the chosen pictures (N,) alone."""
-        kept = [path for path, use in zip(self.paths, chosen.tolist(), strict=True) if use]
+        """Return the split of the chosen radiographs alone.
+
+        Args:
+            chosen: bool (N,).
+        """
+        kept = [file for file, use in zip(self.files, chosen.tolist(), strict=True) if use]
         columns = ("labels", "source_of", "held_out", "doubts", "strata")
-        return replace(self, paths=kept, **{name: getattr(self, name)[chosen] for name in columns})
+        return replace(self, files=kept, **{name: getattr(self, name)[chosen] for name in columns})
 
     def digest(self) -> str:
         """Name the split, so that a run is never resumed with another one."""
-        lines = sorted(self._line(index) for index in range(len(self.paths)))
+        lines = sorted(self._line(index) for index in range(len(self.files)))
         return sha256("\n".join([str(self.noisy_from), *lines]).encode()).hexdigest()
 
     def _line(self, index: int) -> str:
-        path, label = self.paths[index], self.class_names[self.labels[index]]
-        line = (
-            f"{self.source_of[index]} {path.parent.name}/{path.name} {bool(self.held_out[index])}"
-        )
-        if label != _class_name(path.parent.name):
+        file, label = self.files[index], self.class_names[self.labels[index]]
+        place = f"{file.class_name}/{file.below_class}"
+        line = f"{self.source_of[index]} {place} {bool(self.held_out[index])}"
+        if label != class_name_of(file.class_name):
             line += f" {label}"
         return f"{line} {self.doubts[index]}" if self.doubts[index] else line
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A file of a training, and what is known of it before anything is chosen."""
+
+    file: ListedFile
+    source: int
+    read: Read
+    patient: str
+    told_by: str
 
 
 def split_by_patient(
@@ -118,107 +153,112 @@ def split_by_patient(
 ) -> Split:
     """Split the radiographs of folders by patient.
 
+    Files with the same pixels are one patient's, whatever they are called. Where a source has a
+    part for validation, that part validates; elsewhere a share of the patients does.
+
     Args:
         sources: the folders; the classes of each are among those of the one that has most.
         validation_share: the share of the patients kept for validation, in [0, 1].
         seed: of the choice.
         kept: the doubtful labels that train; no doubtful one validates.
 
+    Returns:
+        The split; its notes say how patients were told.
+
     Raises:
         ValueError: folders of different classes or one name, fewer than two classes, a class that
-            lacks patients on one side, a pattern or a table that is none.
+            lacks patients on one side, one picture in two classes, a finding that is not clear, a
+            pattern or a table that cannot be used.
         OSError: a folder or table that is missing.
+        RadiographError: a file that cannot be read.
     """
     names = source_names(sources.folders)
-    listed = [labelled_files(folder) for folder in sources.folders]
-    class_names = _common_classes([{name for _, name in files} for files in listed])
-    reads = load_reads(sources.reads)
-    left_out = frozenset[str]() if sources.left_out is None else load_patients(sources.left_out)
-    rows = [
-        (path, index, _class_name(name), read_of(path, reads), patient)
-        for index, files in enumerate(listed)
-        for path, name in files
-        if (patient := patient_of(path.name, sources.patient_pattern)) not in left_out
-    ]
-    held_out = torch.from_numpy(
-        held_out_patients([patient for *_, patient in rows], validation_share, seed)
+    listed = [files_for_training(folder) for folder in sources.folders]
+    class_names = common_classes([{file.class_name for file in files} for files in listed])
+    finding = _finding(class_names, sources)
+    rows = _rows(sources, listed)
+    digests = picture_digests([row.file.path for row in rows])
+    patients = join_copies([row.patient for row in rows], digests)
+    labels = torch.tensor(
+        [label_of(row.file.class_name, row.read, class_names, finding) for row in rows]
     )
-    doubts = torch.tensor([_doubt(read) for _, _, _, read, _ in rows])
+    doubts = torch.tensor([doubt_of(row.read) for row in rows])
     trusted = torch.tensor([doubt in (Doubt.NONE, *kept) for doubt in doubts.tolist()])
-    used = torch.where(held_out, doubts == Doubt.NONE, trusted)
-    labels = torch.tensor([_label(name, read, class_names) for _, _, name, read, _ in rows])
+    candidates = [
+        Candidate(patient, label, row.source, row.file.part, doubt == Doubt.NONE)
+        for patient, label, row, doubt in zip(
+            patients, labels.tolist(), rows, doubts.tolist(), strict=True
+        )
+    ]
+    held_out, unused = map(torch.from_numpy, choose_sides(candidates, validation_share, seed))
+    used = torch.where(held_out, doubts == Doubt.NONE, trusted) & ~unused
+    chosen = used.nonzero()[:, 0].tolist()
+    files = [rows[index].file for index in chosen]
+    used_digests = [digests[index] for index in chosen]
+    refuse_contradictions(
+        [file.path for file in files], [class_names[label] for label in labels[used]], used_digests
+    )
     for side, of in (("validation", held_out & used), ("training", ~held_out & used)):
-        if len(labels[of].unique()) < len(class_names):
-            raise ValueError(f"a class has no patient for {side}: change the share or add pictures")
+        _require_every_class(labels[of], class_names, side)
     return Split(
         class_names,
         names,
-        [row[0] for row, use in zip(rows, used.tolist(), strict=True) if use],
+        files,
         labels[used],
-        torch.tensor([index for _, index, *_ in rows])[used],
+        torch.tensor([row.source for row in rows])[used],
         held_out[used],
         len(sources.data),
         len(sources.data) + len(sources.cut_outs),
         doubts[used],
-        torch.tensor([_stratum(read) for _, _, _, read, _ in rows])[used],
+        torch.tensor([stratum_of(row.read) for row in rows])[used],
+        finding,
+        (
+            *folder_notes(zip(sources.folders, names, listed, strict=True)),
+            *Patients(patients, [row.told_by for row in rows]).notes(),
+            *copies_note(digests),
+            *_unused_note(int(unused.sum())),
+            finding_note(class_names, finding),
+        ),
     )
 
 
-def _doubt(read: Read) -> Doubt:
-    if read.words is None or read.finding is not None:
-        return Doubt.NONE
-    return Doubt.OTHER if read.words else Doubt.UNREAD
+def _finding(class_names: Sequence[str], sources: Sources) -> str | None:
+    """Return the finding, which two classes and tables of reads cannot do without."""
+    if sources.reads:
+        return require_finding(class_names, sources.finding, "a table of reads")
+    if len(class_names) == 2:
+        return require_finding(class_names, sources.finding, "a training with two classes")
+    return finding_among(class_names, sources.finding)
 
 
-def _label(name: str, read: Read, class_names: Sequence[str]) -> int:
-    """Return the class by the read, where there is one, else by the folder."""
-    if not read.words:
-        return class_names.index(name)
-    return len(class_names) - 1 if read.finding else 0
+def _rows(sources: Sources, listed: Sequence[Sequence[ListedFile]]) -> list[_Row]:
+    """Return the files of patients who are not left out."""
+    reads = load_reads(sources.reads)
+    left_out = frozenset[str]() if sources.left_out is None else load_patients(sources.left_out)
+    patients = tell_patients(listed, sources.patients)
+    files = [(file, index) for index, files in enumerate(listed) for file in files]
+    named = zip(files, patients.names, patients.told_by, strict=True)
+    return [
+        _Row(file, index, read_of(file.path, reads), patient, told_by)
+        for (file, index), patient, told_by in named
+        if not {patient, file.path.name} & left_out
+    ]
 
 
-def _stratum(read: Read) -> int:
-    if read.view not in _VIEWS or not read.age_group:
-        return 0
-    return 1 + len(AGE_GROUPS) * _VIEWS.index(read.view) + AGE_GROUPS.index(read.age_group)
+def _unused_note(count: int) -> list[str]:
+    if not count:
+        return []
+    return [
+        f"warning: {count:,} X-rays of the part for training are of patients in the part for "
+        "validation: nothing is learnt from them"
+    ]
 
 
-def _class_name(folder: str) -> str:
-    return folder.replace("_", " ").capitalize()
-
-
-def _common_classes(found: Sequence[set[str]]) -> tuple[str, ...]:
-    """Return the classes of the source that has most; all others' must be among them."""
-    named = [tuple(dict.fromkeys(map(_class_name, sorted(classes)))) for classes in found]
-    most = max(named, key=len)
-    if any(set(classes) - set(most) for classes in named):
+def _require_every_class(labels: Tensor, class_names: Sequence[str], side: str) -> None:
+    missing = {*range(len(class_names))} - {*labels.tolist()}
+    if missing:
         raise ValueError(
-            "the folders have different classes: "
-            + " against ".join(", ".join(classes) for classes in sorted(set(named)))
+            f"the class {class_names[min(missing)]} has no patient for {side}: change "
+            "--validation-share, or add X-rays of other patients (to the part for validation, "
+            "where the folder has one)"
         )
-    if len(most) < 2:
-        raise ValueError(f"one class ({most[0]}) cannot be told from another: two needed")
-    return most
-
-
-def held_out_patients(patients: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose whole patients for validation.
-
-    A patient's name and the seed alone decide, so that no other picture or source moves a patient
-    to the other side: whoever validates one stage of a training validates them all.
-
-    Args:
-        patients: one name per image.
-        share: of the patients, in [0, 1]; of a few patients, the share chosen may differ.
-        seed: of the choice.
-
-    Returns:
-        (N,), True where an image is for validation; no patient stands on both sides.
-    """
-    return np.array([_lot(patient, seed) < share for patient in patients], dtype=bool)
-
-
-def _lot(patient: str, seed: int) -> float:
-    """Draw a number in [0, 1) that is always the same."""
-    digits = sha256(f"{seed} {patient}".encode()).digest()[:6]
-    return int.from_bytes(digits) / 2**48

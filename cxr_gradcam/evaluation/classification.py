@@ -15,12 +15,13 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from cxr_gradcam.cam.eval_mode import evaluating
-from cxr_gradcam.data.folders import PATIENT_PATTERN, read_named
+from cxr_gradcam.data.findings import finding_among, findings_among, require_finding
+from cxr_gradcam.data.folders import read_named
+from cxr_gradcam.data.patients import PatientRules
 from cxr_gradcam.data.reads import Read
 from cxr_gradcam.data.selection import Selection, select_radiographs
 from cxr_gradcam.evaluation.intervals import with_intervals
 from cxr_gradcam.evaluation.metrics import BinaryPredictions, measure, weighted_auc
-from cxr_gradcam.explanation.question import find_class
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.classifier import Classifier
@@ -35,13 +36,17 @@ class Predictions:
     """What a model says of N radiographs, and what they show.
 
     Attributes:
-        class_names: C classes.
-        labels: int64 (N,).
+        class_names: the C classes of the model.
+        labels: int64 (N,), the index of the class that each radiograph shows.
         logits: float32 (N, C).
-        patients, sources, kinds: (N,) names; the kind is "bacteria", "virus" or "".
-        calibration: of the model.
-        reads: N rows about them; empty where no table was given.
+        patients: (N,) names of patients.
+        sources: (N,) names of sources.
+        kinds: (N,), "bacteria", "virus" or "".
+        calibration: the model's temperature and operating point.
+        reads: N rows of a table of reads; empty where no table was given.
         multi_label: whether each class is true or false on its own.
+        finding: the class that is the finding; None where several are.
+        notes: what a reader of the figures should know of patients and copies, a line each.
     """
 
     class_names: tuple[str, ...]
@@ -53,15 +58,16 @@ class Predictions:
     calibration: Calibration
     reads: Sequence[Read] = ()
     multi_label: bool = False
+    finding: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def findings(self) -> list[str]:
-        """The classes that are measured: of two, one says everything of the other too."""
-        point = self.calibration.operating_point
-        if point is not None:
-            return [point.class_name]
-        of_two = len(self.class_names) == 2 and not self.multi_label
-        return list(self.class_names[1:] if of_two else self.class_names)
+        """The classes that are measured: the finding, or every class that is one."""
+        if self.finding is not None and len(self.class_names) == 2 and not self.multi_label:
+            return [self.finding]
+        others = findings_among(self.class_names)
+        return [name for name in self.class_names if name in others or name == self.finding]
 
     def threshold(self, finding: str) -> float | None:
         """From which probability the finding is called; None where the largest one is."""
@@ -96,51 +102,82 @@ class Predictions:
 def evaluate(
     model: Classifier,
     data: Sequence[Path],
-    patient_pattern: str = PATIENT_PATTERN,
     *,
     reads: Sequence[Path] = (),
     only: Path | None = None,
+    patients: PatientRules | None = None,
+    finding: str | None = None,
 ) -> dict[str, Any]:
     """Measure a model on folders with one folder of radiographs per class.
 
     Args:
         model: the classifier.
-        data: one folder per source, as of `folders_of`; their folders carry the model's class
-            names, in any case.
-        patient_pattern: as in `patient_of`.
+        data: one folder per source (`folders_of`), with a folder for each class; the folders carry
+            the model's class names, in any case.
         reads: tables of what radiologists saw, which correct the labels.
-        only: a CSV of the patients that count, as in `Selection`.
+        only: a CSV whose column `patient` names the patients that count; None for all.
+        patients: how patients are told; None for the usual layouts.
+        finding: the name of the class that is the finding; None where the weights or the names of
+            the classes tell it.
 
     Returns:
-        As `summarize`.
+        The figures, as `summarize` returns them.
 
     Raises:
-        ValueError: a folder that is no class of the model, two folders of one name, or a pattern
-            or table that is none.
-        RadiographError: a picture that cannot be read.
+        ValueError: a folder that is no class of the model, two folders of one name, one picture in
+            two classes, a finding that is not clear, or a pattern or table that cannot be used.
+        RadiographError: a file that cannot be read.
     """
-    return summarize(predict(model, Selection(data, reads, only, patient_pattern)))
+    rules = PatientRules() if patients is None else patients
+    return summarize(predict(model, Selection(data, reads, only, rules, finding)))
+
+
+def finding_of(model: Classifier, named: str | None = None) -> str | None:
+    """Return which class of a model is the finding.
+
+    Args:
+        model: the classifier.
+        named: the name of the class; None for what the weights say, or else the names of the
+            classes.
+
+    Returns:
+        The class; None where each of several classes is a finding.
+
+    Raises:
+        ValueError: there is no such class; or there are two, one of which is the absence of the
+            other, and neither the weights nor the names say which.
+    """
+    known = named or model.finding
+    if len(model.class_names) == 2 and not model.multi_label:
+        return require_finding(model.class_names, known, "an evaluation of two classes")
+    return finding_among(model.class_names, known)
 
 
 def predict(model: Classifier, selection: Selection) -> Predictions:
     """Let a model classify the radiographs of a selection, in full precision.
 
+    Args:
+        model: the classifier.
+        selection: the radiographs.
+
     Raises:
-        ValueError, RadiographError: as `evaluate`.
+        ValueError: what `evaluate` refuses.
+        RadiographError: a file that cannot be read.
     """
-    films = select_radiographs(
-        selection, lambda name: find_class(model.class_names, name), len(model.class_names) - 1
-    )
+    finding = finding_of(model, selection.finding)
+    known, notes = select_radiographs(selection, model.class_names, finding)
     return Predictions(
         model.class_names,
-        np.array([film.label for film in films]),
-        logits_of(model, [film.path for film in films]),
-        np.array([film.patient for film in films]),
-        np.array([film.source for film in films]),
-        np.array([film.kind for film in films]),
+        np.array([each.label for each in known]),
+        logits_of(model, [each.path for each in known]),
+        np.array([each.patient for each in known]),
+        np.array([each.source for each in known]),
+        np.array([each.kind for each in known]),
         model.calibration,
-        [film.read for film in films] if selection.reads else (),
+        [each.read for each in known] if selection.reads else (),
         model.multi_label,
+        finding,
+        tuple(notes),
     )
 
 
@@ -148,19 +185,25 @@ def summarize(predictions: Predictions) -> dict[str, Any]:
     """Compute all figures.
 
     Args:
-        predictions: of `predict`.
+        predictions: what a model says of radiographs.
 
     Returns:
-        {"temperature", "findings": {name: {"threshold", "groups": {group: figures}, "verdicts",
-        "source_auc"}}}. The groups are "all", "source NAME" where there are several, "bacteria"
-        and "virus" (against all images without the finding), and, where there are reads, "AP",
-        "PA", the age groups, and "against other findings": images with the finding against those
-        read as something else, which count nowhere else. Figures as in `measure`. "verdicts":
-        {group: {verdict: {"images", "with_finding"}}}, where there is an operating point.
-        "source_auc": {source: figure}, how well the probability tells images of one source without
-        the finding from those of the others: 0.5 is not at all.
+        {"notes", "temperature", "findings": {name: {"threshold", "groups", "verdicts",
+        "source_auc"}}}.
+
+        - "notes": sentences on patients, copies and parts.
+        - "groups": {group: figures}, the figures of `measure`. The groups are "all"; "source NAME"
+          where there are several sources; "bacteria" and "virus", against all images without the
+          finding; and, where there are reads, "AP", "PA", the age groups, and "against other
+          findings": images with the finding against images that were read as something else.
+          Those count in no other group.
+        - "verdicts": {group: {verdict: {"images", "with_finding"}}}; empty for a finding without
+          an operating point.
+        - "source_auc": {source: figure}, how well the probability tells images of one source
+          without the finding from those of the others; 0.5 is not at all.
     """
     return {
+        "notes": list(predictions.notes),
         "temperature": predictions.calibration.temperature,
         "findings": {name: _finding(predictions, name) for name in predictions.findings},
     }
@@ -170,6 +213,8 @@ def _finding(predictions: Predictions, name: str) -> dict[str, Any]:
     cases = predictions.cases(name)
     groups = {group: cases.only(chosen) for group, chosen in _groups(predictions, cases.actual)}
     point = predictions.calibration.operating_point
+    if point is not None and point.class_name != name:
+        point = None
     return {
         "threshold": predictions.threshold(name),
         "groups": {group: measure(members) for group, members in groups.items()},

@@ -19,6 +19,7 @@ from rich.progress import track
 
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
 from cxr_gradcam.data.cases import Case, lung_cases, phantom_cases, read_boxes
+from cxr_gradcam.data.findings import require_finding
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
 from cxr_gradcam.explanation import examine
 from cxr_gradcam.models.classifier import Classifier
@@ -40,26 +41,29 @@ def study(
     *,
     data: Sequence[Path] = (),
     lungs: Path | None = None,
+    named: str | None = None,
 ) -> dict[str, Any]:
     """Study how well the maps find a lesion whose place is known, or stay inside the lungs.
 
     Args:
         model: with Grad-CAM enabled.
-        count: of the radiographs, at most.
-        boxes: a CSV as of `read_boxes`; None for synthetic radiographs.
-        images: the folder of the CSV's images; None for that of the CSV.
-        data: folders of radiographs for `lungs`.
-        lungs: a folder of cut-outs as of `lung_cases`: then the lungs are what is to be found.
+        count: the greatest number of radiographs.
+        boxes: a CSV of boxes (`read_boxes`); None for synthetic radiographs.
+        images: the folder of the CSV's images; None for the folder that the CSV lies in.
+        data: folders of radiographs, whose lungs `lungs` shows.
+        lungs: a folder of cut-outs (`lung_cases`); where it is given, the lungs are what a map
+            should find.
+        named: the name of the class that is the finding; None where the weights or the names of
+            the classes tell it.
 
     Returns:
-        {"title", "about", "rows"}, the rows as of `measure_localization`.
+        {"title", "about", "rows"}; the rows are those of `measure_localization`.
 
     Raises:
-        ValueError: as `read_boxes` and `lung_cases`.
+        ValueError: the finding is not clear, or `read_boxes` or `lung_cases` refuses a table.
         RadiographError: an image that cannot be read.
     """
-    point = model.calibration.operating_point
-    finding = model.class_names[-1] if point is None else point.class_name
+    finding = require_finding(model.class_names, named or model.finding, "--localisation")
     target, title = "lesion", "How well the maps find the lesion"
     if lungs is not None:
         cases, shown = lung_cases(data, lungs, finding, count), "X-rays whose lungs are known"

@@ -12,6 +12,7 @@ from textwrap import fill
 from typing import Any
 
 from cxr_gradcam.bundled import assets, bundled_checkpoint
+from cxr_gradcam.data.findings import require_finding
 from cxr_gradcam.evaluation.intervals import as_text
 from cxr_gradcam.models.checkpoint import Checkpoint, checksum, load_checkpoint
 
@@ -148,11 +149,11 @@ def write_card(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
     Returns:
         As `model_card`.
     """
-    finding = checkpoint.class_names[-1]
+    finding = require_finding(checkpoint.class_names, checkpoint.finding, "a model card")
     sections = [
         _PURPOSE.format(
             finding=finding,
-            others=" or ".join(checkpoint.class_names[:-1]),
+            others=" or ".join(name for name in checkpoint.class_names if name != finding),
             classes=" and ".join(checkpoint.class_names),
             size=checkpoint.preprocessing.size,
         ),

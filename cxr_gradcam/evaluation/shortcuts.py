@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.data.cases import evenly_spaced
+from cxr_gradcam.data.findings import absence_among, findings_among
 from cxr_gradcam.data.reads import AGE_GROUPS
 from cxr_gradcam.data.selection import LabelledRadiograph, Selection, select_radiographs
-from cxr_gradcam.evaluation.classification import Grey, logits_of
+from cxr_gradcam.evaluation.classification import Grey, finding_of, logits_of
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, Estimate, mean_intervals, with_intervals
 from cxr_gradcam.evaluation.metrics import weighted_auc
-from cxr_gradcam.explanation.question import find_class
 from cxr_gradcam.models.classifier import Classifier
 
 BORDER = 0.06
@@ -33,94 +33,115 @@ SMALL = 112
 """Side of the small form in pixels."""
 
 
-def study(
-    model: Classifier,
-    data: Sequence[Path],
-    count: int,
-    reads: Sequence[Path] = (),
-    only: Path | None = None,
-) -> dict[str, Any]:
+def study(model: Classifier, selection: Selection, count: int) -> dict[str, Any]:
     """Study what can be read from a model's answer on radiographs without the finding.
 
     Args:
         model: the classifier.
-        data: folders with one folder of radiographs per class; several sources are compared.
-        count: of the radiographs of each source, at most.
-        reads: tables with projection and age, as of `Selection`.
-        only: a CSV of the patients that count, as of `Selection`.
+        selection: the radiographs; several sources are compared.
+        count: the greatest number of radiographs of each source.
 
     Returns:
-        {"title", "about", "rows"}, the rows as of `measure_shortcuts`.
+        {"title", "about", "rows"}; the rows are those of `measure_shortcuts` for each finding.
 
     Raises:
-        ValueError: no radiograph without the finding, a folder of no class, or a bad table.
-        RadiographError: a picture that cannot be read.
+        ValueError: no radiograph is without a finding, a folder is no class, the finding is not
+            clear, or a table cannot be used.
+        RadiographError: a file that cannot be read.
     """
-    films = radiographs_without_finding(model, Selection(data, reads, only), count)
+    finding = finding_of(model, selection.finding)
+    healthy = radiographs_without_finding(model, selection, count)
+    findings = [finding] if finding else findings_among(model.class_names)
+    rows = [row for name in findings for row in _named_rows(model, healthy, name, findings)]
     return {
         "title": "Whether the answer tells what it should not",
         "about": (
-            f"{len(films)} X-rays without the finding. AUC: how well the probability tells those "
-            "named from the others, or a picture's changed form from the one that was read; 0.5 is "
-            "not at all, above it they are called ill more easily. Difference: mean change of the "
-            f"probability from form to form. {IN_BRACKETS} over patients."
+            f"{len(healthy)} X-rays without the finding. AUC: how well the probability tells the "
+            "X-rays of this row from the others, or an X-ray's changed form from the original; "
+            "0.5 is not at all, above it these are called ill more easily. Difference: mean change "
+            f"of the probability from form to form. {IN_BRACKETS} over patients."
         ),
-        "rows": measure_shortcuts(model, films),
+        "rows": rows,
     }
+
+
+def _named_rows(
+    model: Classifier,
+    healthy: Sequence[LabelledRadiograph],
+    finding: str,
+    findings: Sequence[str],
+) -> list[dict[str, Any]]:
+    rows = measure_shortcuts(model, healthy, finding)
+    if len(findings) == 1:
+        return rows
+    return [row | {"what": f"{finding}: {row['what']}"} for row in rows]
 
 
 def radiographs_without_finding(
     model: Classifier, selection: Selection, count: int
 ) -> list[LabelledRadiograph]:
-    """List radiographs without the finding, spread evenly over each source.
+    """List radiographs without a finding, spread evenly over each source.
 
     Args:
-        model: names the classes; the first one is that of no finding.
-        selection: from which folders.
-        count: of each source, at most.
+        model: names the classes.
+        selection: the radiographs.
+        count: the greatest number of radiographs of each source.
 
     Raises:
-        ValueError: there is none, or as of `select_radiographs`.
+        ValueError: no class is the absence of the finding, no radiograph is of this class, or
+            `select_radiographs` refuses the selection.
     """
-    last = len(model.class_names) - 1
-    films = select_radiographs(selection, lambda name: find_class(model.class_names, name), last)
-    healthy = [film for film in films if film.label == 0 and not film.is_other]
+    finding = finding_of(model, selection.finding)
+    absence = absence_among(model.class_names, finding)
+    if absence is None:
+        raise ValueError(
+            f"shortcuts are measured on healthy X-rays, and none of the classes "
+            f"{', '.join(model.class_names)} is called normal: name the model's classes by "
+            "--classes, or the only finding by --finding"
+        )
+    known, _ = select_radiographs(selection, model.class_names, finding)
+    label = model.class_names.index(absence)
+    healthy = [each for each in known if each.label == label and not each.is_other]
     if not healthy:
-        raise ValueError(f"no X-ray is {model.class_names[0]}: shortcuts are measured on these")
+        raise ValueError(
+            f"no X-ray is {absence}: shortcuts are measured on these, so add a folder of them"
+        )
     chosen = []
-    for source in dict.fromkeys(film.source for film in healthy):
-        members = [film for film in healthy if film.source == source]
+    for source in dict.fromkeys(each.source for each in healthy):
+        members = [each for each in healthy if each.source == source]
         chosen += [members[index] for index in evenly_spaced(len(members), count)]
     return chosen
 
 
 def measure_shortcuts(
-    model: Classifier, films: Sequence[LabelledRadiograph]
+    model: Classifier, healthy: Sequence[LabelledRadiograph], finding: str
 ) -> list[dict[str, Any]]:
-    """Measure what the probability of the finding tells besides it.
+    """Measure what the probability of a finding tells besides the finding.
 
     Args:
-        model: the classifier; its finding is the last class.
-        films: radiographs without the finding, at least one.
+        model: the classifier.
+        healthy: radiographs without the finding, at least one.
+        finding: the class whose probability is measured.
 
     Returns:
-        Rows {"what", "images", "AUC", "difference"}: one per source, projection and age group that
-        is not that of all radiographs whose own is known, then one per form of `forms`. "AUC" with
-        its 95 % interval over patients; "difference" is "" where no two forms are compared.
+        Rows {"what", "images", "AUC", "difference"}: one for each source, projection and age
+        group, unless all radiographs are of one group; then one for each of `forms`. "AUC" has a
+        95 % interval over patients. "difference" is "" where no two forms are compared.
     """
-    paths = [film.path for film in films]
-    patients = np.array([film.patient for film in films])
-    before = _finding(model, paths)
+    paths = [each.path for each in healthy]
+    patients = np.array([each.patient for each in healthy])
+    class_idx = model.class_names.index(finding)
+    before = _probability(model, paths, class_idx)
     rows: list[dict[str, Any]] = []
-    for name, of, known in _groups(films):
+    for name, of, known in _groups(healthy):
         auc = _auc(of[known], before[known], patients[known])
         rows.append({"what": name, "images": int(of.sum()), "AUC": auc, "difference": ""})
     for name, change in forms().items():
-        after = _finding(model, paths, change)
-        is_changed = np.arange(2 * len(films)) >= len(films)
+        after = _probability(model, paths, class_idx, change)
+        is_changed = np.arange(2 * len(healthy)) >= len(healthy)
         auc = _auc(is_changed, np.concatenate([before, after]), np.tile(patients, 2))
         change_of = mean_intervals(np.abs(after - before)[:, None], ("difference",))
-        rows.append({"what": name, "images": len(films), "AUC": auc} | change_of)
+        rows.append({"what": name, "images": len(healthy), "AUC": auc} | change_of)
     return rows
 
 
@@ -171,24 +192,25 @@ def marked(pixels: Grey) -> Grey:
     return np.maximum(pixels, letter.astype(np.float32) / 255)
 
 
-def _finding(
+def _probability(
     model: Classifier,
     paths: Sequence[Path],
+    class_idx: int,
     change: Callable[[Grey], Grey] | None = None,
 ) -> NDArray[np.floating]:
-    """Return the calibrated probability (N,) of the finding."""
+    """Return the calibrated probability (N,) of a class."""
     logits = logits_of(model, paths, change)
-    return np.asarray(model.calibration.probabilities(logits, model.multi_label)[:, -1])
+    return np.asarray(model.calibration.probabilities(logits, model.multi_label)[:, class_idx])
 
 
 def _groups(
-    films: Sequence[LabelledRadiograph],
+    healthy: Sequence[LabelledRadiograph],
 ) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Return names of groups, which films are of each, and of which that is known."""
+    """Return groups: a name, which radiographs are in the group, and of which it is known."""
     columns = {
-        "source ": np.array([film.source for film in films]),
-        "projection ": np.array([film.read.view for film in films]),
-        "age ": np.array([film.read.age_group for film in films]),
+        "source ": np.array([each.source for each in healthy]),
+        "projection ": np.array([each.read.view for each in healthy]),
+        "age ": np.array([each.read.age_group for each in healthy]),
     }
     groups = []
     for title, column in columns.items():

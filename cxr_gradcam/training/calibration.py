@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +12,12 @@ from rich.progress import track
 from torch import Tensor
 
 from cxr_gradcam.data.dataset import PHANTOM_CLASSES, LabelledImages, load, sampling_weights
-from cxr_gradcam.data.split import Doubt, Sources, Split, split_by_patient
+from cxr_gradcam.data.findings import named_class, require_finding
+from cxr_gradcam.data.labels import Doubt
+from cxr_gradcam.data.patients import print_notes
+from cxr_gradcam.data.split import Sources, Split, split_by_patient
 from cxr_gradcam.models.any_classifier import CAM
-from cxr_gradcam.models.calibration import Calibration, Verdict
+from cxr_gradcam.models.calibration import Calibration, OperatingPoint, Verdict
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -60,44 +64,60 @@ def calibrate(
 
     The split is made again from the recipe in the file. Temperature and operating point come from
     the validation radiographs, as they are and `VIEWS` times with another's tone and sharpness, so
-    that they hold for other machines too. The finding is the last class. The detector is fitted to
-    training images, drawn as in training. Cut-outs and radiographs without a read count nowhere.
+    that they hold for other machines too. The detector is fitted to training images, drawn as in
+    training. Cut-outs and radiographs without a read are not used.
 
     Args:
-        checkpoint: a file with our header.
-        sources: the folders it was trained on.
+        checkpoint: a file that `save_checkpoint` wrote.
+        sources: the folders of the training. Their `finding` names the finding; None for what the
+            file or the names of the classes say.
         validation_share: for weights that were trained by other means: the share of the patients
-            that was kept for validation, as of `split_by_patient`; None for what the file says.
-        seed: of that choice; not used where the file says it.
+            that was kept for validation; None for what the file says.
+        seed: of the choice of these patients; not used where the file says it.
 
     Returns:
         What is now stored.
 
     Raises:
         CheckpointError: the file cannot be read, or does not say how it was trained.
-        ValueError: other folders than those of the training, or another split.
-        RadiographError: a picture that cannot be read.
+        ValueError: the folders or the split are not those of the training, or it is not clear
+            which class is the finding.
+        RadiographError: a file that cannot be read.
     """
     stored = load_checkpoint(checkpoint)
+    if stored.multi_label:
+        raise ValueError(
+            f"{checkpoint} finds several things at once: temperature and operating point are "
+            "fitted to classes of which one is true"
+        )
+    named = sources.finding or stored.finding
+    finding = require_finding(stored.class_names, named, "calibrate")
+    sources = replace(sources, finding=finding)
     if validation_share is None:
         split, seed = _split_of_training(checkpoint, stored, sources)
     else:
         split = split_by_patient(sources, validation_share, seed)
+    print_notes(split.notes)
     split = split.only(~split.is_cut_out(split.source_of) & (split.doubts == Doubt.NONE))
     split = split.only(split.held_out | _drawn(split, seed))
     phantoms = PHANTOMS if split.class_names == PHANTOM_CLASSES else 0
     training, validation = load(split, stored.preprocessing.size, phantoms, 0.0)
     model = load_model(checkpoint)
-    if model.multi_label:
-        raise ValueError(
-            f"{checkpoint} finds several things at once: temperature and operating point are "
-            "fitted to classes of which one is true"
-        )
-    calibration, features, verdicts = fit_calibration(model, validation, split)
+    validation = _in_order_of(model.class_names, validation, split)
+    calibration, features, verdicts = fit_calibration(model, validation, split, finding)
     source_of = validation.source_of[: len(features)]
     detector = _fit_detector(model, training, features, source_of)
-    save_checkpoint(checkpoint, replace(stored, calibration=calibration, ood_detector=detector))
+    learnt = replace(stored, calibration=calibration, ood_detector=detector, finding=finding)
+    save_checkpoint(checkpoint, learnt)
     return Calibrated(calibration, detector, verdicts)
+
+
+def _in_order_of(
+    class_names: Sequence[str], validation: LabelledImages, split: Split
+) -> LabelledImages:
+    """Number the classes of images as a model does, which may have another order."""
+    order = [class_names.index(named_class(class_names, name)) for name in split.class_names]
+    return replace(validation, labels=torch.tensor(order)[validation.labels])
 
 
 def _split_of_training(path: Path, stored: Checkpoint, sources: Sources) -> tuple[Split, int]:
@@ -141,18 +161,21 @@ def _fit_detector(
 
 
 def fit_calibration(
-    model: ResNet50FineTuned | CAM, validation: LabelledImages, split: Split
+    model: ResNet50FineTuned | CAM, validation: LabelledImages, split: Split, finding: str
 ) -> tuple[Calibration, Tensor, Verdicts]:
     """Fit temperature and operating point to validation radiographs.
 
     Args:
         model: the classifier.
-        validation: the images; phantoms among them do not count.
-        split: names their sources, and says which of them are noisy.
+        validation: the images, labelled by the indices of the model's classes; synthetic ones
+            among them do not count.
+        split: names the sources of the images, and says which of the sources are noisy.
+        finding: the class that the operating point is for.
 
     Returns:
-        The calibration; the radiographs' features (N, K); the verdicts as of `Calibrated`.
+        The calibration; the radiographs' features (N, K); the verdicts of `Calibrated`.
     """
+    class_idx = model.class_names.index(finding)
     real = len(validation) - len(validation.masks)
     images, labels = validation.images[:real], validation.labels[:real]
     features, as_is = _look(model, images)
@@ -161,15 +184,16 @@ def fit_calibration(
     calibration = Calibration(fit_temperature(logits, labels.repeat(1 + VIEWS)))
     source_of = validation.source_of[:real].repeat(1 + VIEWS)
     point = choose_operating_point(
-        model.class_names[-1],
-        calibration.probabilities(logits)[:, -1].numpy(),
-        (labels.repeat(1 + VIEWS) == logits.shape[1] - 1).numpy(),
+        finding,
+        calibration.probabilities(logits)[:, class_idx].numpy(),
+        (labels.repeat(1 + VIEWS) == class_idx).numpy(),
         source_of.numpy(),
         (source_of >= split.noisy_from).numpy(),
     )
     calibration = replace(calibration, operating_point=point)
+    ill = labels == class_idx
     verdicts = {
-        name: _verdicts(calibration, as_is[of], labels[of])
+        name: _verdicts(point, calibration.probabilities(as_is[of])[:, class_idx], ill[of])
         for index, name in enumerate(split.sources)
         if (of := validation.source_of[:real] == index).any()
     }
@@ -177,17 +201,15 @@ def fit_calibration(
 
 
 def _verdicts(
-    calibration: Calibration, logits: Tensor, labels: Tensor
+    point: OperatingPoint, probabilities: Tensor, ill: Tensor
 ) -> dict[Verdict, tuple[int, int]]:
-    point = calibration.operating_point
-    assert point is not None  # it has just been chosen  # noqa: S101
-    said = [point.verdict(each) for each in calibration.probabilities(logits)[:, -1].tolist()]
-    ill = (labels == logits.shape[1] - 1).tolist()
+    """Count by verdict how many images get it, and how many of them show the finding."""
+    said = [point.verdict(each) for each in probabilities.tolist()]
     words: tuple[Verdict, ...] = ("likely", "uncertain", "unlikely")
     return {
         word: (
             said.count(word),
-            sum(each for each, of in zip(ill, said, strict=True) if of == word),
+            sum(each for each, of in zip(ill.tolist(), said, strict=True) if of == word),
         )
         for word in words
     }

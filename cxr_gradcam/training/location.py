@@ -18,8 +18,8 @@ OUTSIDE = 1e-4
 """What counts as inside everywhere, so that evidence far outside has a gradient too."""
 
 
-def gradcam_evidence(model: ResNet50FineTuned, middle: Tensor) -> list[Tensor]:
-    """Return Grad-CAM's maps of the finding before their ReLU, with their graph.
+def gradcam_evidence(model: ResNet50FineTuned, middle: Tensor, class_idx: int) -> list[Tensor]:
+    """Return Grad-CAM's maps of a class before their ReLU, with their graph.
 
     Both layers of the fine map are led, each by its own gradient, which is differentiated once
     more (Selvaraju et al. 2017, equations 1 and 2).
@@ -28,6 +28,7 @@ def gradcam_evidence(model: ResNet50FineTuned, middle: Tensor) -> list[Tensor]:
         model: its Grad-CAM mode is off, so that no hook cuts the graph. Batch normalisation uses
             its running statistics, as it does where maps are shown.
         middle: (N, 1024, h, w), the output of the third stage, with its graph.
+        class_idx: index of the class.
 
     Returns:
         Maps (N, h, w) at the third stage, and (N, h / 2, w / 2) at the last convolution.
@@ -36,7 +37,7 @@ def gradcam_evidence(model: ResNet50FineTuned, middle: Tensor) -> list[Tensor]:
     with evaluating(network.layer4), outputs_of(network.layer4[-1].conv3) as kept:
         logits = network.fc(network.layer4(middle).mean(dim=(2, 3)))
     layers = [middle, kept[0]]
-    gradients = torch.autograd.grad(logits[:, -1].float().sum(), layers, create_graph=True)
+    gradients = torch.autograd.grad(logits[:, class_idx].float().sum(), layers, create_graph=True)
     return [
         (activations.float() * gradient.float().mean(dim=(2, 3), keepdim=True)).sum(dim=1)
         for activations, gradient in zip(layers, gradients, strict=True)

@@ -38,6 +38,20 @@ def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Ten
     return temperature**2 * F.kl_div(said, taught, reduction="batchmean")
 
 
+def evidence(logits: Tensor, absence: int) -> Tensor:
+    """Return the log-odds that a radiograph shows any finding.
+
+    Args:
+        logits: (N, C).
+        absence: index of the class without a finding.
+
+    Returns:
+        (N,); of two classes, the difference of their logits.
+    """
+    findings = [index for index in range(logits.shape[1]) if index != absence]
+    return logits[:, findings].logsumexp(dim=1) - logits[:, absence]
+
+
 class MeanGap:
     """Pushes together the mean answers on images of groups that an answer should not tell.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from cxr_gradcam.data.split import Doubt
+from cxr_gradcam.data.labels import Doubt
 
 _LEAST = {"epochs": 1, "size": 32, "start_size": 32, "batch_size": 1, "phantoms": 0}
 _SHARES = (

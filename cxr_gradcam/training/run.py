@@ -18,8 +18,9 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cxr_gradcam.data.cut_outs import CutOuts
-from cxr_gradcam.data.dataset import LabelledImages, sampling_weights
-from cxr_gradcam.data.split import Doubt, Split
+from cxr_gradcam.data.dataset import PHANTOM_FINDING, LabelledImages, sampling_weights
+from cxr_gradcam.data.labels import Doubt
+from cxr_gradcam.data.split import Split
 from cxr_gradcam.models.checkpoint import checksum
 from cxr_gradcam.models.library_records import last_linear
 from cxr_gradcam.models.preprocessing import Preprocessing
@@ -27,7 +28,7 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.training.augmentation import augment, degrade
 from cxr_gradcam.training.distillation import FeatureMap, PooledFeatures, Teachers
 from cxr_gradcam.training.location import gradcam_evidence, location_loss, outputs_of
-from cxr_gradcam.training.losses import MeanGap, distillation_loss, smooth_labels
+from cxr_gradcam.training.losses import MeanGap, distillation_loss, evidence, smooth_labels
 from cxr_gradcam.training.networks import (
     build_network,
     build_resnet50,
@@ -108,6 +109,7 @@ class Run:
             training.labels,
             split.is_cut_out(training.source_of),
             training.names,
+            split.absence,
         )
         weights = sampling_weights(training.labels, training.source_of, training.strata)
         self.sampling_weights = weights * self.cut_outs.usable
@@ -178,8 +180,9 @@ class Run:
             loss = self._taught(images[:, :1], logits, loss)
         if stages and self.recipe.location_weight:
             loss = loss + self.recipe.location_weight * self._location(stages[0], images[:, 1:])
-        if self.recipe.shortcut_weight:
-            scores = logits[:, -1] - logits[:, 0]
+        absence = self.split.absence
+        if self.recipe.shortcut_weight and absence is not None:
+            scores = evidence(logits, absence)
             gaps = [gap(scores, group) for gap, group in zip(self.gaps, groups, strict=True)]
             loss = loss + self.recipe.shortcut_weight * torch.stack(gaps).sum()
         self.optimizer.zero_grad()
@@ -217,7 +220,8 @@ class Run:
         if not shown.any():
             return masks.new_zeros(())
         with autocast(self.device):
-            maps = gradcam_evidence(self.network, middle[shown])
+            class_idx = self.split.class_names.index(PHANTOM_FINDING)
+            maps = gradcam_evidence(self.network, middle[shown], class_idx)
         return location_loss(maps, masks[shown])
 
     def state(self) -> dict[str, Any]:
@@ -250,7 +254,8 @@ def _groups(training: LabelledImages, split: Split) -> list[Tensor]:
 
     Only radiographs without the finding count, and those whose stratum is known; else -1.
     """
-    healthy = training.labels == 0
+    absence = -1 if split.absence is None else split.absence
+    healthy = training.labels == absence
     real = healthy & (training.source_of < len(split.sources))
     known = healthy & (training.strata > 0)
     return [

@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 
 from cxr_gradcam.data.dataset import LabelledImages, load
+from cxr_gradcam.data.patients import print_notes
 from cxr_gradcam.data.split import Sources, split_by_patient
 from cxr_gradcam.models.checkpoint import Checkpoint, architecture_of, save_checkpoint
 from cxr_gradcam.training.recipe import Recipe
@@ -65,6 +66,7 @@ def train(
     torch.manual_seed(recipe.seed)
     share = recipe.validation_share
     split = split_by_patient(sources, share, recipe.seed, recipe.kept_doubts)
+    print_notes(split.notes)
     start = Start(weights, network, teachers)
     identity = {"recipe": asdict(recipe), "split": split.digest()} | start.identity()
     resume = output.with_suffix(".resume.pt")
@@ -80,7 +82,9 @@ def train(
         console.print(f"epoch {epoch + 1}: loss {loss:.4f}, validation AUC {aucs}")
         run.epoch, run.aucs = epoch + 1, [*run.aucs, aucs]
         _write_resume(resume, identity | run.state())
-    figures = {"source": source} | identity | _figures(run, training, validation)
+    figures = (
+        {"source": source, "notes": split.notes} | identity | _figures(run, training, validation)
+    )
     figures["initial_weights"] = Path(weights).name if weights else "random"
     figures["teachers"] = [path.name for path in teachers]
     save_checkpoint(
@@ -91,6 +95,7 @@ def train(
             run.preprocessing,
             figures,
             architecture=architecture_of(network),
+            finding=split.finding,
         ),
     )
     resume.unlink(missing_ok=True)

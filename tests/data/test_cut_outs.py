@@ -93,8 +93,8 @@ def test_cut_outs_are_grafted_into_the_films_that_healthy_ones_were_cut_from() -
     labels, is_cut_out = torch.tensor([0, 0, 1]), torch.tensor([False, True, True])
     chosen, generator = torch.tensor([1, 2]), torch.Generator().manual_seed(0)
     grey = images[chosen].float() / 255
-    named = CutOuts(images, labels, is_cut_out, ["a", "a", "b"])
+    named = CutOuts(images, labels, is_cut_out, ["a", "a", "b"], absence=0)
     assert (named.exchange(grey, chosen, generator, graft_share=1.0)[:, 0, 0, 0] > 0.7).all()
     assert (named.exchange(grey, chosen, generator)[:, 0, 0, 0] == 0).all()
-    alone = CutOuts(images, labels, is_cut_out, ["c", "a", "b"])
+    alone = CutOuts(images, labels, is_cut_out, ["c", "a", "b"], absence=0)
     assert (alone.exchange(grey, chosen, generator, graft_share=1.0)[:, 0, 0, 0] == 0).all()

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cxr_gradcam.data.split import Doubt, Sources, held_out_patients, split_by_patient
+from cxr_gradcam.data.held_out import held_out_patients
+from cxr_gradcam.data.labels import Doubt
+from cxr_gradcam.data.split import Sources, Split, split_by_patient
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1), st.floats(0, 1), st.integers(0, 99))
@@ -73,7 +75,7 @@ def adults(tmp_path: Path) -> Path:
         for read in reads:
             for number in range(8):
                 file = f"{len(rows):08d}_{number}.png"
-                Image.new("L", (8, 8), 100).save(folder / name / file)
+                Image.new("L", (8, 8), len(rows)).save(folder / name / file)
                 rows.append(f'{name}/{file},{30 + 20 * (number % 3)},PA,"{read}"')
     (folder / "reads.csv").write_text("\n".join(rows))
     return folder
@@ -137,3 +139,122 @@ def test_two_folders_may_be_one_source_and_one_may_lack_a_class(data: Path, tmp_
     beside = split_by_patient(Sources([healthy, data]), 0.5, 0)
     assert beside.class_names == ("Normal", "Pneumonia")
     assert beside.labels[beside.source_of == 0].tolist() == [0] * 4
+
+
+def test_the_patients_of_the_bundled_weights_stay_where_they_are() -> None:
+    validating = ["person1001", "person1006", "IM-0122", "NORMAL2-IM-0388", "00000043", "00000051"]
+    training = ["person1000", "person1002", "IM-0115", "NORMAL2-IM-0383", "00000005", "00000057"]
+    sides = held_out_patients([*validating, *training], 0.12, 0)
+    assert sides.tolist() == [True] * 6 + [False] * 6
+
+
+def write(folder: Path, name: str, seed: int) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (8, 8), np.uint8)
+    Image.fromarray(pixels).save(folder / name)
+
+
+def names_of(split: Split, held_out: bool) -> list[str]:
+    chosen = zip(split.files, split.held_out.tolist(), strict=True)
+    return sorted(file.below_source for file, side in chosen if side == held_out)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Parts for training and validation; person3 lies in both."""
+    files = {
+        "train/NORMAL": (1, 2, 3),
+        "train/COVID": (11, 12),
+        "val/NORMAL": (3, 4),
+        "val/COVID": (13,),
+        "test/NORMAL": (5,),
+        "test/COVID": (15,),
+    }
+    for folder, patients in files.items():
+        for patient in patients:
+            name = f"{folder}/person{patient}_{folder[0]}.png"
+            write(tmp_path / "root", name, len(folder) * 100 + patient)
+    return tmp_path / "root"
+
+
+def test_the_part_for_validation_validates(root: Path) -> None:
+    split = split_by_patient(Sources([root]), 0.5, 0)
+    assert names_of(split, True) == [
+        "val/COVID/person13_v.png",
+        "val/NORMAL/person3_v.png",
+        "val/NORMAL/person4_v.png",
+    ]
+    assert names_of(split, False) == [
+        "train/COVID/person11_t.png",
+        "train/COVID/person12_t.png",
+        "train/NORMAL/person1_t.png",
+        "train/NORMAL/person2_t.png",
+    ]
+    assert any("2 for test (not used)" in note for note in split.notes)
+    assert any(
+        note.startswith("warning: 1 X-rays of the part for training") for note in split.notes
+    )
+
+
+def test_a_patient_of_a_part_stands_on_its_side_in_other_sources_too(
+    root: Path, tmp_path: Path
+) -> None:
+    for patient in (1, 4, 11, 13):
+        kind = "NORMAL" if patient < 10 else "COVID"
+        write(tmp_path / "more", f"{kind}/person{patient}_again.png", 900 + patient)
+    for share in (0.01, 0.99):
+        split = split_by_patient(Sources([root, tmp_path / "more"]), share, 0)
+        again = [name for name in names_of(split, True) if "again" in name]
+        assert again == ["COVID/person13_again.png", "NORMAL/person4_again.png"]
+
+
+def test_the_finding_is_told_by_names_and_not_by_their_order(root: Path) -> None:
+    split = split_by_patient(Sources([root]), 0.5, 0)
+    assert (split.class_names, split.finding, split.absence) == (("Covid", "Normal"), "Covid", 1)
+    assert "note: the finding is Covid (of the classes Covid, Normal)" in split.notes
+
+
+def test_a_finding_that_names_do_not_tell_is_asked_for(tmp_path: Path) -> None:
+    for patient in range(4):
+        write(tmp_path, f"cats/{patient}.png", patient)
+        write(tmp_path, f"dogs/{patient}.png", 50 + patient)
+    with pytest.raises(ValueError, match=r"Cats, Dogs do not tell: name it by --finding"):
+        split_by_patient(Sources([tmp_path]), 0.5, 0)
+    split = split_by_patient(Sources([tmp_path], finding="dogs"), 0.5, 0)
+    assert (split.finding, split.absence) == ("Dogs", 0)
+
+
+def test_of_three_classes_each_that_is_not_normal_is_a_finding(tmp_path: Path) -> None:
+    for patient in range(4):
+        for number, name in enumerate(("bacteria", "normal", "virus")):
+            write(tmp_path, f"{name}/{patient}.png", 50 * number + patient)
+    split = split_by_patient(Sources([tmp_path]), 0.5, 0)
+    assert (split.finding, split.absence) == (None, 1)
+    assert "note: each of Bacteria, Virus is a finding" in split.notes
+
+
+def test_reads_correct_labels_whatever_the_order_of_the_classes(adults: Path) -> None:
+    (adults / "PNEUMONIA").rename(adults / "COVID")
+    table = adults / "reads.csv"
+    table.write_text(table.read_text().replace("PNEUMONIA/", "COVID/"))
+    split = split_by_patient(Sources([adults], reads=[table]), 0.5, 0)
+    assert (split.class_names, split.finding) == (("Covid", "Normal"), "Covid")
+    assert int((split.labels == 0).sum()) == 16  # those that were read as an opacity
+
+
+def test_a_class_of_few_patients_stands_on_both_sides_wherever_it_can(tmp_path: Path) -> None:
+    for patient in range(40):
+        write(tmp_path, f"normal/{patient}.png", patient)
+    for patient in range(2):
+        write(tmp_path, f"rare/{patient}.png", 100 + patient)
+    for seed in range(8):
+        split = split_by_patient(Sources([tmp_path]), 0.1, seed)
+        assert len([name for name in names_of(split, True) if name.startswith("rare")]) == 1
+
+
+def test_names_that_repeat_in_other_folders_are_other_lines_of_the_digest(tmp_path: Path) -> None:
+    for patient in range(12):
+        kind = ("normal", "ill")[patient % 2]
+        write(tmp_path, f"{kind}/patient{patient}/study1/view1.png", patient)
+    digests = {split_by_patient(Sources([tmp_path]), 0.5, seed).digest() for seed in range(6)}
+    assert len(digests) == 6

@@ -67,7 +67,7 @@ def test_each_picture_stays_at_its_place_when_exchanged() -> None:
 def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
     model = Brightness()
     validation = _validation(noisy=9, phantoms=5)
-    calibration, features, verdicts = fit_calibration(model, validation, _split())  # type: ignore[arg-type]
+    calibration, features, verdicts = fit_calibration(model, validation, _split(), "Pneumonia")  # type: ignore[arg-type]
     assert set(verdicts) == {"sure", "noisy"}
     counted = verdicts["sure"].values()
     assert sum(images for images, _ in counted) == COUNT - 14
@@ -86,7 +86,7 @@ def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
 
 def test_wrong_labels_make_the_temperature_higher() -> None:
     few, many = (
-        fit_calibration(Brightness(), _validation(n, 0), _split())[0].temperature  # type: ignore[arg-type]
+        fit_calibration(Brightness(), _validation(n, 0), _split(), "Pneumonia")[0].temperature  # type: ignore[arg-type]
         for n in (2, 12)
     )
     assert few < many

@@ -54,7 +54,7 @@ def test_the_maps_that_are_led_are_those_that_are_shown() -> None:
     torch.nn.init.uniform_(block.bn3.running_var, 0.5, 2)
     network = model.resnet50
     stem = network.maxpool(network.relu(network.bn1(network.conv1(x))))
-    led = gradcam_evidence(model, network.layer3(network.layer2(network.layer1(stem))))
+    led = gradcam_evidence(model, network.layer3(network.layer2(network.layer1(stem))), 1)
     model.enable_gradcam_mode()
     for evidence, shown in zip(led, shown_maps(model, x), strict=True):
         torch.testing.assert_close(evidence.detach().relu(), shown, rtol=1e-3, atol=1e-6)
@@ -72,7 +72,7 @@ def test_leading_leaves_the_modes_of_the_network_as_they_were() -> None:
     middle = torch.randn(1, 1024, 4, 4, requires_grad=True)
     before = {name: module.training for name, module in model.named_modules()}
     statistics = model.resnet50.layer4[-1].bn3.running_mean.clone()
-    loss = location_loss(gradcam_evidence(model, middle), lesion(slice(0, 4), slice(0, 4)))
+    loss = location_loss(gradcam_evidence(model, middle, 1), lesion(slice(0, 4), slice(0, 4)))
     loss.backward()
     assert middle.grad is not None
     assert model.resnet50.fc.weight.grad is not None

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from cxr_gradcam import RadiographError, ResNet50FineTuned
-from cxr_gradcam.data.split import Sources, held_out_patients
+from cxr_gradcam.data.held_out import held_out_patients
+from cxr_gradcam.data.split import Sources
 from cxr_gradcam.models.checkpoint import load_checkpoint
 from cxr_gradcam.training import trainer as training_module
 from cxr_gradcam.training import validation
@@ -129,7 +130,11 @@ def test_phantoms_of_other_classes_are_refused(data: Path, tmp_path: Path) -> No
     for old, new in {"NORMAL": "cat", "PNEUMONIA": "dog"}.items():
         (other / new).symlink_to(data / old)
     with pytest.raises(ValueError, match="Cat"):
-        train(Sources([other]), tmp_path / "weights.safetensors", replace(TINY, phantoms=4))
+        train(
+            Sources([other], finding="dog"),
+            tmp_path / "weights.safetensors",
+            replace(TINY, phantoms=4),
+        )
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -151,7 +156,7 @@ def test_an_unreadable_picture_is_named(data: Path, tmp_path: Path) -> None:
 def test_one_class_is_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "NORMAL").symlink_to(data / "NORMAL")
-    with pytest.raises(ValueError, match="two needed"):
+    with pytest.raises(ValueError, match="two are needed"):
         train(Sources([tmp_path / "data"]), tmp_path / "weights.safetensors", TINY)
 
 

@@ -1,0 +1,40 @@
+"""Parts of a data set: folders called train, val or test, and what they are for."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """What the radiographs of a divided source are for."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+_PARTS = {
+    Part.TRAINING: ("train", "training", "trn", "trainval"),
+    Part.VALIDATION: ("val", "valid", "validation", "validate", "dev", "development"),
+    Part.TEST: ("test", "testing", "tst", "holdout", "heldout"),
+}
+_PART_OF_WORD = {word: part for part, words in _PARTS.items() for word in words}
+_AFTER_A_PART = frozenset(
+    {"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "split", "part", "files"}
+)
+"""Words that may follow the name of a part, as in "test_set"."""
+
+
+def part_of(name: str) -> Part | None:
+    """Return the part that a folder's name stands for; None where it stands for none.
+
+    Example:
+        >>> part_of("Test_set"), part_of("NORMAL")
+        (<Part.TEST: 'test'>, None)
+    """
+    words = [word for word in re.split(r"[\W_]+", name.casefold()) if word]
+    whole = _PART_OF_WORD.get("".join(words))  # "held-out"
+    if whole or not words or not {*words[1:]} <= _AFTER_A_PART:
+        return whole
+    return _PART_OF_WORD.get(words[0])
