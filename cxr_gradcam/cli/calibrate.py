@@ -10,15 +10,20 @@ from cxr_gradcam.cli.options import add_sources, training_sources
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("checkpoint", type=Path, metavar="FILE.safetensors", help="of train")
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="FILE.safetensors", help="what train wrote"
+    )
     add_sources(parser)
     parser.add_argument(
         "--validation-share",
         type=float,
         metavar="SHARE",
-        help="of the patients; for weights that do not say how they were trained",
+        help="the share of the patients that was kept for validation; for weights that do not say "
+        "how they were trained",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of that share; default: %(default)s")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of that share; default: %(default)s"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 _OF_RESNET50 = ("sanity", "outliers")
 
 GROUPS_A_TABLE = 3
-"""As many as a terminal of 80 characters shows whole."""
+"""The number of columns that fit into a terminal of 80 characters."""
 
 _STUDIES = {
     "localisation": ("localization", "how well the maps find a lesion whose place is known"),
@@ -43,7 +43,7 @@ _STUDIES = {
         "what the answer tells of source, projection, age, border, marker, size and compression",
     ),
 }
-"""By option: the module of `cxr_gradcam.evaluation`, and what it studies."""
+"""{option: (module of `cxr_gradcam.evaluation`, what it studies)}."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data",
         nargs="*",
         metavar="DATA",
-        help=f"{DATA_HELP}; in front of them the weights, if not given",
+        help=f"{DATA_HELP}; the weights may stand in front, instead of --model",
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="write figures and curves")
     study = parser.add_mutually_exclusive_group()
@@ -67,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only",
         type=Path,
         metavar="CSV",
-        help="its column patient names those that count in a source that has any of them",
+        help="its column patient names the patients that count; a source that has none of them "
+        "counts whole",
     )
     parser.add_argument(
         "--boxes", type=Path, metavar="CSV", help="of --localisation: image,finding,x,y,w,h"
@@ -94,7 +95,10 @@ def run(options: argparse.Namespace) -> int:
     if options.study is not None:
         return _show_study(origin | _study(model, data, options), as_json=options.json)
     if not data:
-        raise ValueError("no folder of radiographs is named: give one with a folder per class")
+        raise ValueError(
+            "no folder of radiographs is named: give one that holds a folder per class, such as "
+            "NORMAL and PNEUMONIA"
+        )
     summary = _summary(model, data, origin, options)
     if options.json:
         print(json.dumps(summary))
@@ -107,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _weights_and_folders(options: argparse.Namespace) -> tuple[str | None, list[Path]]:
-    """Take a first argument that names weights for them."""
+    """Return the weights, which may be the first argument, and the folders."""
     weights, data = options.weights, options.data
     if weights is None and sources_are_named(data):
         weights, *data = data
@@ -115,7 +119,7 @@ def _weights_and_folders(options: argparse.Namespace) -> tuple[str | None, list[
 
 
 def _origin(model: Classifier) -> dict[str, Any]:
-    """Say which weights were measured, and what was assumed of them."""
+    """Return which weights were measured, and what was assumed about them."""
     known = model.provenance
     origin: dict[str, Any] = {"weights_sha256": known.sha256 if known else None}
     return origin | ({"assumptions": list(model.assumptions)} if model.assumptions else {})
@@ -127,7 +131,8 @@ def _summary(
     origin: dict[str, Any],
     options: argparse.Namespace,
 ) -> dict[str, Any]:
-    from cxr_gradcam.evaluation.classification import predict, summarize
+    from cxr_gradcam.evaluation.classification import summarize
+    from cxr_gradcam.evaluation.predictions import predict
 
     predictions = predict(model, _selection(data, options))
     print_notes(predictions.notes)
@@ -145,11 +150,16 @@ def _selection(data: list[Path], options: argparse.Namespace) -> Selection:
 
 def _study(model: Classifier, data: list[Path], options: argparse.Namespace) -> dict[str, Any]:
     if options.study in _OF_RESNET50 and not isinstance(model, ResNet50FineTuned):
-        raise ValueError(f"--{options.study} knows the layers of a ResNet50 only")
+        raise ValueError(
+            f"--{options.study} works with the package's ResNet50 alone, and these weights are of "
+            "another network: use --faithfulness, --localisation or --shortcuts"
+        )
     if options.count < 1:
-        raise ValueError(f"--count {options.count}: one X-ray at least is needed")
+        raise ValueError(f"--count is {options.count}: it must be 1 or more")
     if options.study in ("outliers", "shortcuts") and not data:
-        raise ValueError(f"--{options.study} needs X-rays: name a folder with a folder per class")
+        raise ValueError(
+            f"--{options.study} needs X-rays: name a folder that holds a folder per class"
+        )
     module = import_module(f"cxr_gradcam.evaluation.{_STUDIES[options.study][0]}")
     if options.study == "localisation":
         places = {"data": data, "lungs": options.lungs, "named": options.finding}

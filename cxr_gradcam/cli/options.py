@@ -16,7 +16,10 @@ DATA_HELP = (
     "a folder of radiographs with one folder per class, or with parts (train, val, test) that hold "
     "the class folders; [NAME=]A+B: two folders that are one source"
 )
-READS_HELP = "what radiologists saw: image,age,view,read; beside the class folders it describes"
+READS_HELP = (
+    "tables of what radiologists saw, with the columns image,age,view,read; each lies beside the "
+    "class folders that it describes"
+)
 
 
 def complain(message: str) -> None:
@@ -34,7 +37,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         help=DATA_HELP,
     )
     further = {
-        "--cut-outs": ("DATA", "further sources, of lungs alone on black: outlines are exchanged"),
+        "--cut-outs": ("DATA", "further sources: lungs alone on black, with exchanged outlines"),
         "--noisy": ("DATA", "further sources, whose labels are often wrong"),
         "--reads": ("CSV", READS_HELP),
     }
@@ -44,7 +47,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         "--left-out",
         type=Path,
         metavar="CSV",
-        help="its column patient names those that nothing is learnt from",
+        help="its column patient names the patients that nothing is learnt from",
     )
     add_patients_and_finding(parser)
 

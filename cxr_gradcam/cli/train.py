@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights",
         "--model",
         metavar="SOURCE",
-        help="start from these, not from random: bundled, torchvision's IMAGENET1K_V1 or _V2, "
-        "a file, or hf://owner/name",
+        help="the initial weights: bundled, IMAGENET1K_V1 or IMAGENET1K_V2 (torchvision's), a "
+        "file, or hf://owner/name; default: random",
     )
     parser.add_argument(
         "--network", metavar="NAME", help="timm:NAME or torchvision:NAME, instead of the ResNet50"
@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="FILE.safetensors",
-        help="of train: learn what these say, too",
+        help="weights that train wrote: learn their answers and features too",
     )
     parser.add_argument(
-        "--source", default="", metavar="TEXT", help="where the pictures come from, their licence"
+        "--source", default="", metavar="TEXT", help="where the X-rays come from, and their licence"
     )
     for field in fields(Recipe):
         parser.add_argument(

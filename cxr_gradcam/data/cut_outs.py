@@ -1,8 +1,8 @@
 """Cut-outs: pictures of lungs alone on black, whose outline must not tell the class.
 
 A dense opacity was partly cut off together with what lies around the lung, so the outline alone
-tells who is ill. Each cut-out is therefore shown only where a cut-out of another class has lung too,
-after the lungs of the two are laid over each other. If the whole radiograph of a healthy cut-out is
+tells who is ill. So each cut-out is shown only where a cut-out of another class has lung too, after
+the lungs of the two are laid over each other. If the whole radiograph of a healthy cut-out is
 there too, other lungs can be grafted into that radiograph, so that they are seen inside a chest.
 """
 

@@ -1,7 +1,7 @@
-"""How good a model and its maps are: each study whole.
+"""Studies of how good a model and its maps are.
 
-What is named here is imported when it is asked for, so that the app can show stored figures without
-scipy, scikit-learn and matplotlib.
+Names are imported when they are used, so that the page can show stored figures without scipy,
+scikit-learn and matplotlib.
 """
 
 from importlib import import_module
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from cxr_gradcam.extras import require
 
 if TYPE_CHECKING:
-    from cxr_gradcam.evaluation.classification import evaluate, predict, summarize
+    from cxr_gradcam.evaluation.classification import evaluate, summarize
     from cxr_gradcam.evaluation.faithfulness import measure_faithfulness
     from cxr_gradcam.evaluation.localization import measure_localization
     from cxr_gradcam.evaluation.ood import measure_ood
     from cxr_gradcam.evaluation.plots import write_report
+    from cxr_gradcam.evaluation.predictions import predict
     from cxr_gradcam.evaluation.sanity import measure_sanity
 
 _HOMES = {
@@ -23,7 +24,7 @@ _HOMES = {
     "measure_localization": "localization",
     "measure_ood": "ood",
     "measure_sanity": "sanity",
-    "predict": "classification",
+    "predict": "predictions",
     "summarize": "classification",
     "write_report": "plots",
 }

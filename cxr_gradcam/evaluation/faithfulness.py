@@ -1,7 +1,7 @@
-"""Faithfulness: whether the answer rests on what the maps show.
+"""Faithfulness: whether a model's answer rests on the pixels that its maps mark.
 
-Deletion and insertion (Petsiuk et al., BMVC 2018) take away or bring back the pixels in the map's
-order, and watch the probability.
+Deletion and insertion (Petsiuk et al., BMVC 2018) remove or restore the pixels in the order of the
+map, and follow the probability.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
 
 STEPS = 16
-"""Of deletion and insertion: each moves as many pixels."""
+"""The number of steps of deletion and of insertion; each step changes as many pixels."""
 BLUR = 0.05
-"""Standard deviation of the blur that insertion begins with, as a share of the side."""
+"""Standard deviation of the blurred image that insertion begins with, as a share of the side."""
 
 
 def study(model: Classifier, data: Sequence[Path], count: int) -> dict[str, Any]:
-    """Study whether the pixels that a map marks are those that the answer rests on.
+    """Study whether a model's answer rests on the pixels that its maps mark.
 
     Args:
-        model: with Grad-CAM enabled.
-        data: folders with one folder of radiographs per class; without one, synthetic ones.
-        count: of the radiographs, at most.
+        model: a model with Grad-CAM enabled.
+        data: folders with one folder of radiographs per class; none for synthetic radiographs.
+        count: the greatest number of radiographs.
 
     Returns:
-        {"title", "about", "rows"}, the rows as of `measure_faithfulness`.
+        {"title", "about", "rows"}; the rows are those of `measure_faithfulness`.
 
     Raises:
-        RadiographError: a picture that cannot be read.
+        RadiographError: a file that cannot be read.
     """
     radiographs = some_radiographs(data, count)
     return {
         "title": "Whether the answer rests on what the maps show",
         "about": (
             f"{len(radiographs)} X-rays. Deletion: the predicted class's mean probability while "
-            f"pixels are taken away in the map's order, in {STEPS} steps (lower is better). "
-            "Insertion: the same while they come back into a blurred picture (higher is better). "
+            f"pixels are removed in the order of the map, in {STEPS} steps (lower is better). "
+            "Insertion: the same while pixels are restored in a blurred X-ray (higher is better). "
             f"{IN_BRACKETS} over the X-rays."
         ),
         "rows": measure_faithfulness(model, radiographs),
@@ -65,13 +65,13 @@ def measure_faithfulness(
     """Measure deletion and insertion for the quick methods, and for chance.
 
     Args:
-        model: with Grad-CAM enabled.
-        radiographs: at least one.
+        model: a model with Grad-CAM enabled.
+        radiographs: at least one radiograph.
 
     Returns:
         Rows {"method", "cases", "deletion", "insertion"}: the mean probability of the predicted
-        class while pixels go (lower is better) or come (higher is better), with its 95 % bootstrap
-        interval over the radiographs.
+        class while pixels are removed (lower is better) or restored (higher is better), with a 95 %
+        bootstrap interval over the radiographs.
     """
     curves: dict[str, list[tuple[float, float]]] = {}
     console = Console(stderr=True)
@@ -92,15 +92,16 @@ def measure_faithfulness(
 
 
 def deletion_insertion(x: Tensor, order: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-    """Take pixels away, and bring them back, in an order.
+    """Remove pixels from an image, and restore them in a blurred image, in a given order.
 
     Args:
         x: one normalised image (1, C, H, W).
         order: (H * W,), indices of the pixels, the most important first.
 
     Returns:
-        The image with the first 0, 1/STEPS, … of the pixels at the mean of the training images;
-        and a blurred image with as many as they are. Both (STEPS + 1, C, H, W).
+        The image whose first 0, 1 / STEPS, … of the pixels are replaced by the mean of the training
+        images; and the blurred image whose first 0, 1 / STEPS, … of the pixels are restored. Both
+        (STEPS + 1, C, H, W).
     """
     height, width = x.shape[-2:]
     rank = np.empty(len(order), dtype=np.intp)

@@ -1,14 +1,15 @@
 """95 % intervals of figures, from a bootstrap over patients.
 
-Whole patients are drawn with replacement: two pictures of one patient are no two witnesses (Efron &
-Tibshirani 1993, section 13.3: percentile interval). A share of 0 or 1 does not move then, and has
-its exact interval (Clopper & Pearson 1934). `scipy.stats.bootstrap` draws single observations and
-knows no clusters, so the drawing of patients is our own.
+Whole patients are drawn with replacement, because two images of one patient are not independent
+(percentile interval: Efron & Tibshirani 1993, section 13.3). A share of 0 or 1 does not vary under
+the bootstrap; its exact interval is given (Clopper & Pearson 1934). `scipy.stats.bootstrap` draws
+single observations, not clusters, so patients are drawn here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +20,18 @@ Estimate = dict[str, float]
 RESAMPLES = 1000
 
 IN_BRACKETS = "In brackets: 95 % interval"
-"""How every study says what its brackets hold."""
+"""The words by which every study explains the numbers in brackets."""
 
 
 def with_intervals(
     compute: Callable[[Floats], dict[str, float]], patients: NDArray[np.str_]
 ) -> dict[str, Estimate]:
-    """Put a bootstrap interval around each figure.
+    """Compute figures with their bootstrap intervals.
 
     Args:
-        compute: gives the figures under weights (N,), how often each image counts; NaN where one
-            is not defined.
-        patients: (N,), whose weights are always equal.
+        compute: computes the figures under weights (N,), the number of times that each image
+            counts; NaN for a figure that is not defined.
+        patients: (N,), the patient of each image; images of one patient have equal weights.
 
     Returns:
         {figure: {"value", "low", "high"}} of the figures that are defined.
@@ -48,21 +49,39 @@ def with_intervals(
 
 
 def as_text(figure: Estimate) -> str:
-    """Write a figure with its interval; where no two resamples differed, there is none."""
+    """Write a figure with its interval, which is left out where it has no width."""
     value, low, high = (f"{figure[key]:.3f}" for key in ("value", "low", "high"))
     return value if low == high else f"{value} ({low} to {high})"
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows as a table in Markdown.
+
+    Args:
+        rows: mappings with the same keys, which become the header; a figure is written with its
+            interval.
+    """
+    header = list(rows[0])
+    lines = [header, ["---"] * len(header), *([_cell(row[key]) for key in header] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        return as_text(value)
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _witnesses(
     compute: Callable[[Floats], dict[str, float]], name: str, patients: NDArray[np.str_]
 ) -> int:
-    """Count the patients of whom alone a figure is defined."""
+    """Count the patients whose images alone define a figure."""
     alone = (compute((patients == patient).astype(float)) for patient in np.unique(patients))
     return sum(not np.isnan(figures[name]) for figures in alone)
 
 
 def _exact_interval(share: float, trials: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of 0 or 1; that of no trial is the share alone."""
+    """Return the 95 % interval of a share of 0 or 1; without a trial it has no width."""
     from scipy.stats import binomtest  # here, because the page shows figures without scipy
 
     if trials == 0:
@@ -72,7 +91,15 @@ def _exact_interval(share: float, trials: int) -> tuple[float, float]:
 
 
 def mean_intervals(rows: NDArray[np.floating], names: Sequence[str]) -> dict[str, Estimate]:
-    """Return the mean of each column of (N, len(names)), with its interval over the rows."""
+    """Compute the mean of each column, with its interval over the rows.
+
+    Args:
+        rows: (N, len(names)).
+        names: the names of the columns.
+
+    Returns:
+        {name: {"value", "low", "high"}}.
+    """
 
     def means(weights: Floats) -> dict[str, float]:
         averages = np.average(rows, axis=0, weights=weights)

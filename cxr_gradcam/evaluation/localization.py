@@ -25,9 +25,9 @@ from cxr_gradcam.explanation import examine
 from cxr_gradcam.models.classifier import Classifier
 
 THRESHOLD = 0.5
-"""Of the map's maximum: above it a pixel counts as found."""
+"""The share of the map's maximum above which a pixel counts as marked."""
 SLOW_CASES = 10
-"""On so many cases a slow method is measured."""
+"""The number of cases that slow methods are measured on."""
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -46,7 +46,7 @@ def study(
     """Study how well the maps find a lesion whose place is known, or stay inside the lungs.
 
     Args:
-        model: with Grad-CAM enabled.
+        model: a model with Grad-CAM enabled.
         count: the greatest number of radiographs.
         boxes: a CSV of boxes (`read_boxes`); None for synthetic radiographs.
         images: the folder of the CSV's images; None for the folder that the CSV lies in.
@@ -78,9 +78,9 @@ def study(
         "about": (
             f"{finding} on {len(cases)} {shown}; the slow methods on the first {SLOW_CASES}, and "
             "not to be compared with the others. Hit rate: how often the hottest place lies in the "
-            f"{target}. mIoU: overlap of the {target} and of what exceeds {THRESHOLD:.0%} of the "
-            f"maximum, over their union. Energy: share of the map inside the {target}. "
-            f"{IN_BRACKETS} over the X-rays. The last two rows look at nothing."
+            f"{target}. mIoU: intersection over union of the {target} and of what exceeds "
+            f"{THRESHOLD:.0%} of the maximum. Energy: share of the map inside the {target}. "
+            f"{IN_BRACKETS} over the X-rays. The last two rows are maps that ignore the X-ray."
         ),
         "rows": measure_localization(model, finding, cases),
     }
@@ -89,16 +89,16 @@ def study(
 def measure_localization(
     model: Classifier, finding: str, cases: Sequence[Case]
 ) -> list[dict[str, Any]]:
-    """Measure every method at every detail, a fixed guess and chance.
+    """Measure every method at every detail, a fixed guess and a random map.
 
     Args:
-        model: with Grad-CAM enabled.
+        model: a model with Grad-CAM enabled.
         finding: the class whose maps are measured.
-        cases: at least one; each has a lesion.
+        cases: at least one case; each has a lesion.
 
     Returns:
         Rows {"method", "detail", "cases", "hit rate", "mIoU", "energy"}; the last three are means
-        with their 95 % bootstrap interval over the cases, in [0, 1]. An empty map finds nothing.
+        in [0, 1] with their 95 % bootstrap interval over the cases.
     """
     found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     console = Console(stderr=True)
@@ -116,13 +116,13 @@ def measure_map(heatmap: Map, mask: Mask) -> tuple[float, float, float]:
     """Compare a map with a lesion.
 
     Args:
-        heatmap: (H, W), at least 0.
+        heatmap: (H, W), 0 or more.
         mask: (H, W), True in the lesion.
 
     Returns:
-        Hit: 1 where the map's first maximum lies in the lesion, else 0. Intersection over union of
-        the lesion and of what exceeds `THRESHOLD` of the maximum. The share of the map's sum
-        inside the lesion. All are 0 for an empty map.
+        Three numbers, all 0 for an empty map: 1 if the map's first maximum lies in the lesion, else
+        0; intersection over union of the lesion and of what exceeds `THRESHOLD` of the maximum; the
+        share of the map's sum inside the lesion.
     """
     peak = heatmap.max()
     if peak <= 0:
@@ -135,10 +135,13 @@ def measure_map(heatmap: Map, mask: Mask) -> tuple[float, float, float]:
 
 
 def lung_prior(shape: tuple[int, int]) -> Map:
-    """Guess without looking: a Gaussian over the middle of each lung.
+    """Return a fixed guess: a Gaussian over the middle of each lung.
 
     The lungs of an upright frontal radiograph lie at about 30 % and 70 % of its width and 45 % of
     its height.
+
+    Args:
+        shape: height and width in pixels.
     """
     y, x = (np.linspace(0, 1, side, dtype=np.float32) for side in shape)
     sides = [np.exp(-(((x - middle) / 0.12) ** 2) / 2) for middle in (0.3, 0.7)]
@@ -146,7 +149,12 @@ def lung_prior(shape: tuple[int, int]) -> Map:
 
 
 def random_map(shape: tuple[int, int], seed: int) -> Map:
-    """Draw 7 x 7 random values and stretch them as a map is stretched."""
+    """Return a map of 7 x 7 random values, resized as maps are.
+
+    Args:
+        shape: height and width in pixels.
+        seed: of the random values.
+    """
     values = np.random.default_rng(seed).random((7, 7), dtype=np.float32)
     return np.asarray(cv2.resize(values, shape[::-1], interpolation=cv2.INTER_LINEAR))
 

@@ -13,19 +13,19 @@ from cxr_gradcam.evaluation.intervals import Estimate, Floats, with_intervals
 Bools = NDArray[np.bool_]
 
 BINS = 10
-"""Of equal width, for the calibration error."""
+"""The number of bins of the calibration error, all of equal width."""
 
 
 @dataclass(frozen=True, eq=False)
 class BinaryPredictions:
-    """What is known and said of N images for one finding.
+    """The truth about N images and a model's answers, for one finding.
 
     Attributes:
-        actual: bool (N,), whether the image shows it.
-        called: bool (N,), whether the model calls it.
-        probability: (N,), calibrated.
-        uncalibrated: (N,), before temperature scaling.
-        patients: (N,), one name each.
+        actual: bool (N,), True where the image shows the finding.
+        called: bool (N,), True where the model calls the finding.
+        probability: (N,), the calibrated probability of the finding.
+        uncalibrated: (N,), the probability before temperature scaling.
+        patients: (N,), the name of each image's patient.
     """
 
     actual: Bools
@@ -35,7 +35,11 @@ class BinaryPredictions:
     patients: NDArray[np.str_]
 
     def only(self, chosen: Bools) -> BinaryPredictions:
-        """Return the chosen images (N,) alone."""
+        """Return the chosen images alone.
+
+        Args:
+            chosen: bool (N,).
+        """
         return BinaryPredictions(
             self.actual[chosen],
             self.called[chosen],
@@ -46,16 +50,16 @@ class BinaryPredictions:
 
 
 def measure(cases: BinaryPredictions) -> dict[str, int | Estimate]:
-    """Compute the figures of some cases.
+    """Compute the figures of images.
 
     Args:
         cases: the images.
 
     Returns:
-        "images", "patients", "with_finding": counts. "auc", "accuracy", "sensitivity",
+        "images", "patients" and "with_finding" are counts. "auc", "accuracy", "sensitivity",
         "specificity", "ppv", "npv", "f1", "ece" (expected calibration error, Guo et al. 2017,
-        equation 3) and "ece_uncalibrated": {"value", "low", "high"} in [0, 1]; one that is not
-        defined, because a class or a call is missing, is left out.
+        equation 3) and "ece_uncalibrated" are {"value", "low", "high"} in [0, 1]. A figure that is
+        not defined, because a class or a call does not occur, is left out.
     """
     counts: dict[str, int | Estimate] = {
         "images": len(cases.actual),
@@ -66,16 +70,30 @@ def measure(cases: BinaryPredictions) -> dict[str, int | Estimate]:
 
 
 def weighted_auc(actual: Bools, scores: Floats, weights: Floats) -> float:
-    """Return the area under the ROC curve; NaN where the images that count are all of one kind."""
+    """Return the area under the ROC curve.
+
+    Args:
+        actual: bool (N,), True where the image shows the finding.
+        scores: (N,), higher for the finding.
+        weights: (N,), 0 or more.
+
+    Returns:
+        The area; NaN where all images of weight above 0 are of one kind.
+    """
     if len(np.unique(actual[weights > 0])) < 2:
         return float("nan")
     return float(roc_auc_score(actual, scores, sample_weight=weights))
 
 
 def calibration_error(actual: Bools, probability: Floats, weights: Floats) -> float:
-    """Return the mean distance between what was said and what was, over bins of probability.
+    """Return the expected calibration error (Guo et al. 2017, equation 3).
 
-    By hand, because scikit-learn's `calibration_curve` knows no weights, which the bootstrap needs.
+    Scikit-learn's `calibration_curve` takes no weights, which the bootstrap needs.
+
+    Args:
+        actual: bool (N,), True where the image shows the finding.
+        probability: (N,), the probability of the finding.
+        weights: (N,), 0 or more.
     """
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
     gaps = np.bincount(bins, weights * (actual - probability), BINS)
@@ -83,7 +101,15 @@ def calibration_error(actual: Bools, probability: Floats, weights: Floats) -> fl
 
 
 def weighted_figures(cases: BinaryPredictions, weights: Floats) -> dict[str, float]:
-    """Return the figures of `measure` under weights (N,); NaN where one is not defined."""
+    """Return the figures of `measure` under weights.
+
+    Args:
+        cases: the N images.
+        weights: (N,), 0 or more.
+
+    Returns:
+        {figure: value}; NaN for a figure that is not defined.
+    """
     (tn, fp), (fn, tp) = confusion_matrix(
         cases.actual, cases.called, labels=[False, True], sample_weight=weights
     )

@@ -1,7 +1,7 @@
-"""The model card: what the bundled weights are, what they know, and how far to trust them.
+"""The model card: what the bundled weights are, what they were trained on, and their figures.
 
-Nothing in it is typed by hand: figures come from the weights' header and from the stored results of
-the command `evaluate --json`, one file each in assets/results.
+All figures come from the weights' header and from the stored results of the command
+`evaluate --json`, one file each in assets/results.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from cxr_gradcam.bundled import assets, bundled_checkpoint
 from cxr_gradcam.data.findings import require_finding
-from cxr_gradcam.evaluation.intervals import as_text
+from cxr_gradcam.evaluation.intervals import markdown_table
 from cxr_gradcam.models.checkpoint import Checkpoint, checksum, load_checkpoint
 
 _FIGURES = {
@@ -60,7 +60,7 @@ _LIMITS = (
     "the bounds and the detector were fitted to had trained an earlier stage. The X-rays of the "
     "figures above were in none.",
 )
-"""Of weights whose header names none: those of the first release."""
+"""The limits of weights whose header names no limits: the weights of the first release."""
 
 _ALWAYS = (
     "Nothing is known of other machines, portable pictures of the bedridden, or rare pneumonias.",
@@ -78,10 +78,10 @@ _OWN_LICENCE = "The synthetic X-rays are drawn by this package. The weights are 
 
 
 def model_card_file() -> str:
-    """Write the card of the bundled weights as the Hugging Face Hub reads it.
+    """Write the card of the bundled weights for the Hugging Face Hub.
 
     Returns:
-        What `model_card` returns, behind the front matter in YAML that the Hub's search reads.
+        The front matter in YAML, which the Hub's search reads, followed by `model_card`.
     """
     from huggingface_hub import ModelCard  # here, because the page needs no front matter
 
@@ -90,11 +90,11 @@ def model_card_file() -> str:
 
 
 def front_matter(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
-    """Write what a machine should know of weights.
+    """Write the metadata of weights.
 
     Args:
         checkpoint: the weights; their tensors are not needed.
-        results: as of `write_card`; those with findings become evaluation results.
+        results: what `evaluate --json` printed, by name; results with findings are listed.
 
     Returns:
         YAML, as the Hub's documentation of model cards describes it.
@@ -144,10 +144,13 @@ def write_card(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
 
     Args:
         checkpoint: the weights; their tensors are not needed.
-        results: what `evaluate --json` printed, by the name that its section shows.
+        results: what `evaluate --json` printed, by the title of the section.
 
     Returns:
-        As `model_card`.
+        Markdown: a heading of the first level, then headings of the third.
+
+    Raises:
+        ValueError: it is not clear which class is the finding.
     """
     finding = require_finding(checkpoint.class_names, checkpoint.finding, "a model card")
     sections = [
@@ -166,13 +169,6 @@ def write_card(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
     return "\n".join(sections)
 
 
-def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Lay out rows that have the same keys; a figure with an interval shows it."""
-    header = list(rows[0])
-    lines = [header, ["---"] * len(header), *([_cell(row[key]) for key in header] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
 def stored_results() -> dict[str, Any]:
     """Read the results of `evaluate --json` that come with the bundled weights.
 
@@ -183,12 +179,6 @@ def stored_results() -> dict[str, Any]:
         path.stem.split("-", 1)[1].replace("-", " "): json.loads(path.read_text("utf-8"))
         for path in sorted((assets() / "results").glob("*.json"))
     }
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, dict):
-        return as_text(value)
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _decision(checkpoint: Checkpoint) -> str:

@@ -1,4 +1,4 @@
-"""Out-of-distribution images: how well a model notices what is no frontal chest radiograph."""
+"""Out-of-distribution: how well a model notices images that are no frontal chest radiographs."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.non_chest import Grey, ood_images
 
 CORRUPTED = 40
-"""Radiographs that are turned and inverted, at most."""
+"""The greatest number of radiographs that are turned and inverted."""
 BATCH_SIZE = 16
 
 
 def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[str, Any]:
-    """Study how many pictures that are no frontal chest radiographs the model notices.
+    """Study how many images that are no frontal chest radiographs a model notices.
 
     Args:
-        model: with an out-of-distribution detector.
-        data: folders with one folder of radiographs per class, which it should know.
-        count: of the radiographs, at most.
+        model: a model with an out-of-distribution detector.
+        data: folders with one folder of radiographs per class, which the detector should pass.
+        count: the greatest number of radiographs.
 
     Returns:
-        {"title", "about", "rows"}, the rows as of `measure_ood`.
+        {"title", "about", "rows"}; the rows are those of `measure_ood`.
 
     Raises:
-        ValueError: as `measure_ood`.
-        RadiographError: a picture that cannot be read.
+        ValueError: the model has no detector.
+        RadiographError: a file that cannot be read.
     """
     return {
         "title": "Whether it notices what is not its business",
@@ -56,19 +56,19 @@ def measure_ood(
     radiographs: Sequence[Radiograph],
     foreign: Mapping[str, Sequence[Sequence[Grey]]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Measure how well the model's detector tells other pictures from radiographs.
+    """Measure how well a model's detector tells other images from chest radiographs.
 
     Args:
-        model: with an out-of-distribution detector.
-        radiographs: frontal chest radiographs, at least one, that it should know.
-        foreign: other pictures by group, those of one origin together; None for those of
-            `ood_images`.
+        model: a model with an out-of-distribution detector.
+        radiographs: frontal chest radiographs, at least one, which the detector should pass.
+        foreign: {group: images by origin}, the images that the detector should notice; images cut
+            from one picture have one origin. None for `ood_images`.
 
     Returns:
-        Rows {"pictures", "images", "origins", "noticed", "AUROC"}: the radiographs, then some of
-        them changed, then each foreign group. "noticed" is the share beyond the detector's
-        threshold, "AUROC" the area under the ROC curve of its score against the radiographs ("" in
-        their own row), both with a 95 % interval over the origins: parts of one picture are one.
+        Rows {"pictures", "images", "origins", "noticed", "AUROC"}: first the radiographs, then
+        some of the radiographs turned and inverted, then each foreign group. "noticed" is the share
+        beyond the detector's threshold; "AUROC" is the area under the ROC curve of the detector's
+        score against the radiographs, "" in the first row. Both have a 95 % interval over origins.
 
     Raises:
         ValueError: the model has no detector.
@@ -96,13 +96,13 @@ def measure_ood(
 
 
 def corruptions(radiographs: Sequence[Grey]) -> dict[str, list[Grey]]:
-    """Invert and turn radiographs as a wrong setting or export does.
+    """Invert and turn radiographs, as a wrong setting or export does.
 
     Args:
-        radiographs: (H, W) each.
+        radiographs: grey values (H, W) in [0, 1].
 
     Returns:
-        Per kind of change, up to `CORRUPTED` of them, spread evenly.
+        {change: up to `CORRUPTED` changed radiographs}.
     """
     some = [radiographs[index] for index in evenly_spaced(len(radiographs), CORRUPTED)]
     return {

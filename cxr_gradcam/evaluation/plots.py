@@ -1,4 +1,4 @@
-"""The report of an evaluation: a folder with the figures as JSON and their curves as pictures."""
+"""The report of an evaluation: a folder with figures as JSON and curves as PNG."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sklearn.metrics import (
     confusion_matrix,
 )
 
-from cxr_gradcam.evaluation.classification import Predictions
 from cxr_gradcam.evaluation.metrics import BINS, BinaryPredictions
+from cxr_gradcam.evaluation.predictions import Predictions
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito: told apart by everybody
 _SIZE = (5.0, 5.0)
@@ -28,9 +28,9 @@ def write_report(folder: Path, predictions: Predictions, summary: dict[str, Any]
     """Write the figures and draw the curves of each finding.
 
     Args:
-        folder: made where it is not there; files of an earlier report are replaced.
-        predictions: what is drawn; names of files and patients are not written.
-        summary: of `summarise`.
+        folder: the folder, which is made if it does not exist; an earlier report is replaced.
+        predictions: the predictions; names of files and patients are not written.
+        summary: what `summarize` returned for these predictions.
 
     Returns:
         The files: figures.json, and per finding ROC and precision-recall curve, reliability

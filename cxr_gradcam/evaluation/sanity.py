@@ -1,7 +1,7 @@
-"""Sanity: whether the maps depend on what the network has learnt.
+"""Sanity: whether maps depend on what the network has learnt.
 
-Cascading randomisation (Adebayo et al., NeurIPS 2018) destroys what the network learnt, layer by
-layer from the head on; a map that stays as it was shows the picture and not the model.
+Cascading randomisation (Adebayo et al., NeurIPS 2018) replaces the weights by random ones, layer by
+layer from the head on. A map that does not change then shows the image and not the model.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 CASCADE = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")
-"""What is made random, one after the other."""
+"""The layers whose weights become random, one after the other."""
 
 
 def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[str, Any]:
-    """Study whether the maps depend on what the network has learnt.
+    """Study whether maps depend on what the network has learnt.
 
     Args:
-        model: with Grad-CAM enabled; a copy is made random.
-        data: folders with one folder of radiographs per class; without one, synthetic ones.
-        count: of the radiographs, at most.
+        model: a model with Grad-CAM enabled; the weights of a copy are randomised.
+        data: folders with one folder of radiographs per class; none for synthetic radiographs.
+        count: the greatest number of radiographs.
 
     Returns:
-        {"title", "about", "rows"}, the rows as of `measure_sanity`.
+        {"title", "about", "rows"}; the rows are those of `measure_sanity`.
 
     Raises:
-        RadiographError: a picture that cannot be read.
+        RadiographError: a file that cannot be read.
     """
     radiographs = some_radiographs(data, count)
     return {
@@ -56,16 +56,17 @@ def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[st
 def measure_sanity(
     model: ResNet50FineTuned, radiographs: Sequence[Radiograph]
 ) -> list[dict[str, Any]]:
-    """Measure how like themselves the maps stay while the network is made random.
+    """Measure how much maps stay the same while the network's weights become random.
 
     Args:
-        model: with Grad-CAM enabled; a copy is made random.
-        radiographs: at least one.
+        model: a model with Grad-CAM enabled; the weights of a copy are randomised.
+        radiographs: at least one radiograph.
 
     Returns:
-        Rows {"method", "cases", one per layer of `CASCADE`}: the mean rank correlation of the
-        first predicted class's maps with those of the trained network, where everything from the
-        head to that layer is random. 1 is unchanged; 0 where one of the maps is empty.
+        Rows {"method", "cases", one key per layer of `CASCADE`}: the mean rank correlation between
+        the maps of the trained network and of the network whose weights are random from the head to
+        this layer. The maps are of the class that the trained network predicts. 1 is unchanged;
+        0 stands for a pair with an empty map.
     """
     x = torch.cat([model.preprocessing.prepare(radiograph) for radiograph in radiographs])
     class_idx = model.record(x).logits.argmax(dim=1)
@@ -87,7 +88,7 @@ def measure_sanity(
 
 
 def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Return Spearman's correlation of two maps (H, W), 0 where one of them is flat."""
+    """Return Spearman's correlation of two maps (H, W); 0 where a map has one value only."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0  # spearmanr would warn and return NaN
     return float(spearmanr(first, second, axis=None).statistic)

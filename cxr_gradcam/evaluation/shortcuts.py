@@ -1,9 +1,9 @@
-"""Shortcuts: what an answer tells besides the finding, measured on radiographs without it.
+"""Shortcuts: what a model's answer tells besides the finding.
 
-Where the ill lay at another machine, in another projection or at another age than the healthy, a
-model can learn these for the finding (Zech et al., PLOS Medicine 2018; DeGrave et al., Nature
-Machine Intelligence 2021). On radiographs without the finding its probability should tell none of
-them, nor should it change with a border, a marker, the size or the compression of a picture.
+If the ill were imaged by another machine, in another projection or at another age than the healthy,
+a model can learn these instead of the finding (Zech et al., PLOS Medicine 2018; DeGrave et al.,
+Nature Machine Intelligence 2021). On radiographs without the finding, its probability should not
+depend on source, projection or age, nor on a border, a marker, size or compression.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from cxr_gradcam.data.cases import evenly_spaced
 from cxr_gradcam.data.findings import absence_among, findings_among
 from cxr_gradcam.data.reads import AGE_GROUPS
 from cxr_gradcam.data.selection import LabelledRadiograph, Selection, select_radiographs
-from cxr_gradcam.evaluation.classification import Grey, finding_of, logits_of
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, Estimate, mean_intervals, with_intervals
 from cxr_gradcam.evaluation.metrics import weighted_auc
+from cxr_gradcam.evaluation.predictions import Grey, finding_of, logits_of
 from cxr_gradcam.models.classifier import Classifier
 
 BORDER = 0.06
 """Width of the black border, as a share of the side."""
 QUALITY = 40
-"""Of the JPEG, out of 100."""
+"""The quality of the JPEG compression, out of 100."""
 SMALL = 112
-"""Side of the small form in pixels."""
+"""The side of the shrunk image in pixels."""
 
 
 def study(model: Classifier, selection: Selection, count: int) -> dict[str, Any]:
@@ -146,10 +146,10 @@ def measure_shortcuts(
 
 
 def forms() -> dict[str, Callable[[Grey], Grey]]:
-    """Return the changes that a picture without the finding should stand, by name.
+    """Return changes of an image that should not change the answer.
 
     Returns:
-        Functions from grey values (H, W) in [0, 1] to others.
+        {name: function from grey values (H, W) in [0, 1] to changed grey values}.
     """
     return {
         f"JPEG of quality {QUALITY}": compressed,

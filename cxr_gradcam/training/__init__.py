@@ -1,6 +1,6 @@
 """Training, and what is fitted to validation images afterwards.
 
-What is named here is imported when it is asked for: the recipe needs no scipy or scikit-learn.
+Names are imported when they are used, because a recipe needs no scipy or scikit-learn.
 """
 
 from importlib import import_module

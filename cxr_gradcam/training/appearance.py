@@ -1,8 +1,8 @@
-"""Exchange between the pictures of a batch of what tells the machine instead of the patient.
+"""Exchange of tone curve and sharpness between the images of a batch.
 
-Tone curve and sharpness of a radiograph come from the detector, from what the maker does to the
-picture and from how it was stored. Where the ill lay at another machine than the healthy, a model
-learns the machine. So in training each picture takes them, in part, from another one of any class.
+Both depend on the detector, on the maker's image processing and on how a file was stored. If the
+ill were imaged by another machine than the healthy, a model learns the machine. So in training each
+image takes tone curve and sharpness in part from another image, whatever its class.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MAX_GAIN = 5.0
 
 
 def mix_appearance(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw each picture's tone curve and sharpness towards those of another one.
+    """Move each image's tone curve and sharpness towards those of another image.
 
     Args:
         images: (N, 1, H, W) in [0, 1].
         generator: a CPU generator; the same state gives the same result.
 
     Returns:
-        (N, 1, H, W) in [0, 1]; each goes a random part of the way, from none to all of it.
+        (N, 1, H, W) in [0, 1]; the share of the way is random for each image, from 0 to 1.
     """
     n = len(images)
     partner = torch.randperm(n, generator=generator).to(images.device)
@@ -36,15 +36,15 @@ def mix_appearance(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def match_histogram(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    """Match the histogram of each picture to that of another, in 256 levels.
+    """Match the histogram of each image to that of another image, in 256 levels.
 
     Args:
         images: (N, 1, H, W) in [0, 1].
-        partner: (N,), the index of the picture whose histogram each one takes.
-        share: (N,) in [0, 1], how much of it.
+        partner: (N,), for each image the index of the image whose histogram it takes.
+        share: (N,) in [0, 1], how far the histogram is matched; 0 changes nothing.
 
     Returns:
-        (N, 1, H, W) in [0, 1]; brighter places stay brighter, equal ones equal.
+        (N, 1, H, W) in [0, 1]; the order of grey values is kept.
     """
     levels = _levels(images)
     counts = _histogram(levels)
@@ -57,15 +57,15 @@ def match_histogram(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
 
 
 def match_detail(images: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    """Return each picture as much detail of each fineness as another one has.
+    """Give each image as much detail at each scale as another image has.
 
-    The picture is taken apart into differences of Gaussians (Burt and Adelson 1983), and each part
-    is strengthened or weakened.
+    The image is decomposed into differences of Gaussians (Burt and Adelson 1983), and each of these
+    is amplified or attenuated.
 
     Args:
         images: (N, 1, H, W) in [0, 1].
-        partner: (N,), the index of the picture whose detail each one takes.
-        share: (N,) in [0, 1], how much of it, on a logarithmic scale.
+        partner: (N,), for each image the index of the image whose detail it takes.
+        share: (N,) in [0, 1], how far the detail is matched, on a logarithmic scale.
 
     Returns:
         (N, 1, H, W) in [0, 1].
@@ -90,22 +90,29 @@ def _histogram(levels: Tensor) -> Tensor:
 
 
 def difference_of_gaussians(images: Tensor) -> list[Tensor]:
-    """Split pictures into details from fine to coarse, and the rest (Burt & Adelson 1983).
+    """Decompose images into details from fine to coarse, and the rest (Burt & Adelson 1983).
 
     Args:
         images: (N, 1, H, W).
 
     Returns:
-        One (N, 1, H, W) more than there are `SIGMAS`; their sum is the pictures.
+        One (N, 1, H, W) for each of `SIGMAS`, then the rest; their sum is the images.
     """
     blurred = [images, *(gaussian_blur(images, sigma) for sigma in SIGMAS)]
     return [*(fine - coarse for fine, coarse in pairwise(blurred)), blurred[-1]]
 
 
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
-    """Return images (N, 1, H, W) blurred by a Gaussian of `sigma` pixels.
+    """Blur images by a Gaussian.
 
-    Two products of matrices are three times as fast here as two convolutions.
+    Two matrix products are three times as fast here as two convolutions.
+
+    Args:
+        images: (N, 1, H, W).
+        sigma: the standard deviation in pixels.
+
+    Returns:
+        (N, 1, H, W).
     """
     height, width = images.shape[-2:]
     return _blurring(height, sigma).to(images) @ images @ _blurring(width, sigma).to(images).T
@@ -113,7 +120,7 @@ def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
 
 @cache
 def _blurring(length: int, sigma: float) -> Tensor:
-    """Return the (length, length) matrix that blurs a column whose ends go on as they are."""
+    """Return the (length, length) matrix that blurs a column; its ends are repeated outwards."""
     radius = round(3 * sigma)
     offsets = torch.arange(-radius, radius + 1)
     kernel = torch.exp(-offsets.square() / (2 * sigma**2))

@@ -1,4 +1,4 @@
-"""Augmentation of radiographs in training: what differs between patients, rooms and machines."""
+"""Augmentation: variation of radiographs in training, as between patients, rooms and machines."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ Grey = NDArray[np.float32]
 def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """Vary position, exposure, sharpness, noise, collimation and cover of each image.
 
-    Tone curve and sharpness come in part from another image of the batch, see `exchange`; all
-    else is varied for each on its own.
+    Tone curve and sharpness come in part from another image of the batch (`mix_appearance`);
+    everything else is varied for each image independently.
 
     Args:
-        images: (N, 1 or 2, H, W) in [0, 1]: the grey image and, if there, its lesion's mask,
-            which moves with it and stays as it is otherwise.
+        images: (N, 1 or 2, H, W) in [0, 1]: a grey image and, as an optional second channel, the
+            mask of its lesion. The mask is moved with the image and not changed otherwise.
         size: side of the result in pixels.
         generator: a CPU generator; the same state gives the same result.
 
@@ -59,8 +59,8 @@ def degrade(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Shrink some images and enlarge them again, and compress some by JPEG.
 
     Args:
-        images: (N, C, H, W) on the CPU; the grey first channel is in [0, 1], the others stay.
-        share: of the images that are shrunk, and of those that are compressed.
+        images: (N, C, H, W) on the CPU; only the first channel, grey in [0, 1], is changed.
+        share: the share of the images that is shrunk, and the share that is compressed.
         generator: a CPU generator; the same state gives the same result.
 
     Returns:
@@ -101,7 +101,7 @@ def _uniform(count: int, limit: float, generator: torch.Generator) -> Tensor:
 
 
 def _move(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Rotate, shift, stretch and, every second time, mirror."""
+    """Rotate, shift, stretch and, with a probability of one half, mirror each image."""
     n = len(images)
     angle = _uniform(n, MAX_ROTATION, generator)
     shift_x, shift_y = (_uniform(n, MAX_SHIFT, generator) for _ in range(2))
@@ -117,7 +117,7 @@ def _move(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _collimate(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Blacken a border of random width, on each side on its own."""
+    """Blacken a border of random width, drawn for each side independently."""
     n, _, height, width = images.shape
     left, right, top, bottom = (
         (torch.rand(n, generator=generator) * 2 - 1).clamp_min(0).to(images) * MAX_BORDER
@@ -131,7 +131,15 @@ def _collimate(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def cover(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Lay a grey rectangle over every second image: a marker, a device, a blackened name."""
+    """Cover half of the images by a grey rectangle, like a marker, a device or a hidden name.
+
+    Args:
+        images: (N, 1, H, W) in [0, 1].
+        generator: a CPU generator.
+
+    Returns:
+        (N, 1, H, W) in [0, 1].
+    """
     n, _, height, width = images.shape
     middle_x, middle_y, half_x, half_y, grey, there = torch.rand(6, n, generator=generator).to(
         images
@@ -145,7 +153,15 @@ def cover(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def refocus(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur or sharpen: detectors and what was done to their pictures differ in detail."""
+    """Blur or sharpen each image by a random amount, as detectors and image processing differ.
+
+    Args:
+        images: (N, 1, H, W) in [0, 1].
+        generator: a CPU generator.
+
+    Returns:
+        (N, 1, H, W) in [0, 1].
+    """
     amount = _uniform(len(images), MAX_SHARPENING, generator).to(images)[:, None, None, None]
     kernel = images.new_tensor([1.0, 4, 6, 4, 1]) / 16
     padded = F.pad(images, (2, 2, 2, 2), mode="replicate")

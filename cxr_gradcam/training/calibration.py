@@ -1,4 +1,4 @@
-"""Calibration: what validation and training images teach about finished weights."""
+"""Calibration: temperature, operating point and detector, fitted to a finished network."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ from cxr_gradcam.training.fitting import choose_operating_point, fit_ood_detecto
 from cxr_gradcam.training.recipe import Recipe
 
 DRAWN = 2500
-"""Training images that the detector is fitted to."""
+"""The number of training images that the detector is fitted to."""
 PHANTOMS = 200
-"""Synthetic radiographs that it is fitted to as well: the app's examples are such."""
+"""The number of synthetic radiographs among them, because the page's examples are synthetic."""
 VIEWS = 2
+"""How many times each validation image is used with another image's tone and sharpness."""
 BATCH_SIZE = 16
 
 Verdicts = dict[str, dict[Verdict, tuple[int, int]]]
@@ -48,8 +49,8 @@ class Calibrated:
     Attributes:
         calibration: temperature and operating point.
         ood_detector: the out-of-distribution detector.
-        verdicts: what is said of the validation radiographs as they are: by source and verdict,
-            how many there are, and how many of them have the finding.
+        verdicts: {source: {verdict: (number of validation radiographs with this verdict, number of
+            them with the finding)}}.
     """
 
     calibration: Calibration
@@ -63,7 +64,7 @@ def calibrate(
     """Fit temperature, operating point and detector of trained weights, and store them there.
 
     The split is made again from the recipe in the file. Temperature and operating point come from
-    the validation radiographs, as they are and `VIEWS` times with another's tone and sharpness, so
+    the validation radiographs, unchanged and `VIEWS` times with another's tone and sharpness, so
     that they hold for other machines too. The detector is fitted to training images, drawn as in
     training. Cut-outs and radiographs without a read are not used.
 
@@ -121,27 +122,27 @@ def _in_order_of(
 
 
 def _split_of_training(path: Path, stored: Checkpoint, sources: Sources) -> tuple[Split, int]:
-    """Make the training's split again; with it, its seed."""
+    """Make the split of the training again, and return it with its seed."""
     try:
         recipe = Recipe.from_stored(stored.training["recipe"])
         digest = stored.training["split"]
     except (KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} does not say how it was trained ({error}): train it anew, or name the share "
-            "of the patients that was kept by --validation-share"
+            f"{path} does not say how it was trained ({error} is missing): train it anew, or name "
+            "the share of the patients that was kept for validation by --validation-share"
         ) from None
     split = split_by_patient(sources, recipe.validation_share, recipe.seed, recipe.kept_doubts)
     if split.digest() != digest:
         raise ValueError(
             f"{path} was not trained on these folders, or not split by patient in this way: "
-            "name the folders and tables of its training, in their order, and the same "
-            "--patient-pattern"
+            "give the folders and tables of its training in the same order, and the same "
+            "--patients and --patient-pattern"
         )
     return split, recipe.seed
 
 
 def _drawn(split: Split, seed: int) -> Tensor:
-    """Return bool (N,), which pictures of the training are drawn for the detector."""
+    """Return bool (N,), True for training images that are drawn for the detector."""
     trains = (~split.held_out).nonzero()[:, 0]
     weights = sampling_weights(split.labels[trains], split.source_of[trains], split.strata[trains])
     generator = torch.Generator().manual_seed(seed)
@@ -154,7 +155,7 @@ def _drawn(split: Split, seed: int) -> Tensor:
 def _fit_detector(
     model: ResNet50FineTuned | CAM, training: LabelledImages, validation: Tensor, source_of: Tensor
 ) -> OODDetector:
-    """Fit the detector to training images; the validation images' features are (M, K)."""
+    """Fit the detector to training images and the features (M, K) of validation images."""
     features, _ = _look(model, training.images)
     upside_down, _ = _look(model, training.images[::2].flip(2))  # half teach as much
     return fit_ood_detector(features, upside_down, validation, source_of)
@@ -216,7 +217,15 @@ def _verdicts(
 
 
 def mixed_appearance(images: Tensor, seed: int) -> Tensor:
-    """Return 8-bit pictures (N, 1, H, W) tone and sharpness of others, drawn from all of them."""
+    """Return images with the tone and sharpness of others among them.
+
+    Args:
+        images: uint8 (N, 1, H, W).
+        seed: of the draw of the others.
+
+    Returns:
+        uint8 (N, 1, H, W), in the same order.
+    """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(images), generator=generator)
     changed = torch.empty_like(images)
@@ -227,7 +236,7 @@ def mixed_appearance(images: Tensor, seed: int) -> Tensor:
 
 
 def _look(model: ResNet50FineTuned | CAM, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the features (N, K) and logits (N, C) of 8-bit pictures (N, 1, H, W)."""
+    """Return the features (N, K) and logits (N, C) of images, uint8 (N, 1, H, W)."""
     batches = images.split(BATCH_SIZE)
     console = Console(stderr=True)
     looked = [
@@ -245,5 +254,8 @@ def _features(model: ResNet50FineTuned | CAM, x: Tensor) -> tuple[Tensor, Tensor
     with torch.no_grad():
         forward_pass = model.record(x)
     if forward_pass.features is None:
-        raise ValueError("this network shows no features in front of its head")
+        raise ValueError(
+            "this network has no features in front of a linear head, which the "
+            "out-of-distribution detector needs: it cannot be calibrated"
+        )
     return forward_pass.features, forward_pass.logits

@@ -1,4 +1,4 @@
-"""Teachers: networks whose answers and features another network learns."""
+"""Distillation: a network learns the answers and features of trained networks, its teachers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cxr_gradcam.training.networks import load_teacher
 
 
 class PooledFeatures:
-    """Keeps what a network's head takes of the last batch.
+    """Keeps the input of a network's head in the last forward pass.
 
     Args:
-        network: with a linear head.
+        network: a network with a linear head.
 
     Attributes:
-        latest: (N, K), of the last forward pass, with its graph.
+        latest: (N, K), the features of the last batch, with their graph.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -33,21 +33,21 @@ class PooledFeatures:
         self.latest = inputs[0]
 
     def remove(self) -> None:
-        """Take the hook off the network."""
+        """Remove the hook from the network."""
         self._handle.remove()
 
 
 class Teachers:
-    """Several trained networks that answer together.
+    """Several trained networks whose probabilities are averaged.
 
     Args:
         paths: files that `train` wrote.
-        class_names: the classes that all of them must know, in this order.
-        device: where they run.
+        class_names: the classes that every teacher must have, in this order.
+        device: the device that the teachers run on.
 
     Raises:
         CheckpointError: a file cannot be read.
-        ValueError: a teacher of other classes.
+        ValueError: a teacher has other classes.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class Teachers:
             network, checkpoint = load_teacher(path)
             if checkpoint.class_names != tuple(class_names):
                 raise ValueError(
-                    f"{path} teaches {', '.join(checkpoint.class_names)}, the folders show "
-                    f"{', '.join(class_names)}"
+                    f"the teacher {path} has the classes {', '.join(checkpoint.class_names)}, and "
+                    f"the folders {', '.join(class_names)}: they must be the same"
                 )
             self._members.append((network.to(device), checkpoint.preprocessing))
         self._features = PooledFeatures(self._members[0][0])
@@ -67,14 +67,14 @@ class Teachers:
 
     @torch.no_grad()
     def answer(self, images: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-        """Answer about images, each teacher at its own size.
+        """Classify images, each teacher at its own input size.
 
         Args:
             images: grey (N, 1, H, W) in [0, 1].
-            temperature: what the logits are divided by.
+            temperature: the number that logits are divided by.
 
         Returns:
-            The mean probabilities (N, C), and the first teacher's features (N, K).
+            The teachers' mean probabilities (N, C), and the first teacher's features (N, K).
         """
         answers = []
         for network, preprocessing in self._members:
@@ -86,13 +86,13 @@ class Teachers:
 
 
 class FeatureMap(nn.Module):
-    """A linear map from a student's features to a teacher's, thrown away after the training.
+    """A linear map from a student's features to a teacher's, used in training alone.
 
-    The teacher's features are standardised by running statistics, so that none outweighs another.
+    The teacher's features are standardised by running statistics, so that all weigh the same.
 
     Args:
-        width: K of the student.
-        taught: K of the teacher.
+        width: the number of the student's features.
+        taught: the number of the teacher's features.
     """
 
     def __init__(self, width: int, taught: int) -> None:
@@ -101,5 +101,13 @@ class FeatureMap(nn.Module):
         self.standardize = nn.BatchNorm1d(taught, affine=False)
 
     def forward(self, features: Tensor, target: Tensor) -> Tensor:
-        """Return the mean squared distance of mapped features (N, K) from standardised targets."""
+        """Return the mean squared distance between mapped and standardised features.
+
+        Args:
+            features: (N, width), of the student.
+            target: (N, taught), of the teacher.
+
+        Returns:
+            A scalar.
+        """
         return F.mse_loss(self.linear(features.float()), self.standardize(target))

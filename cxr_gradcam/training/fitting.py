@@ -1,4 +1,4 @@
-"""What is fitted to a trained network's answers: temperature, operating point and OOD detector."""
+"""Fits to a trained network's outputs: temperature, operating point and OOD detector."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from cxr_gradcam.models.calibration import OperatingPoint
 from cxr_gradcam.models.ood import OODDetector
 
 WRONG_UNLIKELY = 0.03
-"""Of the validation images that are called "unlikely", at most this share shows the finding."""
+"""At most this share of the validation images that are called "unlikely" shows the finding."""
 RIGHT_LIKELY = 0.95
-"""Of those that are called "likely", at least this share shows it."""
+"""At least this share of the validation images that are called "likely" shows the finding."""
 DIRECTIONS = 64
-"""Principal axes of the detector."""
+"""The number of principal axes of the detector."""
 PASS_RATE = 0.9875
-"""At least this share of each source's validation images has the distance of a familiar image."""
+"""At least this share of each source's validation images passes the detector by its distance."""
 UPRIGHT_RATE = 0.998
-"""Share of them that are upright by their features."""
+"""This share of the validation images passes as upright."""
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -35,7 +35,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     Args:
         logits: (N, C) of validation images.
-        labels: (N,) their classes.
+        labels: (N,), index of each image's class.
 
     Returns:
         The temperature, in [0.05, 20].
@@ -59,29 +59,33 @@ def choose_operating_point(
 ) -> OperatingPoint:
     """Choose threshold and bounds on validation images.
 
-    Every source counts the same, and within it the images with the finding as much as those
-    without, so that neither a large source nor a common finding decides. At the threshold the sum
-    of sensitivity and specificity is greatest (Youden 1950). "Likely" begins as low as it is right
-    in `RIGHT_LIKELY` of the cases, "unlikely" ends as high as it is wrong in `WRONG_UNLIKELY` at
-    most; both stop at the threshold and at one half. Labels that are wrong equally often on both
-    sides do not move the threshold, but they would move the bounds, which rest on the other labels
-    alone.
+    All sources weigh the same, and in each source the images with the finding weigh as much as
+    those without, so that neither a large source nor a common finding decides. The threshold has
+    the greatest sum of sensitivity and specificity (Youden 1950). "Likely" begins at the lowest
+    probability from which it is right in `RIGHT_LIKELY` of the images; "unlikely" ends at the
+    highest below which at most `WRONG_UNLIKELY` of the images show the finding. Neither bound
+    crosses the threshold or one half. Noisy labels do not move the threshold if they are wrong
+    equally often on both sides, but they would move the bounds, which are therefore fitted without
+    them.
 
     Args:
         class_name: the finding.
-        probabilities: (N,) calibrated, of the finding.
-        is_finding: (N,) whether the image shows it.
-        source_of: (N,) which source each image is of.
-        noisy: (N,) whether its label is often wrong.
+        probabilities: (N,), the calibrated probability of the finding.
+        is_finding: bool (N,), True where the image shows the finding.
+        source_of: (N,), index of each image's source.
+        noisy: bool (N,), True where the source's labels are often wrong.
 
     Returns:
-        The operating point. Where no bound keeps its promise, nothing is "likely" or "unlikely".
+        The operating point. Where no bound is good enough, nothing is "likely" or "unlikely".
 
     Raises:
-        ValueError: no image with a label to rely on shows the finding, or all images do.
+        ValueError: no image with a reliable label shows the finding, or all images do.
     """
     if not (is_finding & ~noisy).any() or is_finding.all():
-        raise ValueError("an operating point needs images with the finding and without")
+        raise ValueError(
+            f"an operating point needs validation X-rays with {class_name} and without it, and one "
+            "kind is missing: add X-rays, or keep a larger share of the patients for validation"
+        )
     weights = compute_sample_weight("balanced", 2 * source_of + is_finding)
     false_positives, true_positives, thresholds = roc_curve(
         is_finding, probabilities, sample_weight=weights
@@ -128,25 +132,25 @@ def fit_ood_detector(
 ) -> OODDetector:
     """Fit a Gaussian to features by probabilistic PCA (Tipping & Bishop 1999, equations 7 and 8).
 
-    Beside it, the plane of a logistic regression parts upright images from those turned upside
-    down. It stands where `UPRIGHT_RATE` of the validation images are upright.
+    In addition, the plane of a logistic regression separates upright images from images that are
+    upside down; it is placed so that `UPRIGHT_RATE` of the validation images are upright.
 
     Args:
-        features: (N, K) of training images, N and K above `DIRECTIONS` + 1.
-        upside_down: (U, K) of training images that were turned upside down.
-        validation: (M, K) of images that are to be familiar.
-        source_of: (M,), the source of each, so that no source is refused more often than said.
+        features: (N, K), features of training images; N and K are above `DIRECTIONS` + 1.
+        upside_down: (U, K), features of training images that were turned upside down.
+        validation: (M, K), features of validation images, which should pass.
+        source_of: (M,), index of each validation image's source; in every source `PASS_RATE` pass.
 
     Returns:
         The detector.
 
     Raises:
-        ValueError: fewer images or features.
+        ValueError: there are too few images or features.
     """
     if min(features.shape) <= DIRECTIONS + 1:
         raise ValueError(
-            f"features {tuple(features.shape)} of too few images: an out-of-distribution detector "
-            f"needs more than {DIRECTIONS + 1}"
+            f"{features.shape[0]} training X-rays with {features.shape[1]} features are too few: "
+            f"an out-of-distribution detector needs more than {DIRECTIONS + 1} of each"
         )
     pca = PCA(DIRECTIONS, svd_solver="covariance_eigh").fit(features.double().numpy())
     detector = OODDetector(
@@ -165,7 +169,7 @@ def fit_ood_detector(
 
 
 def _plane_between(upright: Tensor, upside_down: Tensor, validation: Tensor) -> NDArray[np.float32]:
-    """Return normal and offset (K + 1,) of the plane above which images are upside down."""
+    """Return normal and offset (K + 1,) of the plane; above it, images are upside down."""
     scale = StandardScaler().fit(upright.numpy())
     turned = np.arange(len(upright) + len(upside_down)) >= len(upright)
     both = scale.transform(torch.cat([upright, upside_down]).numpy())

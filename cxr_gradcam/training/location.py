@@ -1,4 +1,4 @@
-"""Leads the maps that the app shows to where lesions lie."""
+"""A loss that moves Grad-CAM's maps to where lesions lie."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 SHARPNESS = 2.0
-"""What a map in units of its own standard deviation is multiplied by before its softmax."""
+"""The factor on a map, in units of its own standard deviation, before the softmax."""
 OUTSIDE = 1e-4
-"""What counts as inside everywhere, so that evidence far outside has a gradient too."""
+"""The share of every place that counts as inside, so that places far outside have a gradient."""
 
 
 def gradcam_evidence(model: ResNet50FineTuned, middle: Tensor, class_idx: int) -> list[Tensor]:
     """Return Grad-CAM's maps of a class before their ReLU, with their graph.
 
-    Both layers of the fine map are led, each by its own gradient, which is differentiated once
-    more (Selvaraju et al. 2017, equations 1 and 2).
+    The maps are those of the two layers of the fine map (Selvaraju et al. 2017, equations 1 and
+    2). Their gradients can be differentiated once more.
 
     Args:
-        model: its Grad-CAM mode is off, so that no hook cuts the graph. Batch normalisation uses
-            its running statistics, as it does where maps are shown.
+        model: the network, with Grad-CAM mode off, so that no hook cuts the graph. Batch
+            normalisation uses running statistics, as it does where maps are shown.
         middle: (N, 1024, h, w), the output of the third stage, with its graph.
         class_idx: index of the class.
 
@@ -45,16 +45,16 @@ def gradcam_evidence(model: ResNet50FineTuned, middle: Tensor, class_idx: int) -
 
 
 def location_loss(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Measure how little of the maps' evidence lies in the lesions.
+    """Measure how much of the maps lies outside the lesions.
 
-    A map's evidence is a softmax over its places. Led are both maps, and their sum.
+    A softmax over the places of a map gives each place its share. Both maps and their sum count.
 
     Args:
-        maps: (N, h, w) and (N, h', w'), the second one coarser.
+        maps: (N, h, w) and a coarser (N, h', w').
         masks: (N, 1, H, W) in [0, 1], each with a lesion.
 
     Returns:
-        The mean of -log of the share inside, over maps and images.
+        The mean over maps and images of -log of the share inside the lesion.
     """
     fine, coarse = (
         each / (each.detach().flatten(1).std(dim=1)[:, None, None] + 1e-6) for each in maps
@@ -73,7 +73,14 @@ def _outside(evidence: Tensor, masks: Tensor) -> Tensor:
 
 @contextmanager
 def outputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect a module's outputs, in the order in which they come."""
+    """Collect a module's outputs while the context lasts.
+
+    Args:
+        module: the module.
+
+    Yields:
+        The list that the outputs are appended to.
+    """
     outputs: list[Tensor] = []
     handle = module.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
     try:

@@ -1,4 +1,4 @@
-"""What a training step makes smaller: losses, their targets and their weights."""
+"""Losses of a training step, and their targets."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ def smooth_labels(labels: Tensor, smoothing: Tensor, num_classes: int) -> Tensor
     """Spread a share of each label over all classes (Szegedy et al. 2016, section 7).
 
     Args:
-        labels: (N,) classes.
-        smoothing: (N,) shares in [0, 1].
-        num_classes: C.
+        labels: (N,), index of each image's class.
+        smoothing: (N,) in [0, 1], the share that is spread.
+        num_classes: the number C of classes.
 
     Returns:
-        (N, C), rows of sum 1.
+        (N, C); each row sums to 1.
     """
     spread = smoothing[:, None]
     return F.one_hot(labels, num_classes) * (1 - spread) + spread / num_classes
 
 
 def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
-    """Compare answers with teachers' (Hinton et al. 2015, section 2).
+    """Compare a student's logits with its teachers' probabilities (Hinton et al. 2015, section 2).
 
     Args:
         logits: (N, C) of the student.
-        taught: (N, C), the teachers' mean probabilities at the temperature.
-        temperature: above 0.
+        taught: (N, C), the teachers' mean probabilities at this temperature.
+        temperature: the number that logits are divided by, above 0.
 
     Returns:
         The mean Kullback-Leibler divergence in nats times the squared temperature, so that its
@@ -53,13 +53,13 @@ def evidence(logits: Tensor, absence: int) -> Tensor:
 
 
 class MeanGap:
-    """Pushes together the mean answers on images of groups that an answer should not tell.
+    """A loss that equalises the mean score of groups, so that a score does not tell the group.
 
-    A batch holds too few images of a group, so the means run on from batch to batch; the distance
-    of a group's running mean from the others' weighs its mean in the batch.
+    A batch holds too few images of each group, so running means are kept over the batches. The
+    mean of a group in the batch is weighted by how far its running mean lies from the others.
 
     Args:
-        groups: how many there are.
+        groups: the number of groups.
     """
 
     DECAY = 0.98
@@ -69,15 +69,15 @@ class MeanGap:
         self.seen = torch.zeros(groups, dtype=torch.bool)
 
     def __call__(self, scores: Tensor, group_of: Tensor) -> Tensor:
-        """Return the loss of a batch, and let the running means follow it.
+        """Return the loss of a batch, and update the running means.
 
         Args:
-            scores: (N,), the evidence for the finding.
-            group_of: (N,) groups; below 0 where an image counts in none.
+            scores: (N,), the log-odds of a finding.
+            group_of: (N,), index of each image's group; below 0 for an image without a group.
 
         Returns:
-            A scalar whose gradient draws the groups' means towards each other; its value is 0, as
-            it says nothing by itself.
+            A scalar whose gradient moves the groups' means towards each other. Its value is
+            always 0.
         """
         present = group_of[group_of >= 0].unique().tolist()
         means = {group: scores[(group_of == group).to(scores.device)].mean() for group in present}

@@ -24,34 +24,34 @@ _WEIGHTS = ("location_weight", "feature_weight", "shortcut_weight", "weight_deca
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a training run goes.
+    """The settings of a training run.
 
     Attributes:
-        epochs: passes over the training images.
-        size: side of the model's input in pixels, that of the last epoch.
-        start_size: that of the first epoch.
-        batch_size: images a step.
-        learning_rate: the highest of the one-cycle schedule.
-        weight_decay: AdamW's.
-        label_smoothing: the share of each label spread over all classes.
-        noisy_label_smoothing: that of the labels known to be noisy.
-        other_label_smoothing: that of radiographs read as something else than the finding or its
-            absence, which count as without it; 1 leaves them out.
-        unread_label_smoothing: that of radiographs that a table lists and nobody read, which keep
-            their folder's label; 1 leaves them out.
-        location_weight: how much it counts that the evidence for a phantom's opacity lies in it.
-        shortcut_weight: how much it counts that radiographs without the finding get one mean
-            answer, whatever their source, projection and age.
-        degrade_share: of the pictures, made small or compressed as a transfer may do.
-        graft_share: of the cut-outs, grafted into healthy films, where the film that a cut-out was
-            cut from is in another source.
-        temperature: of teachers' answers (Hinton et al. 2015).
-        teacher_share: of the loss by teachers' answers, the rest being that by labels.
-        feature_weight: how much it counts that the features lead to the first teacher's by a
-            linear map (Romero et al. 2015).
-        phantoms: synthetic radiographs added, half of them with an opacity.
+        epochs: number of passes over the training images.
+        size: side of the network's input in the last epoch, in pixels.
+        start_size: side of the input in the first epoch, in pixels.
+        batch_size: number of images in a step.
+        learning_rate: the highest learning rate of the one-cycle schedule.
+        weight_decay: the weight decay of AdamW.
+        label_smoothing: the share of each label that is spread over all classes, in [0, 1].
+        noisy_label_smoothing: the share that is spread in sources whose labels are often wrong.
+        other_label_smoothing: the share that is spread where radiologists read another finding;
+            these radiographs are labelled as without the finding. 1 leaves them out.
+        unread_label_smoothing: the share that is spread where a table lists a radiograph that
+            nobody read; these keep the label of their folder. 1 leaves them out.
+        location_weight: weight of the loss that moves maps to the opacities of phantoms.
+        shortcut_weight: weight of the loss that equalises the mean answer on radiographs without
+            the finding, between sources, projections and age groups.
+        degrade_share: the share of the images that is shrunk or compressed, as a transfer may do.
+        graft_share: the share of the cut-outs that is grafted into healthy radiographs, where the
+            radiograph that a healthy cut-out was cut from is in another source.
+        temperature: temperature of the teachers' answers (Hinton et al. 2015).
+        teacher_share: the share of the teachers' answers in the loss; labels have the rest.
+        feature_weight: weight of the loss by which the features map linearly to the first
+            teacher's features (Romero et al. 2015).
+        phantoms: number of synthetic radiographs that are added, half of them with an opacity.
         validation_share: the share of the patients, and of the phantoms, kept for validation.
-        seed: of the split, the order, the augmentation and the initial weights.
+        seed: seed of the split, the order, the augmentation and the initial weights.
     """
 
     epochs: int = 8
@@ -76,26 +76,29 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
+        """Refuse settings that are out of range."""
         for name, bound in _LEAST.items():
             if getattr(self, name) < bound:
-                raise ValueError(f"{name} {getattr(self, name)}: {bound} at least")
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be {bound} or more")
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} {getattr(self, name)}: a share lies between 0 and 1")
+                raise ValueError(f"{name} is {getattr(self, name)}: it must lie between 0 and 1")
         for name in _WEIGHTS:
             if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} {getattr(self, name)}: 0 at least")
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be 0 or more")
         for name in ("learning_rate", "temperature"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"{name} {getattr(self, name)}: it must be above 0")
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0")
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> Self:
-        """Return the recipe that a checkpoint's header holds; older ones know fewer settings.
+        """Return the recipe in a checkpoint's header; earlier releases stored fewer settings.
+
+        Args:
+            stored: the settings in the header.
 
         Raises:
-            KeyError: it holds no share of validation or no seed.
+            KeyError: the share of validation or the seed is missing.
         """
         for name in ("validation_share", "seed"):
             if name not in stored:
@@ -105,7 +108,7 @@ class Recipe:
 
     @property
     def kept_doubts(self) -> frozenset[Doubt]:
-        """The doubtful labels that train."""
+        """The kinds of doubtful labels that are used in training."""
         smoothing = {
             Doubt.OTHER: self.other_label_smoothing,
             Doubt.UNREAD: self.unread_label_smoothing,
@@ -113,10 +116,12 @@ class Recipe:
         return frozenset(doubt for doubt, share in smoothing.items() if share < 1)
 
     def size_of_epoch(self, epoch: int) -> int:
-        """Return the input size of an epoch, in steps of 32 from the first to the last.
+        """Return the input size of an epoch in pixels, a multiple of 32.
 
-        Small images are cheap and teach the coarse; the growth is quadratic, so most epochs are
-        cheap ones and the last has the full size.
+        It grows quadratically from `start_size` to `size`, so that most epochs are cheap.
+
+        Args:
+            epoch: 0 for the first epoch.
         """
         if epoch + 1 >= self.epochs:
             return self.size

@@ -1,4 +1,4 @@
-"""A training run: the network and all that changes with it, from batch to batch."""
+"""A training run: the network, its average, the optimizer and the losses of each step."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class Start:
     """What a training starts from.
 
     Attributes:
-        weights: for the ResNet50, as in `ResNet50FineTuned`; for another network a file; None for
-            random weights.
-        network: a name as of `build_network`; None for the package's ResNet50.
+        weights: for the ResNet50 what `ResNet50FineTuned` takes; for another network a file; None
+            for random weights.
+        network: a name that `build_network` takes; None for the package's ResNet50.
         teachers: files that `train` wrote.
     """
 
@@ -60,7 +60,7 @@ class Start:
     teachers: Sequence[Path] = ()
 
     def identity(self) -> dict[str, Any]:
-        """Return what must not change when a killed run goes on."""
+        """Return what must be the same when a run that was killed continues."""
         return {
             "initial_weights": self.weights,
             "network": self.network,
@@ -69,19 +69,22 @@ class Start:
 
 
 class Run:
-    """A training run between two steps: the network, its average, the optimizer.
+    """The state of a training run.
 
     Args:
-        split: the pictures.
-        training: those that train.
-        recipe: how the run goes.
-        start: what it starts from.
+        split: which radiographs train and which validate.
+        training: the images that train.
+        recipe: the settings of the run.
+        start: initial weights, network and teachers.
 
     Attributes:
-        epoch: how many are whole.
-        aucs: the validation figures of each.
-        average: the averaged network, which is what the run makes.
-        preprocessing: how it wants its input.
+        epoch: the number of whole epochs so far.
+        aucs: the validation figures of each of these epochs.
+        average: the network with averaged weights, which is the result of the run.
+        preprocessing: how the network's input is made.
+
+    Raises:
+        ValueError: there are fewer images than a batch holds.
     """
 
     def __init__(
@@ -94,7 +97,8 @@ class Run:
         self.steps = len(training) // recipe.batch_size
         if self.steps == 0:
             raise ValueError(
-                f"{len(training)} images are fewer than a batch of {recipe.batch_size}"
+                f"{len(training)} training images are fewer than a batch of {recipe.batch_size}: "
+                "add X-rays, or make the batch smaller by --batch-size"
             )
         parameters = [*self.network.parameters(), *self.feature_map.parameters()]
         self.optimizer = torch.optim.AdamW(
@@ -144,7 +148,16 @@ class Run:
             self.feature_map = FeatureMap(width, self.teachers.width).to(self.device)
 
     def train_epoch(self, training: LabelledImages, epoch: int, console: Console) -> float:
-        """Train for an epoch, and return its mean loss."""
+        """Train for one epoch.
+
+        Args:
+            training: the images that train.
+            epoch: 0 for the first epoch.
+            console: shows the progress.
+
+        Returns:
+            The mean loss.
+        """
         size = self.recipe.size_of_epoch(epoch)
         generator = torch.Generator().manual_seed(self.recipe.seed * 10_000 + epoch)
         groups = _groups(training, self.split)
@@ -172,7 +185,7 @@ class Run:
         yield from order.split(size)
 
     def _step(self, images: Tensor, targets: Tensor, groups: Sequence[Tensor]) -> float:
-        """Take one step; the second channel of the images (N, 2, H, W) is the lesion's mask."""
+        """Take one step; the second channel of the images (N, 2, H, W) is the mask of a lesion."""
         with autocast(self.device), self._third_stage() as stages:
             logits = self.network(network_input(images[:, :1], self.preprocessing)).float()
         loss = F.cross_entropy(logits, targets.to(self.device))
@@ -194,7 +207,7 @@ class Run:
         return loss.item()
 
     def _taught(self, grey: Tensor, logits: Tensor, by_labels: Tensor) -> Tensor:
-        """Mix the loss by labels with that by the teachers, who see the same pictures."""
+        """Add to the loss by labels the losses by the teachers' answers and features."""
         assert self.teachers is not None  # asked for only then  # noqa: S101
         features = self.features.latest
         with autocast(self.device):
@@ -206,7 +219,7 @@ class Run:
 
     @contextmanager
     def _third_stage(self) -> Iterator[list[Tensor]]:
-        """Collect what the third stage of the package's ResNet50 puts out; nothing of others."""
+        """Collect outputs of the third stage of the package's ResNet50; none of other networks."""
         if not isinstance(self.network, ResNet50FineTuned):
             yield []
             return
@@ -214,7 +227,7 @@ class Run:
             yield outputs
 
     def _location(self, middle: Tensor, masks: Tensor) -> Tensor:
-        """Lead the maps of images with a lesion, masks (N, 1, H, W), to where it is."""
+        """Return the loss that moves maps to the lesions in the masks (N, 1, H, W)."""
         assert isinstance(self.network, ResNet50FineTuned)  # only its stage is led  # noqa: S101
         shown = masks.amax(dim=(1, 2, 3)) > LESION
         if not shown.any():
@@ -225,7 +238,7 @@ class Run:
         return location_loss(maps, masks[shown])
 
     def state(self) -> dict[str, Any]:
-        """Return all that a killed run needs to go on."""
+        """Return all that a run needs to continue."""
         return {
             "model": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -238,7 +251,11 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken."""
+        """Continue from a state.
+
+        Args:
+            state: what `state` returned.
+        """
         self.network.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -250,9 +267,10 @@ class Run:
 
 
 def _groups(training: LabelledImages, split: Split) -> list[Tensor]:
-    """Return two times (N,): the source, and the stratum of projection and age.
+    """Return each image's source (N,), and its stratum of projection and age (N,).
 
-    Only radiographs without the finding count, and those whose stratum is known; else -1.
+    Both are -1 for images with a finding; the source is -1 for phantoms, and the stratum is -1
+    where it is not known.
     """
     absence = -1 if split.absence is None else split.absence
     healthy = training.labels == absence

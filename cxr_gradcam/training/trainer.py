@@ -1,7 +1,7 @@
-"""Training: folders of radiographs go in, weights with their metadata come out.
+"""Training: from folders of radiographs to a file of weights with its metadata.
 
-Augmentation runs on whole batches on the model's device. After each epoch everything needed to go
-on is written beside the output, so that a killed run resumes where it was.
+After each epoch the whole state of the run is written beside the output, so that a run that was
+killed continues after its last whole epoch.
 """
 
 from __future__ import annotations
@@ -34,34 +34,33 @@ def train(
     teachers: Sequence[Path] = (),
     source: str = "",
 ) -> dict[str, Any]:
-    """Train a network and write its averaged weights as they are at the end.
+    """Train a network and write the running average of its weights at the end of the training.
 
     Within each source every class is drawn equally often. The area under the ROC curve on the
-    validation patients is measured after each epoch and stored; it chooses none, because the early
-    epochs see smaller images and the learning rate falls to the end. An unfinished run with the
-    same recipe goes on after its last whole epoch.
+    validation patients is measured after each epoch and stored. It does not choose an epoch,
+    because early epochs see smaller images and the learning rate falls until the end. Notes on
+    patients, copies and parts are printed to stderr.
 
     Args:
         sources: folders with one folder of radiographs per class, and what is known of them.
         output: the .safetensors file to write.
-        recipe: how the run goes.
-        weights: where the training starts: for the ResNet50 as in `ResNet50FineTuned`, for another
-            network a file as in `build_network`; None for random weights.
-        network: the name of another network, as in `build_network`, which can then teach; None
+        recipe: the settings of the run.
+        weights: the initial weights: for the ResNet50 what `ResNet50FineTuned` takes, for another
+            network a file (`build_network`); None for random weights.
+        network: the name of another network (`build_network`), which can serve as a teacher; None
             for the package's ResNet50.
-        teachers: files that `train` wrote; their answers and features are learnt too.
-        source: where the pictures come from and their licence, in words.
+        teachers: files that `train` wrote, whose answers and features are learnt too.
+        source: where the radiographs come from and their licence, in words.
 
     Returns:
         The figures that are stored with the weights.
 
     Raises:
-        ValueError: fewer than two classes, a class that lacks patients on one side of the split,
-            phantoms for classes that are not theirs, a pattern or table that is none, a network
-            that is not known, a teacher of other classes, or an unfinished run with other
-            pictures, another recipe or another start.
+        ValueError: the folders cannot be split (`split_by_patient`), the classes do not fit the
+            phantoms or a teacher, the network is not known, or an unfinished run has other
+            radiographs, another recipe or other initial weights.
         CheckpointError: weights that cannot be read or do not fit.
-        RadiographError: a picture that cannot be read.
+        RadiographError: a file that cannot be read.
     """
     torch.manual_seed(recipe.seed)
     share = recipe.validation_share
@@ -108,8 +107,8 @@ def _read_resume(resume: Path, identity: dict[str, Any]) -> dict[str, Any] | Non
     state: dict[str, Any] = torch.load(resume, map_location="cpu", weights_only=True)
     if {name: state.get(name) for name in identity} != identity:
         raise ValueError(
-            f"{resume.name} belongs to a run with another recipe, other pictures, weights or "
-            "teachers: delete it to start anew, or choose another output"
+            f"{resume} belongs to an unfinished run with another recipe, other pictures, weights "
+            "or teachers: delete it to start anew, or choose another output"
         )
     return state
 

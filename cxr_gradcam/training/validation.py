@@ -1,4 +1,4 @@
-"""How a network does on validation images in the course of its training."""
+"""Figures of a network on validation images during its training."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def validate(
 ) -> dict[str, float]:
     """Measure a network on validation images.
 
-    Cut-outs are shown in exchanged outlines, the same ones at every call.
+    Cut-outs are shown with exchanged outlines, the same at every call.
 
     Args:
-        network: from normalised images to logits; it is left in eval mode.
-        preprocessing: how it wants its input.
-        data: the images.
-        split: names their sources and classes.
+        network: maps normalised images to logits; it is left in eval mode.
+        preprocessing: how the network's input is made.
+        data: the validation images.
+        split: names the sources and classes of the images.
 
     Returns:
-        The area under the ROC curve of each source that has every class, else of all, to four
-        places.
+        {source: area under the ROC curve, rounded to four places} for each source that has every
+        class; {"all": area} where no source has.
     """
     cut_outs = CutOuts(data.images, data.labels, split.is_cut_out(data.source_of))
     everything = torch.arange(len(data))
@@ -48,23 +48,32 @@ def validate(
 
 
 def mean_auc(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
-    """Return the area under the ROC curve, of several classes the mean of each against the rest.
+    """Return the area under the ROC curve; of several classes, the mean of each against the rest.
 
     Args:
-        labels: (N,), every class among them.
+        labels: int64 (N,), index of each image's class; every class occurs.
         probabilities: (N, C).
     """
+    # Of two classes either one gives the same area.
     scores = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
     return float(roc_auc_score(labels, scores, multi_class="ovr"))
 
 
 def network_input(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Turn grey images (N, 1, H, W) in [0, 1] into what a network in training wants."""
+    """Return the input of a network for grey images.
+
+    Args:
+        images: (N, 1, H, W) in [0, 1].
+        preprocessing: how the input is made.
+
+    Returns:
+        (N, channels, H, W), channels last in memory.
+    """
     return preprocessing.normalize(images).contiguous(memory_format=torch.channels_last)
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Compute in bf16 where the processor has instructions for it."""
+    """Return a context that computes in bf16 where the device has instructions for it."""
     enabled = fast_dtype(device) is torch.bfloat16
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 

@@ -151,14 +151,14 @@ def test_masks_are_no_radiographs(make: Make) -> None:
     ]
 
 
-def test_folders_that_cannot_be_used_say_what_to_do(make: Make, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_used_say_what_to_do(make: Make) -> None:
     folder = make("flat/1.png", "empty/a/1.png", "data.zip")
     (folder / "empty" / "b").mkdir()
     with pytest.raises(FileNotFoundError, match="no class folders: put its radiographs into one"):
         list_source(folder / "flat")
     with pytest.raises(FileNotFoundError, match="b holds no file: fill it"):
         list_source(folder / "empty")
-    with pytest.raises(FileNotFoundError, match="there is no folder .*gone"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*gone"):
         list_source(folder / "gone")
     with pytest.raises(NotADirectoryError, match=r"data\.zip is a file.*unpack"):
         list_source(folder / "data.zip")

@@ -12,8 +12,9 @@ from PIL import Image
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.data.selection import Selection
-from cxr_gradcam.evaluation.classification import Predictions, evaluate, predict, summarize
+from cxr_gradcam.evaluation.classification import evaluate, summarize
 from cxr_gradcam.evaluation.plots import write_report
+from cxr_gradcam.evaluation.predictions import Predictions, predict
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
@@ -183,17 +184,16 @@ def read_adults(tmp_path: Path) -> Path:
 
 
 def test_adults_are_measured_by_what_was_read(model: ResNet50FineTuned, read_adults: Path) -> None:
-    model.class_names = ("Pneumonia", "class 1", "class 0")  # no order tells the finding
-    (read_adults / "class_0").rename(read_adults / "healthy")
-    model.class_names = ("Pneumonia", "class 1", "Healthy")
+    model.class_names = ("Pneumonia", "class 1", "Healthy")  # no order tells the finding
+    (read_adults / "class_0").rename(read_adults / "healthy")  # the last folder now
     found = predict(
         model, Selection([read_adults], [read_adults / "reads.csv"], finding="pneumonia")
     )
     assert found.labels.tolist() == [0, 2, 2, 0, 2, 2, 2]
-    assert found.is_other.tolist() == [False, False, False, True, False, False, True]
+    assert found.is_other.tolist() == [False, False, True, False, False, True, False]
     predictions_of_two = Predictions(
         ("Normal", "Pneumonia"),
-        found.labels // 2,
+        (found.labels == 0).astype(np.int64),
         found.logits[:, :2],
         found.patients,
         found.sources,

@@ -11,9 +11,9 @@ import yaml
 from huggingface_hub import ModelCardData
 
 from cxr_gradcam.bundled import assets, bundled_checkpoint
+from cxr_gradcam.evaluation.intervals import markdown_table
 from cxr_gradcam.evaluation.model_card import (
     front_matter,
-    markdown_table,
     model_card,
     model_card_file,
     write_card,

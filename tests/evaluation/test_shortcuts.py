@@ -34,6 +34,7 @@ class Brightness(nn.Module):
     preprocessing = Preprocessing(32, (0.0,), (1.0,))
     calibration = Calibration()
     multi_label = False
+    finding = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ def sources(tmp_path: Path) -> list[Path]:
             for number in range(12):
                 view = "AP" if number % 2 else "PA"
                 grey = level + number // 2 + (0 if view == "AP" else 30)
-                noise = np.random.default_rng(number).integers(-9, 9, (40, 32))
+                noise = np.random.default_rng([number, len(name)]).integers(-9, 9, (40, 32))
                 file = tmp_path / source / name / f"{source}{number}.png"
                 Image.fromarray((grey + noise).astype(np.uint8)).save(file)
                 if source == "adults":
@@ -69,9 +70,11 @@ def test_source_and_projection_are_read_from_a_model_that_looks_at_them(
     sources: list[Path],
 ) -> None:
     model = Brightness()
-    films = radiographs_without_finding(model, Selection(sources, [sources[1] / "reads.csv"]), 100)  # type: ignore[arg-type]
-    assert len(films) == 24
-    rows = {row["what"]: row for row in measure_shortcuts(model, films)}  # type: ignore[arg-type]
+    healthy = radiographs_without_finding(
+        model, Selection(sources, [sources[1] / "reads.csv"]), 100
+    )  # type: ignore[arg-type]
+    assert len(healthy) == 24
+    rows = {row["what"]: row for row in measure_shortcuts(model, healthy, "Pneumonia")}  # type: ignore[arg-type]
     groups = ["source adults", "projection AP", "age under 40"]
     assert list(rows) == [*groups, *forms()]
     assert rows["source adults"]["AUC"]["value"] == 1
@@ -86,7 +89,7 @@ def test_source_and_projection_are_read_from_a_model_that_looks_at_them(
 
 
 def test_the_study_says_on_how_many_it_rests(sources: list[Path]) -> None:
-    result = study(Brightness(), sources, count=5)  # type: ignore[arg-type]
+    result = study(Brightness(), Selection(sources), count=5)  # type: ignore[arg-type]
     assert set(result) == {"title", "about", "rows"}
     assert result["about"].startswith("10 X-rays without the finding.")
 
@@ -95,7 +98,7 @@ def test_without_healthy_radiographs_there_is_nothing_to_measure(tmp_path: Path)
     (tmp_path / "pneumonia").mkdir()
     Image.new("L", (8, 8), 90).save(tmp_path / "pneumonia" / "1.png")
     with pytest.raises(ValueError, match="no X-ray is Normal"):
-        study(Brightness(), [tmp_path], count=5)  # type: ignore[arg-type]
+        study(Brightness(), Selection([tmp_path]), count=5)  # type: ignore[arg-type]
 
 
 def test_forms_change_what_they_say() -> None:
@@ -109,3 +112,45 @@ def test_forms_change_what_they_say() -> None:
     assert 20 < white.sum() < 1000
     assert (marked(picture)[white] == 1).mean() > 0.6  # its edges are smooth
     assert np.argwhere(white)[:, 0].max() < 40
+
+
+class InOtherOrder(Brightness):
+    """The same model, whose classes stand the other way round and have other names."""
+
+    class_names = ("Covid", "Healthy")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).flip(1)
+
+
+def test_the_finding_is_not_the_last_class_of_the_alphabet(sources: list[Path]) -> None:
+    expected = study(Brightness(), Selection(sources), count=5)  # type: ignore[arg-type]
+    for source in sources:
+        (source / "normal").rename(source / "healthy")
+        (source / "pneumonia").rename(source / "covid")
+    assert study(InOtherOrder(), Selection(sources), count=5) == expected  # type: ignore[arg-type]
+
+
+class OfThree(Brightness):
+    """Two findings, of which the second one is never said."""
+
+    class_names = ("Bacteria", "Normal", "Virus")
+
+    def forward(self, x: Tensor) -> Tensor:
+        normal, evidence = super().forward(x).T
+        return torch.stack([evidence, normal, normal - 9], dim=1)
+
+
+def test_each_of_several_findings_is_measured(sources: list[Path]) -> None:
+    for source in sources:
+        (source / "pneumonia").rename(source / "virus")
+    rows = study(OfThree(), Selection(sources), count=5)["rows"]  # type: ignore[arg-type]
+    assert [row["what"] for row in rows][:2] == [
+        "Bacteria: source adults",
+        f"Bacteria: {next(iter(forms()))}",
+    ]
+    assert sum(row["what"].startswith("Virus: ") for row in rows) == len(rows) // 2
+    named = study(OfThree(), Selection(sources, finding="virus"), count=5)["rows"]  # type: ignore[arg-type]
+    assert named == [
+        row | {"what": row["what"].removeprefix("Virus: ")} for row in rows[len(rows) // 2 :]
+    ]

@@ -48,7 +48,7 @@ def test_teachers_answer_at_their_own_size(teacher: Path) -> None:
 
 
 def test_a_teacher_of_other_classes_is_refused(teacher: Path) -> None:
-    with pytest.raises(ValueError, match="teaches Normal, Pneumonia"):
+    with pytest.raises(ValueError, match="has the classes Normal, Pneumonia"):
         Teachers([teacher], ("Cat", "Dog"), CPU)
 
 

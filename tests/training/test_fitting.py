@@ -143,7 +143,7 @@ def test_no_other_threshold_tells_them_better(sick: list[float], healthy: list[f
 def test_one_side_alone_gives_no_operating_point(
     sick: list[float], healthy: list[float], noisy: bool
 ) -> None:
-    with pytest.raises(ValueError, match="with the finding and without"):
+    with pytest.raises(ValueError, match="with Pneumonia and without it, and one kind is missing"):
         choose_operating_point("Pneumonia", *_source(sick, healthy, noisy=noisy))
 
 

@@ -14,8 +14,8 @@ from cxr_gradcam.training.recipe import Recipe
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"batch_size": 0}, "batch_size 0: 1 at least"),
-        ({"size": 16}, "size 16: 32 at least"),
+        ({"batch_size": 0}, "batch_size is 0: it must be 1 or more"),
+        ({"size": 16}, "size is 16: it must be 32 or more"),
         ({"validation_share": -0.1}, "between 0 and 1"),
         ({"noisy_label_smoothing": float("nan")}, "between 0 and 1"),
         ({"learning_rate": 0.0}, "above 0"),
