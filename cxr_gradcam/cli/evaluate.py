@@ -38,6 +38,10 @@ _STUDIES = {
     ),
     "sanity": ("sanity", "whether the maps change when what the model learnt is destroyed"),
     "outliers": ("ood", "how many pictures that are no frontal chest X-rays are noticed"),
+    "trust": (
+        "trust",
+        "how far the maps deserve belief: small changes, answers and maps together, ROAD, ARCC",
+    ),
     "shortcuts": (
         "shortcuts",
         "what the answer tells of source, projection, age, border, marker, size and compression",

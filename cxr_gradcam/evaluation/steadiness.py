@@ -1,0 +1,220 @@
+"""Steadiness: how far a map and an answer move when a radiograph is changed a little.
+
+Sixteen changes mean nothing to a reader: shifts, turns, brightness, contrast, noise, another size.
+Repeatability of maps is one of the tests of Arun et al. (Radiology: Artificial Intelligence 2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cxr_gradcam.imaging.radiograph import Radiograph
+from cxr_gradcam.models.classifier import Classifier
+
+SHIFT = 0.02
+"""How far a radiograph is shifted, as a share of its sides."""
+TURN = 2.0
+"""How far a radiograph is turned, in degrees."""
+EXPOSURE = 0.1
+"""How much brightness is added, and by which share contrast is changed."""
+NOISE = 0.02
+"""Standard deviation of the noise on grey values in [0, 1]."""
+SIZES = (0.5, 0.75)
+"""The factors by which a radiograph is shrunk before it is enlarged again."""
+HALF = 0.5
+"""The share of a map's maximum above which a region counts as marked."""
+
+Grey = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SmallChange:
+    """A changed radiograph.
+
+    Attributes:
+        name: what was changed, in words.
+        pixels: float32 (H, W) in [0, 1].
+        matrix: (3, 3), maps places (x, y, 1) of the unchanged radiograph, as shares of its width
+            and height, to places of the changed one.
+    """
+
+    name: str
+    pixels: Grey
+    matrix: Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Steadiness:
+    """How far answer and map of one radiograph move under small changes, N in number.
+
+    Attributes:
+        wandering: mean distance between the hottest places with and without a change, as a share of
+            the picture's side.
+        overlap: mean intersection over union of the regions above half of the maximum.
+        probability_change: mean absolute change of the class's probability.
+        map_changes: (N,), 1 - SSIM of the maps with and without a change.
+        probability_changes: (N,), absolute change of the class's probability.
+        mean_map: float32 (h, w) in [0, 1], the mean of the maps, brought back to their place.
+    """
+
+    wandering: float
+    overlap: float
+    probability_change: float
+    map_changes: NDArray[np.float64]
+    probability_changes: NDArray[np.float64]
+    mean_map: Grey
+
+
+def small_changes(pixels: Grey) -> list[SmallChange]:
+    """Change a radiograph in sixteen ways that mean nothing to a reader.
+
+    Args:
+        pixels: float32 (H, W) in [0, 1].
+
+    Returns:
+        The sixteen changed radiographs, the same ones at every call.
+    """
+    moved = [(SHIFT, 0.0, 0.0), (-SHIFT, 0.0, 0.0), (0.0, SHIFT, 0.0), (0.0, -SHIFT, 0.0)]
+    moved += [(0.0, 0.0, TURN), (0.0, 0.0, -TURN)]
+    moved += [(SHIFT / 2, SHIFT / 2, TURN / 2), (-SHIFT / 2, -SHIFT / 2, -TURN / 2)]
+    rng = np.random.default_rng(0)
+    exposed = {
+        **{f"brightness {step:+.0%}": pixels + step for step in (EXPOSURE, -EXPOSURE)},
+        **{
+            f"contrast {step:+.0%}": (pixels - 0.5) * (1 + step) + 0.5
+            for step in (EXPOSURE, -EXPOSURE)
+        },
+        **{
+            f"noise {number}": pixels + NOISE * rng.standard_normal(pixels.shape)
+            for number in (1, 2)
+        },
+        **{f"shrunk to {size:.0%}": _resized(pixels, size) for size in SIZES},
+    }
+    unmoved = [
+        SmallChange(name, changed.clip(0, 1).astype(np.float32), np.eye(3))
+        for name, changed in exposed.items()
+    ]
+    return [*(_moved(pixels, *each) for each in moved), *unmoved]
+
+
+def measure_steadiness(
+    model: Classifier,
+    radiograph: Radiograph,
+    class_idx: int | None = None,
+    method: str = "gradcam",
+    layers: tuple[str, ...] | None = None,
+) -> Steadiness:
+    """Measure how far a map and an answer move under `small_changes`.
+
+    Args:
+        model: a model with Grad-CAM enabled.
+        radiograph: the radiograph.
+        class_idx: the index of the class; None for the predicted one.
+        method: a name of `METHODS`.
+        layers: target layers by name; None for those of the model.
+
+    Returns:
+        The steadiness. Maps are compared on the grid of the network's input.
+    """
+    changes = small_changes(radiograph.pixels)
+    radiographs = [radiograph, *(Radiograph(change.pixels) for change in changes)]
+    forward_pass = model.record(torch.cat([model.prepare(each) for each in radiographs]), layers)
+    logits = forward_pass.logits
+    chosen = int(logits[0].argmax()) if class_idx is None else class_idx
+    maps = forward_pass.maps(chosen, method)[0].float().cpu().numpy()
+    back = np.stack(
+        [
+            _brought_back(heatmap, each.matrix)
+            for heatmap, each in zip(maps[1:], changes, strict=True)
+        ]
+    )
+    probabilities = model.calibration.probabilities(logits, model.multi_label)[:, chosen]
+    said = np.abs((probabilities[1:] - probabilities[0]).double().cpu().numpy())
+    pairs = [(maps[0], each) for each in back]
+    return Steadiness(
+        float(np.mean([_distance(*pair) for pair in pairs])),
+        float(np.mean([overlap(*pair) for pair in pairs])),
+        float(said.mean()),
+        np.array([1 - similarity(*pair) for pair in pairs]),
+        said,
+        back.mean(axis=0),
+    )
+
+
+def overlap(one: Grey, other: Grey) -> float:
+    """Return the intersection over union of what exceeds half of each map's maximum (H, W)."""
+    regions = [each > HALF * each.max() if each.max() > 0 else each > 1 for each in (one, other)]
+    union = np.logical_or(*regions).sum()
+    return float(np.logical_and(*regions).sum() / union) if union else 1.0
+
+
+def similarity(one: Grey, other: Grey) -> float:
+    """Return the structural similarity of two maps (Wang et al., IEEE TIP 2004, equation 13).
+
+    Args:
+        one: float32 (H, W) in [0, 1].
+        other: float32 (H, W) in [0, 1].
+
+    Returns:
+        The mean over all places, at most 1, with the paper's Gaussian window of 11 pixels.
+    """
+
+    def blurred(values: Grey) -> NDArray[np.float64]:
+        return np.asarray(cv2.GaussianBlur(values.astype(np.float64), (11, 11), 1.5))
+
+    mean_one, mean_other = blurred(one), blurred(other)
+    spread_one = blurred(one * one) - mean_one**2
+    spread_other = blurred(other * other) - mean_other**2
+    shared = blurred(one * other) - mean_one * mean_other
+    first, second = 0.01**2, 0.03**2
+    numerator = (2 * mean_one * mean_other + first) * (2 * shared + second)
+    denominator = (mean_one**2 + mean_other**2 + first) * (spread_one + spread_other + second)
+    return float((numerator / denominator).mean())
+
+
+def _moved(pixels: Grey, right: float, down: float, degrees: float) -> SmallChange:
+    height, width = pixels.shape
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    turn[:, 2] += (right * width, down * height)
+    changed = cv2.warpAffine(pixels, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    to_shares = _to_shares(height, width)
+    matrix = to_shares @ np.vstack([turn, (0, 0, 1)]) @ np.linalg.inv(to_shares)
+    name = f"moved by {right:+.0%}, {down:+.0%} and turned by {degrees:+g} degrees"
+    return SmallChange(name, np.asarray(changed, np.float32), matrix)
+
+
+def _resized(pixels: Grey, factor: float) -> Grey:
+    height, width = pixels.shape
+    small = (max(1, round(width * factor)), max(1, round(height * factor)))
+    shrunk = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _to_shares(height: int, width: int) -> Matrix:
+    """Return the matrix from indices of pixels to shares of the picture's width and height."""
+    return np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height], [0, 0, 1]])
+
+
+def _brought_back(heatmap: Grey, matrix: Matrix) -> Grey:
+    """Move the map (h, w) of a changed radiograph to the places of the unchanged one."""
+    height, width = heatmap.shape
+    to_shares = _to_shares(height, width)
+    forward = np.linalg.inv(to_shares) @ matrix @ to_shares
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(
+        heatmap, forward[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(moved, np.float32)
+
+
+def _distance(one: Grey, other: Grey) -> float:
+    """Return the distance of the hottest places of two maps (H, W), as a share of the side."""
+    places = [np.unravel_index(int(each.argmax()), each.shape) for each in (one, other)]
+    steps = [(a - b) / side for a, b, side in zip(*places, one.shape, strict=True)]
+    return float(np.hypot(*steps))
