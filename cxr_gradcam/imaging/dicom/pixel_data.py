@@ -79,7 +79,7 @@ def normalize_pixel_data(dataset: Dataset, native: UID) -> None:
         native: The transfer syntax that the data set's elements are written in.
 
     Raises:
-        ValueError: If the frame cannot be found in the pixel data.
+        RadiographError: If the pixel data holds no frame, or a fragment is cut short.
     """
     declared = dataset.file_meta.get("TransferSyntaxUID")
     if not _is_compressed(dataset, declared):
