@@ -185,9 +185,7 @@ INPUTS: dict[str, Callable[[], bytes]] = {
         source("ct", SMALL, Modality="CT", SOPClassUID=CTImageStorage)
     ),
     "refused-frames.dcm": _frames,
-    "refused-contradiction.dcm": lambda: file_of(
-        source("shape", SMALL, PresentationLUTShape="INVERSE")
-    ),
+    "refused-contradiction.dcm": lambda: file_of(source("shape", SMALL, SamplesPerPixel=3)),
     "refused-no-pixels.dcm": lambda: file_of(
         source("text", SMALL[:0], SOPClassUID=ComputedRadiographyImageStorage)
     ),
