@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cxr_gradcam.bundled import bundled_checkpoint
-from cxr_gradcam.cli.options import FAILED, complain
+from cxr_gradcam.cli.options import FAILED, complain, keep_fonts_out_of_home
 from cxr_gradcam.cli.weights import add_models, models_of
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.checkpoint import checksum
@@ -48,6 +48,7 @@ def card_of(model: Classifier) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Start the page, and serve it until the process is ended."""
+    keep_fonts_out_of_home()  # Gradio imports matplotlib for every event
     parser = argparse.ArgumentParser(prog="app.py", description="Start the viewer in the browser.")
     add_options(parser)
     add_models(parser)

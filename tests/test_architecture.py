@@ -123,6 +123,16 @@ def test_libraries_stay_at_home(module, path):
         assert library not in top or module.split(".")[0] in homes, library
 
 
+def test_openvino_is_imported_where_its_report_of_use_is_hidden():
+    importers = {
+        name
+        for name, path in MODULES.items()
+        for full in imported(path.read_text(encoding="utf-8"))
+        if full.split(".")[0] == "openvino"
+    }
+    assert importers == {"models.graph.openvino_runtime"}
+
+
 @pytest.mark.parametrize(
     "source",
     [

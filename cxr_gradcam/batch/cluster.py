@@ -10,6 +10,7 @@ import os
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,14 +51,34 @@ def connected(address: str | None = None) -> Iterator[None]:
     import ray
     import ray.data
 
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError) as error:
-        raise ValueError(f"no Ray cluster at {address}: {error}") from None
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with _session_folder(address) as folder:
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, _temp_dir=folder)
+        except (ConnectionError, ValueError) as error:
+            raise ValueError(f"no Ray cluster at {address}: {error}") from None
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _session_folder(address: str | None) -> Iterator[str | None]:
+    """Make the folder of a cluster that is started here, and remove it in the end.
+
+    Args:
+        address: of a cluster that others started, or None.
+
+    Yields:
+        The folder; None where Ray or the environment has one. Its path is short: Ray's sockets are
+        below it, and the system limits the length of their paths.
+    """
+    if address or any(name in os.environ for name in ("RAY_ADDRESS", "RAY_TMPDIR")):
+        yield None
+        return
+    short = "/tmp" if os.name == "posix" else None  # noqa: S108 - the folder in it is private
+    with TemporaryDirectory(prefix="ray-", dir=short, ignore_cleanup_errors=True) as folder:
+        yield folder
 
 
 def explain_on_cluster(

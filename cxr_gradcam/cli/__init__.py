@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from cxr_gradcam.cli.options import FAILED, complain
+from cxr_gradcam.cli.options import FAILED, complain, keep_fonts_out_of_home
 from cxr_gradcam.extras import missing_extra
 
 COMMANDS = {
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0; 1 where some of several files failed; 2 where the command failed.
     """
+    keep_fonts_out_of_home()
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         options = _parser(words[:1]).parse_args(words)

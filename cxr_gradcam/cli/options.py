@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cxr_gradcam.data.patients import PatientRules
 from cxr_gradcam.data.split import Sources
@@ -20,6 +23,14 @@ READS_HELP = (
     "tables of what radiologists saw, with the columns image,age,view,read; each lies beside the "
     "class folders that it describes"
 )
+
+
+def keep_fonts_out_of_home() -> None:
+    """Let matplotlib keep its list of fonts in a folder that goes when the process ends."""
+    if "MPLCONFIGDIR" not in os.environ and "matplotlib" not in sys.modules:
+        folder = TemporaryDirectory(prefix="cxr_gradcam-matplotlib-")
+        atexit.register(folder.cleanup)
+        os.environ["MPLCONFIGDIR"] = folder.name
 
 
 def complain(message: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import distribution
 from io import BytesIO
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
@@ -204,10 +204,10 @@ def _footer(canvas: Any, document: Any) -> None:  # noqa: ANN401 - ReportLab's
 
 @cache
 def _register_fonts() -> None:
-    from matplotlib import get_data_path  # brings DejaVu Sans along
     from reportlab.pdfbase.pdfmetrics import registerFont
     from reportlab.pdfbase.ttfonts import TTFont
 
-    fonts = Path(get_data_path()) / "fonts" / "ttf"
+    # matplotlib brings DejaVu Sans along; importing it would make a folder in the user's home.
+    fonts = distribution("matplotlib").locate_file("matplotlib/mpl-data/fonts/ttf")
     for name in (_FONT, _BOLD):
-        registerFont(TTFont(name, fonts / f"{name}.ttf"))
+        registerFont(TTFont(name, f"{fonts}/{name}.ttf"))

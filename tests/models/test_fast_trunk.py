@@ -253,14 +253,6 @@ def test_a_failing_openvino_is_told_and_replaced(fast, images, monkeypatch):
         fast.record(images)
 
 
-def test_openvinos_telemetry_is_not_begun(fast, images, monkeypatch):
-    telemetry = pytest.importorskip("openvino_telemetry")
-    made = []
-    monkeypatch.setattr(telemetry.Telemetry, "__init__", lambda *_, **__: made.append(True))
-    fast.record(images)
-    assert made == []
-
-
 def test_sixteen_threads_share_a_trunk(fast):
     images = torch.randn(16, 1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
 

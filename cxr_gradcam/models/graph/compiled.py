@@ -11,15 +11,14 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
-import openvino
 import torch
 from numpy.typing import NDArray
-from openvino import opset13 as opset
 from torch import Tensor
 from torchvision.models import ResNet
 
 from cxr_gradcam.models.graph.convolution import scale_and_shift
 from cxr_gradcam.models.graph.openvino_operations import OpenVinoOperations
+from cxr_gradcam.models.graph.openvino_runtime import openvino, opset
 from cxr_gradcam.models.graph.resnet import (
     Description,
     last_block,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from time import perf_counter
 
-import openvino
 import torch
 from torch import Tensor
 from torchvision.models import ResNet
@@ -13,6 +12,7 @@ from torchvision.models import ResNet
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.models.graph.compiled import FULL, HALF, CompiledResNet
 from cxr_gradcam.models.graph.forward_pass import GraphForwardPass
+from cxr_gradcam.models.graph.openvino_runtime import openvino
 
 WORTHWHILE = 0.8
 """The share of the time in full precision that bf16 may take at most to be used."""

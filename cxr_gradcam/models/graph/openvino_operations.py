@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from openvino import opset13 as opset
 
 from cxr_gradcam.models.graph.convolution import Array, Convolution, Pair
+from cxr_gradcam.models.graph.openvino_runtime import opset
 
 Node = Any
 """A node or an output of one; OpenVINO has no types for them."""
