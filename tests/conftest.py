@@ -1,9 +1,11 @@
 """What the tests of the model share: a network that answers at once, and images for it."""
 
 import copy
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import hypothesis
 import numpy as np
 import pytest
@@ -13,10 +15,19 @@ from torch import Tensor, nn
 
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
+from tests.helpers.patience import PATIENCE
 
-# A busy machine may take its time for any one example.
+# A busy machine may take its time for any one example, and for any one answer.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+for step in ("connect", "read", "write", "pool"):
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, step, PATIENCE)
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each of several processes has a core, and looks for the ports of its pages elsewhere.
+    torch.set_num_threads(1)
+    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * number)
 
 
 @pytest.fixture(scope="session")

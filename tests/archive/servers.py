@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tests.helpers.patience import PATIENCE, wait_until
 
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 PROGRAMS = f"{os.environ['PATH']}:/usr/sbin"
@@ -36,21 +37,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_until(condition: Any, seconds: float = 60) -> Any:
-    """Wait for something to become true, and return it."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"still waiting after {seconds} seconds")
-
-
 def run(*words: object) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, output and errors as text."""
     need(str(words[0]))
     return subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, errors="replace", timeout=120
+        [str(word) for word in words],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=PATIENCE,
     )
 
 
@@ -71,7 +66,7 @@ class Orthanc:
             method,
             f"http://127.0.0.1:{self.http_port}{path}",
             auth=(USER, PASSWORD),
-            timeout=30,
+            timeout=PATIENCE,
             **options,
         )
 
@@ -121,7 +116,7 @@ def running_orthanc(folder: Path) -> Iterator[Orthanc]:
             yield archive
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 def _answers(archive: Orthanc) -> bool:

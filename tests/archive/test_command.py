@@ -22,8 +22,9 @@ from cxr_gradcam.archive.dicomweb import PASSWORD, USER
 from cxr_gradcam.archive.results import KINDS
 from cxr_gradcam.cli import main
 from tests.archive import servers
-from tests.archive.servers import Orthanc, free_port, need, run, wait_until
+from tests.archive.servers import Orthanc, free_port, need, run
 from tests.archive.sources import PATIENT, file_of, source
+from tests.helpers.patience import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +53,7 @@ def started(folder: Path, *words: object) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 def wait_for_start(folder: Path, process: subprocess.Popen[bytes], times: int) -> None:
@@ -80,13 +81,13 @@ def test_what_a_killed_node_acknowledged_is_answered_once_by_the_next(
         assert sent.returncode == 0
     there = f"ORTHANC@127.0.0.1:{orthanc.dicom_port}"
     with started(tmp_path, *options, "--store-to", there, "--once") as node:
-        assert node.wait(120) == 0
+        assert node.wait(PATIENCE) == 0
     assert len(orthanc.get("/instances")) == count * len(KINDS)
     assert len(orthanc.get("/studies")) == 1
     with started(tmp_path, *options, "--store-to", there, "--once") as node:
         wait_for_start(tmp_path, node, 3)
         assert run("storescu", "-aec", "NODE", "127.0.0.1", port, *paths).returncode == 0
-        assert node.wait(60) == 0
+        assert node.wait(PATIENCE) == 0
     log = (tmp_path / "log").read_text()
     assert f"received=0 repeated={count} refused=0 explained=0" in log
     for word in PATIENT:

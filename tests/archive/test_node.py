@@ -51,8 +51,9 @@ from cxr_gradcam.archive.results import (
 from cxr_gradcam.archive.source import IMAGE_CLASSES, read_source
 from cxr_gradcam.archive.spool import Spool
 from cxr_gradcam.explanation.question import Question
-from tests.archive.servers import Orthanc, free_port, need, run, wait_until
+from tests.archive.servers import Orthanc, free_port, need, run
 from tests.archive.sources import PATIENT, bare_source, file_of, source
+from tests.helpers.patience import PATIENCE, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -173,7 +174,7 @@ def test_many_at_once_are_answered_each_once(tmp_path: Path, maker: ResultMaker)
             subprocess.Popen([*words, *(str(path) for path in tmp_path.glob("*.dcm"))])
             for _ in range(4)
         ]
-        assert [sender.wait(60) for sender in senders] == [0] * 4
+        assert [sender.wait(PATIENCE) for sender in senders] == [0] * 4
         wait_until(node.is_idle)
         assert node.counters["explained"] == 12
     assert len(box.taken) == len(set(box.taken)) == 12 * len(KINDS)

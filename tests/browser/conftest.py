@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -17,9 +18,10 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.web.page import Page as ViewerPage
+from tests.helpers.patience import PATIENCE
 
-# A busy machine with two cores may take its time.
-expect.set_options(timeout=30_000)
+MILLISECONDS = 1000 * PATIENCE
+expect.set_options(timeout=MILLISECONDS)
 
 Open = Callable[[str], Page]
 """Opens an address, as another visitor."""
@@ -41,8 +43,21 @@ def browser() -> Iterator[Browser]:
         except Error as error:
             stop = pytest.fail if os.environ.get("CI") else pytest.skip
             stop(f"no Chromium: install Debian's chromium or run `playwright install` ({error})")
-        yield started
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(started, "new_context", _patient(started.new_context))
+            yield started
         started.close()
+
+
+def _patient(new_context: Callable[..., BrowserContext]) -> Callable[..., BrowserContext]:
+    """Let the pages of every new context wait as long as the machine is busy."""
+
+    def make(**settings: Any) -> BrowserContext:
+        context = new_context(**settings)
+        context.set_default_timeout(MILLISECONDS)
+        return context
+
+    return make
 
 
 @pytest.fixture(scope="session")

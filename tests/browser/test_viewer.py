@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +25,7 @@ from cxr_gradcam.imaging.rendering import COLORMAPS, as_rgb, color_table, colori
 from cxr_gradcam.models.stages import DETAIL
 from cxr_gradcam.web import events
 from cxr_gradcam.web.viewer import what_is_shown
+from tests.helpers.patience import wait_until
 
 PANELS = ("original", "heat-map", "overlay")
 
@@ -455,14 +455,6 @@ def test_of_two_quick_clicks_the_last_one_counts_everywhere(
     assert_shows(page, bundled, last)
     predicted = answer(bundled, last).predicted_class
     expect(page.locator("#answer dt").first).to_have_text(predicted)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if condition():
-            return
-        time.sleep(0.1)
-    pytest.fail("waited 30 seconds in vain")
 
 
 def test_a_pasted_xray_is_shown(page: Page, bundled: ResNet50FineTuned, xray: Path) -> None:

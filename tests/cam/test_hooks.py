@@ -9,6 +9,7 @@ from torch import nn
 
 from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.cam.hooks import capturing, hooked, score_gradients, zero_channel
+from tests.helpers.patience import PATIENCE
 
 IMAGE = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
 
@@ -128,9 +129,9 @@ def test_threads_that_share_a_network_capture_each_its_own():
 
     def run(factor):
         with capturing(layers) as capture:
-            barrier.wait(timeout=10)
+            barrier.wait(PATIENCE)
             network(factor * IMAGE)
-            barrier.wait(timeout=10)
+            barrier.wait(PATIENCE)
         captured[factor] = capture.outputs["target"]
 
     threads = [Thread(target=run, args=(factor,)) for factor in factors]

@@ -185,15 +185,15 @@ class Records:
         """Ask the page as curl does; return the event and what it says."""
         start = f"{address}gradio_api/call/v2/{endpoint}"
         sent = {} if path is None else {"file": b64encode(path.read_bytes()).decode()}
-        begun = httpx.post(start, json=sent | arguments, timeout=60).raise_for_status()
-        lines = httpx.get(f"{start}/{begun.json()['event_id']}", timeout=60).text.splitlines()
+        begun = httpx.post(start, json=sent | arguments).raise_for_status()
+        lines = httpx.get(f"{start}/{begun.json()['event_id']}").text.splitlines()
         event, data = (line.partition(": ")[2] for line in lines[-3:-1])
         said = json.loads(data)
         if event == "error":
             said = said["error"]  # Gradio says beside it how long it is shown
         else:
             for each in (each for each in said if "orig_name" in each):
-                picture = httpx.get(f"{address}gradio_api/file={each.pop('path')}", timeout=60)
+                picture = httpx.get(f"{address}gradio_api/file={each.pop('path')}")
                 each |= {"url": type(each["url"]).__name__, "size": None}
                 each["picture"] = _picture(Image.open(io.BytesIO(picture.content)))
         return self._without_sums({"event": event, "said": said})

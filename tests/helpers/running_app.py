@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import pytest
+from tests.helpers.patience import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,15 +42,17 @@ def running_app(folder: Path, settings: Mapping[str, str]) -> Iterator[RunningAp
         yield RunningApp(f"http://127.0.0.1:{port}", app.pid)
     finally:
         app.terminate()
-        app.wait(30)
+        app.wait(PATIENCE)
 
 
 def fetch(address: str) -> bytes:
     """Return what an address answers with, as soon as it does."""
-    for _ in range(240):
+
+    def answer() -> bytes | None:
         try:
-            with urlopen(address, timeout=30) as page:
+            with urlopen(address, timeout=PATIENCE) as page:
                 return page.read()
         except URLError:
-            time.sleep(0.5)
-    pytest.fail("the app did not start within two minutes")
+            return None
+
+    return wait_until(answer) or b""

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
+from tests.helpers.patience import PATIENCE
 from tests.helpers.resnet50 import (
     CALLERS,
     CLASSES,
@@ -197,7 +198,7 @@ def test_threads_that_call_one_model_at_once_see_their_own_map(model, shared_mod
     pictures = torch.randn(threads, 1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     expected = [shared_model(x, True, index % 3) for index, x in enumerate(pictures)]
     # All wait for each other between the capture and the gradient, so every call is under way.
-    barrier, met = Barrier(threads + 1, timeout=120), set()
+    barrier, met = Barrier(threads + 1, timeout=PATIENCE), set()
 
     def meet(_module, _inputs):
         met.add(get_ident())

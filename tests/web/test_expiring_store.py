@@ -8,6 +8,7 @@ import pytest
 
 from cxr_gradcam.web import expiring_store
 from cxr_gradcam.web.expiring_store import ExpiringStore, expiring
+from tests.helpers.patience import PATIENCE
 from tests.helpers.threads import in_thread
 
 
@@ -55,7 +56,7 @@ def test_what_nobody_fetches_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:
             while len(store):
                 await asyncio.sleep(0.01)
 
-    in_thread(asyncio.run, asyncio.wait_for(wait(), 30))
+    in_thread(asyncio.run, asyncio.wait_for(wait(), PATIENCE))
 
 
 def test_what_goes_is_told(clock: list[float]) -> None:

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from cxr_gradcam.web.uploads import UploadField, Uploads
+from tests.helpers.patience import wait_until
 from tests.helpers.threads import in_thread
 
 CONTENT = b"the same film for everybody"
@@ -71,11 +72,7 @@ def test_a_file_whose_event_never_comes_goes(tmp_path: Path) -> None:
     server = Server(tmp_path, Uploads(seconds=0.05))
     with server.client:
         [kept] = server.post("film.png")
-        for _ in range(200):
-            if not kept.exists():
-                return
-            time.sleep(0.05)
-    pytest.fail("the file is still there")
+        wait_until(lambda: not kept.exists())
 
 
 def test_a_browser_can_name_only_what_was_uploaded(tmp_path: Path) -> None:

@@ -223,9 +223,9 @@ def test_what_is_no_upload_is_refused(running: Running, file: object) -> None:
 def called(running: Running, endpoint: str, arguments: dict[str, object]) -> tuple[str, str]:
     """Call as curl does; return the event and its data."""
     start = f"{running.address}gradio_api/call/v2/{endpoint}"
-    answer = httpx.post(start, json=arguments, timeout=60)
+    answer = httpx.post(start, json=arguments)
     assert answer.status_code == 200, answer.text
-    lines = httpx.get(f"{start}/{answer.json()['event_id']}", timeout=60).text.splitlines()
+    lines = httpx.get(f"{start}/{answer.json()['event_id']}").text.splitlines()
     events = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
     data = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
     return events[-1], data[-1]
@@ -264,7 +264,7 @@ class Visitor:
         sent = {"fn_index": self._numbers[event], "session_hash": self._session, "data": values}
         httpx.post(f"{self._api}/queue/join", json=sent).raise_for_status()
         address = f"{self._api}/queue/data?session_hash={self._session}"
-        with httpx.stream("GET", address, timeout=60) as answer:
+        with httpx.stream("GET", address) as answer:
             return next(line for line in answer.iter_lines() if "process_completed" in line)
 
 
@@ -326,7 +326,7 @@ def test_a_request_that_is_too_large_is_refused(running: Running, path: str) -> 
 def test_a_wrong_call_is_answered_in_a_sentence_and_logged_by_none(
     running: Running, caplog, capfd, path: str, sent: dict[str, object], status: int, said: str
 ) -> None:
-    answer = httpx.post(f"{running.address}gradio_api/{path}", json=sent, timeout=60)
+    answer = httpx.post(f"{running.address}gradio_api/{path}", json=sent)
     assert answer.status_code == status
     assert said in answer.json()["error"]
     logged = "\n".join(record.getMessage() for record in caplog.records)

@@ -13,6 +13,7 @@ from cxr_gradcam.web.api.arguments import ArgumentError
 from cxr_gradcam.web.api.files import PictureFiles, received
 from cxr_gradcam.web.expiring_store import expiring
 from cxr_gradcam.web.uploads import Uploads
+from tests.helpers.patience import wait_until
 from tests.helpers.threads import in_thread
 
 PICTURE = {"overlay": np.zeros((4, 4, 3), np.uint8)}
@@ -32,11 +33,7 @@ def test_a_picture_goes_when_its_time_is_over(folder: Path, monkeypatch) -> None
         async with expiring(files.store):
             [described] = files.put(PICTURE)
             assert Path(described["path"]).exists()
-            for _ in range(200):
-                if not any(folder.iterdir()):
-                    return
-                await asyncio.sleep(0.05)
-            pytest.fail("the picture is still there")
+            await asyncio.to_thread(wait_until, lambda: not any(folder.iterdir()))
 
     in_thread(asyncio.run, run())
 

@@ -19,6 +19,7 @@ from cxr_gradcam.web.api.answers import Answers, Explained
 from cxr_gradcam.web.api.tools import MAX_WAITING, Tools
 from cxr_gradcam.web.uploads import Uploads
 from tests.helpers.findings import eighteen_findings
+from tests.helpers.patience import PATIENCE
 from tests.helpers.threads import in_thread
 
 FILE = "aGVsbG8="
@@ -79,18 +80,18 @@ async def call(address: str, tool: str) -> Any:
 def test_a_call_that_nobody_waits_for_ends(address: str, answers: Endless) -> None:
     async def give_up() -> None:
         asked = asyncio.create_task(call(address, "explain"))
-        await asyncio.to_thread(answers.began.wait, 60)
+        await asyncio.to_thread(answers.began.wait, PATIENCE)
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
 
     in_thread(asyncio.run, give_up())
-    assert answers.ended.wait(20)
+    assert answers.ended.wait(PATIENCE)
 
 
 def test_so_many_calls_wait_and_no_more(address: str) -> None:
     async def crowd() -> str:
         asked = [asyncio.create_task(call(address, "explain")) for _ in range(MAX_WAITING + 2)]
-        done, _ = await asyncio.wait(asked, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(asked, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         for each in asked:
             each.cancel()
         await asyncio.gather(*asked, return_exceptions=True)

@@ -18,6 +18,7 @@ from cxr_gradcam.bundled import example_files
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.web.worklist import rows
 from cxr_gradcam.web.worklist.rows import Rows, row, thumbnail
+from tests.helpers.patience import PATIENCE
 
 FILM = example_files()[0].read_bytes()
 
@@ -104,7 +105,7 @@ def test_files_beyond_the_memory_for_them_wait_in_the_browser(
 
     def slow(*_: object) -> dict[str, str]:
         begun.set()
-        assert go_on.wait(60)
+        assert go_on.wait(PATIENCE)
         return {"answer": "at last"}
 
     monkeypatch.setattr(rows, "row", slow)
@@ -116,7 +117,7 @@ def test_files_beyond_the_memory_for_them_wait_in_the_browser(
             target=lambda: answers.append(client.post("/worklist/row", content=FILM).json())
         )
         first.start()
-        assert begun.wait(60)
+        assert begun.wait(PATIENCE)
         refused = client.post("/worklist/row", content=b"12345678901")
         go_on.set()
         first.join(60)
