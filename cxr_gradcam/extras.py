@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 EXTRAS: dict[str, tuple[str, ...]] = {
-    "app": ("gradio", "matplotlib", "reportlab", "huggingface_hub"),
+    "app": ("gradio", "matplotlib", "typst", "huggingface_hub"),
     "archive": ("highdicom", "pynetdicom", "dicomweb_client", "filelock", "platformdirs"),
     "batch": ("pyarrow",),
     "mcp": ("mcp",),

@@ -21,7 +21,7 @@ from cxr_gradcam.imaging.stored_values import AS_SEEN
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.report.contents import Panels, Report, check_typed
 from cxr_gradcam.report.model import ReportedModel
-from cxr_gradcam.report.pdf import PAPERS, write_pdf
+from cxr_gradcam.report.pdf import PAPERS, check_letters, write_pdf
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,8 @@ def check_outputs(options: argparse.Namespace) -> None:
     """Refuse options that do not go together.
 
     Raises:
-        ValueError: an option needs another one, or title or remark is too long.
+        ValueError: an option needs another one, or title or remark is too long or has letters that
+            the font of the PDF lacks.
     """
     if options.dicom and options.output is None:
         raise ValueError("--dicom saves results as files: name a folder by --output")
@@ -61,6 +62,8 @@ def check_outputs(options: argparse.Namespace) -> None:
     if options.output is None:
         raise ValueError("--report saves a file beside the pictures: name a folder by --output")
     check_typed(options.title, options.remark)
+    if options.report == "pdf":
+        check_letters(title=options.title, remark=options.remark)
 
 
 def pictures_of(options: argparse.Namespace, model: Classifier, display: Display) -> Pictures:

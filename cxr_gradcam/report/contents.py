@@ -1,4 +1,4 @@
-"""What a report says, in words and as JSON; nothing of the patient comes in by itself."""
+"""The contents of a report, in words and as JSON; nothing of the patient comes in by itself."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.explanation.display import DEFAULT, Display
 from cxr_gradcam.explanation.prediction import percentage
 from cxr_gradcam.explanation.records import report_record
+from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.rendering import RGBImage
 from cxr_gradcam.report.model import ReportedModel
 
 TITLE = "What the model sees on a chest X-ray, and where"
-"""Stands above a report to which the reader gives no title."""
+"""The title of a report for which the reader types none."""
 
 DISCLAIMER = (
     "This is no diagnosis, and not for clinical use. The heat map shows where the model looked, "
@@ -26,7 +29,7 @@ DISCLAIMER = (
 MAX_TITLE, MAX_REMARK = 200, 5_000
 """The longest title and remark, in characters."""
 
-_MOST = 12  # classes that are named with their probability
+_MOST_CLASSES = 12  # that are named with their probability
 _WARNING = (
     "This does not look like the frontal chest X-rays the model was trained on. "
     "Do not rely on the percentages."
@@ -40,14 +43,14 @@ _FAMILIAR = {
 
 @dataclass(frozen=True, eq=False)
 class Panels:
-    """The three pictures of a report, RGB (H, W, 3), each of any size.
+    """The three pictures of a report, RGB (H, W, 3), all of one shape.
 
     Attributes:
         original: the X-ray.
-        heatmap: the map in its colours.
-        overlay: the map over the X-ray.
-        window: what the grey scale is called.
-        display: how the map is laid over the X-ray.
+        heatmap: the heat map in its colours.
+        overlay: the heat map over the X-ray.
+        window: name of the grey scale.
+        display: how the heat map is laid over the X-ray.
     """
 
     original: RGBImage
@@ -62,15 +65,15 @@ class Report:
     """One explanation, to be written as PDF or JSON.
 
     Args:
-        explanation: of any model.
-        model: what made it.
-        panels: what is shown of it; JSON does without the pictures.
-        title: as the reader typed it; "" for `TITLE`.
-        remark: as the reader typed it.
-        date: when the report is made, with a time zone.
+        explanation: the explanation, by any model.
+        model: the model that made the explanation.
+        panels: the pictures, which JSON leaves out.
+        title: what the reader typed as title; "" for `TITLE`.
+        remark: what the reader typed as remark.
+        date: date and time of the report, with a time zone.
 
     Raises:
-        ValueError: a title or remark longer than `MAX_TITLE` or `MAX_REMARK` characters.
+        RadiographError: a title or remark longer than `MAX_TITLE` or `MAX_REMARK` characters.
     """
 
     explanation: Explanation
@@ -81,7 +84,7 @@ class Report:
     date: datetime = field(default_factory=lambda: datetime.now().astimezone())
 
     def __post_init__(self) -> None:
-        """Refuse what fills more than a few pages."""
+        """Refuse a title or a remark that fills more than a few pages."""
         check_typed(self.title, self.remark)
 
     @property
@@ -90,12 +93,20 @@ class Report:
         return self.explanation.answer
 
     @property
+    def place(self) -> str:
+        """A sentence on where the heat map is strongest."""
+        if self.explanation.is_empty:
+            return "The heat map is empty: nothing in the X-ray answers the question."
+        region = hottest_region(self.explanation)
+        return f"The heat map is {region}: where the model looked, not where the disease is."
+
+    @property
     def warning(self) -> str:
-        """What must be said before the answer; "" for nothing."""
+        """A warning that stands before the answer; "" for none."""
         return _WARNING if self.explanation.is_familiar is False else ""
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """Yield what stands in the report, as pairs of a name and a text."""
+        """Yield the facts of the report, as pairs of a name and a text."""
         explanation, panels = self.explanation, self.panels
         height, width = explanation.heatmap.shape
         method = METHODS[explanation.method]
@@ -110,8 +121,7 @@ class Report:
         yield "Question", f"evidence {explanation.question}" if method.needs_class else "any class"
         yield "Method", f"{method.label}: {method.summary}"
         yield "Layers", _layers(explanation)
-        if explanation.is_empty:
-            yield "Heat map", "empty: nothing in the X-ray answers the question"
+        yield "Heat map", hottest_region(explanation)
         yield "Grey scale", panels.window
         yield "Overlay", f"{panels.display}; colour map {panels.display.colormap}"
         yield "Model", self.model.name
@@ -145,22 +155,44 @@ class Report:
 
 
 def check_typed(title: str, remark: str) -> None:
-    """Refuse what fills more than a few pages.
+    """Refuse a title or a remark that fills more than a few pages.
+
+    Args:
+        title: what the reader typed as title.
+        remark: what the reader typed as remark.
 
     Raises:
-        ValueError: a title or remark longer than `MAX_TITLE` or `MAX_REMARK` characters.
+        RadiographError: a title or remark longer than `MAX_TITLE` or `MAX_REMARK` characters.
     """
     for name, text, most in (("title", title, MAX_TITLE), ("remark", remark, MAX_REMARK)):
         if len(text) > most:
-            raise ValueError(
-                f"the {name} has {len(text):,} characters, a report takes {most:,}: shorten it"
+            raise RadiographError(
+                f"The {name} has {len(text):,} characters, and a report holds {most:,}: shorten it."
             )
+
+
+def hottest_region(explanation: Explanation) -> str:
+    """Say where on the picture the heat map is strongest.
+
+    Args:
+        explanation: the explanation.
+
+    Returns:
+        Thirds of the picture in words, as "strongest in the upper third, image left", or "empty".
+    """
+    if explanation.is_empty:
+        return "empty"
+    heatmap = explanation.heatmap
+    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    vertical = ("upper", "middle", "lower")[3 * int(row) // heatmap.shape[0]]
+    horizontal = ("image left", "centre", "image right")[3 * int(column) // heatmap.shape[1]]
+    return f"strongest in the {vertical} third, {horizontal}"
 
 
 def _probabilities(probabilities: dict[str, float]) -> str:
     names = sorted(probabilities, key=probabilities.__getitem__, reverse=True)
-    said = [f"{name} {percentage(probabilities[name])}" for name in names[:_MOST]]
-    more = len(names) - _MOST
+    said = [f"{name} {percentage(probabilities[name])}" for name in names[:_MOST_CLASSES]]
+    more = len(names) - _MOST_CLASSES
     return ", ".join(said) + (f", and {more} less probable" if more > 0 else "")
 
 

@@ -1,213 +1,332 @@
-"""A report as PDF: real text that wraps, and the three panels at 300 dpi."""
+"""A report as PDF: one accessible page, with real text that wraps and three pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distribution
 from io import BytesIO
-from threading import Lock
-from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from PIL import Image
 
+from cxr_gradcam.explanation.display import Display
 from cxr_gradcam.extras import require
+from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.rendering import RGBImage, color_table
-from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Report
+from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Panels, Report
 from cxr_gradcam.report.model import Measured
 
 if TYPE_CHECKING:
-    from reportlab.lib.styles import ParagraphStyle
+    from typst import Fonts
 
 DPI = 300
 PAPERS: dict[str, tuple[float, float]] = {"a4": (595.28, 841.89), "letter": (612.0, 792.0)}
 """Width and height of the papers, in points (1/72 inch)."""
 
-_MARGIN, _PADDING, _GAP = 39.0, 6.0, 9.0
-_TALLEST = 330.0
-_FONT, _BOLD = "DejaVuSans", "DejaVuSans-Bold"
-_GREY, _RED = "#555555", "#a00000"
-# ReportLab keeps its fonts in one place for all threads.
-_LOCK = Lock()
+_MARGIN, _GAP, _CAPTION = 39.0, 9.0, 14.0  # points
+# The pictures' share of the page's height: at most, and at least of that where the text is long
+_TALLEST, _SMALLEST = 0.56, 0.42
+_FONT = "DejaVu Sans"
+_FONT_FILES = {False: "DejaVuSans.ttf", True: "DejaVuSans-Bold.ttf"}  # is it bold?
+_LONGEST_WORD = 30  # letters of what is typed, until a line may break within a word
+_HEAD = ("", "X-rays", "AUC", "sensitivity", "specificity")
+
+
+Kind = Literal["row", "column", "beside", "below"]
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Where the three pictures stand on the page, and how large, in points.
+
+    Attributes:
+        kind: "row" and "column" of three; or the overlay large, "beside" or "below" the others.
+        sizes: {picture: (width, height)}.
+    """
+
+    kind: Kind
+    sizes: dict[str, tuple[float, float]]
+
+    @property
+    def rows(self) -> list[str]:
+        """The pictures that stand one above the other and give the arrangement its height."""
+        rows = {"column": [*self.sizes], "below": ["original", "overlay"]}
+        return rows.get(self.kind, ["overlay"])
+
+    @property
+    def height(self) -> float:
+        """The height of the pictures that stand one above the other."""
+        return sum(self.sizes[name][1] for name in self.rows)
+
+    @property
+    def fixed(self) -> float:
+        """The height of captions and gaps, which stays where pictures are scaled."""
+        return len(self.rows) * _CAPTION + (len(self.rows) - 1) * _GAP
+
+    @property
+    def area(self) -> float:
+        """The area of the three pictures."""
+        return sum(width * height for width, height in self.sizes.values())
 
 
 def write_pdf(report: Report, paper: str = "a4") -> bytes:
     """Write a report as PDF.
 
-    The text can be selected and searched; what is longer than a page goes on on the next. The
-    letters are those of DejaVu Sans: Latin, Greek, Cyrillic and others, but no Chinese.
+    The file is tagged (PDF/UA-1): it has a language, a title, an order of reading and a description
+    of each picture. The text can be selected and searched, and goes on on a second page where it is
+    long. The letters are those of DejaVu Sans: Latin, Greek, Cyrillic, Arabic and others.
 
     Args:
-        report: what it says.
+        report: the contents.
         paper: "a4" or "letter".
 
     Returns:
         The file, which names neither patient nor user nor path.
 
     Raises:
-        ValueError: no such paper.
+        ValueError: the paper is unknown.
+        RadiographError: a text has letters that the font of the PDF lacks.
+        MissingExtraError: packages that a PDF needs are not installed.
     """
     if paper not in PAPERS:
         raise ValueError(f"no paper {paper!r}: choose from {', '.join(PAPERS)}")
-    require("app", "A report as PDF")
-    from reportlab.platypus import SimpleDocTemplate
+    check_letters(title=report.title, remark=report.remark)
+    page = _page(report, paper)
+    _require_letters("report", json.dumps(page, ensure_ascii=False), is_bold=False)
+    _require_letters("answer", report.answer, is_bold=True)
+    files = {"data.json": json.dumps(page).encode(), **dict(_pictures(report.panels, page))}
+    return _compiled(files, report)
 
-    file = BytesIO()
-    with _LOCK:
-        _register_fonts()
-        document = SimpleDocTemplate(
-            file,
-            pagesize=PAPERS[paper],
-            leftMargin=_MARGIN,
-            rightMargin=_MARGIN,
-            topMargin=_MARGIN,
-            bottomMargin=_MARGIN,
-            title=TITLE,
-            author="",
-            creator="cxr_gradcam",
-            lang="en",
-        )
-        document.build(
-            _story(report, document.width - 2 * _PADDING), onFirstPage=_footer, onLaterPages=_footer
-        )
-    return file.getvalue()
+
+def check_letters(*, title: str, remark: str) -> None:
+    """Refuse what the font of the PDF cannot show.
+
+    Args:
+        title: title of a report, as it is typed.
+        remark: remark of a report, as it is typed.
+
+    Raises:
+        RadiographError: the font lacks a letter of the title or the remark.
+        MissingExtraError: packages that a PDF needs are not installed.
+    """
+    require("app", "A report as PDF")
+    _require_letters("title", title, is_bold=True)
+    _require_letters("remark", remark, is_bold=False)
 
 
 def panel_width(paper: str) -> int:
-    """Return how many pixels a panel is wide on a paper, unless it is taller than it may be."""
-    return _pixels(_column(PAPERS[paper][0] - 2 * (_MARGIN + _PADDING)))
+    """Return how many pixels a panel of a common radiograph is wide on a paper.
+
+    Args:
+        paper: "a4" or "letter".
+
+    Returns:
+        The width of the largest picture at 300 dpi; radiographs of another shape are narrower or
+        wider.
+    """
+    return _pixels(_arrange(5 / 6, paper).sizes["overlay"][0])
 
 
-def _column(width: float) -> float:
-    return (width - 2 * _GAP) / 3
+def _arrange(aspect: float, paper: str) -> Arrangement:
+    """Arrange three pictures of one shape so that they are largest.
 
-
-def _story(report: Report, width: float) -> list[Any]:
-    from reportlab.platypus import Spacer
-
-    story = [_text(report.title or TITLE, 15, bold=True)]
-    if report.warning:
-        story.append(_text(report.warning, 11, color=_RED, bold=True))
-    story += [_text(report.answer, 12, bold=True), Spacer(0, 6)]
-    story += [_panels(report, width), _key(report, width), Spacer(0, 8)]
-    if report.remark:
-        story += [_text(report.remark, 10), Spacer(0, 8)]
-    story += [_facts(report, width)]
-    if report.model.measured:
-        story += [Spacer(0, 6), *_measured(report.model.measured, width)]
-    return [*story, Spacer(0, 6), _text(DISCLAIMER, 10, bold=True)]
-
-
-def _text(text: str, size: float, *, color: str = "black", bold: bool = False) -> Any:  # noqa: ANN401 - ReportLab's
-    from reportlab.platypus import Paragraph
-
-    lines = (
-        "".join(letter if letter.isprintable() else " " for letter in line)
-        for line in text.splitlines()
+    Args:
+        aspect: width of a picture in units of its height.
+        paper: "a4" or "letter".
+    """
+    width, height = PAPERS[paper][0] - 2 * _MARGIN, PAPERS[paper][1] * _TALLEST
+    between = _GAP + _CAPTION  # of one picture above another
+    row = min(height, (width - 2 * _GAP) / 3 / aspect)
+    column = min((height - 2 * between) / 3, width / aspect)
+    beside = min(height, ((width - _GAP) / aspect + between / 2) / 1.5)
+    below = min(width / aspect, (height - between + _GAP / 2 / aspect) / 1.5)
+    arrangements = (
+        _sized("beside", aspect, (beside - between) / 2, beside),
+        _sized("below", aspect, (below - _GAP / aspect) / 2, below),
+        _sized("row", aspect, row, row),
+        _sized("column", aspect, column, column),
     )
-    return Paragraph("<br/>".join(map(escape, lines)), _style(size, color, bold))
+    return max(arrangements, key=lambda arrangement: arrangement.area)
 
 
-def _style(size: float, color: str, bold: bool) -> ParagraphStyle:
-    from reportlab.lib.styles import ParagraphStyle
-
-    font = _BOLD if bold else _FONT
-    return ParagraphStyle(
-        "text", fontName=font, fontSize=size, leading=1.35 * size, textColor=color, spaceAfter=4
-    )
+def _sized(kind: Kind, aspect: float, small: float, large: float) -> Arrangement:
+    """Return an arrangement by the heights of the overlay and of the other two pictures."""
+    heights = {"original": small, "heatmap": small, "overlay": large}
+    return Arrangement(kind, {name: (aspect * each, each) for name, each in heights.items()})
 
 
-def _panels(report: Report, width: float) -> Any:  # noqa: ANN401 - ReportLab's
+def _page(report: Report, paper: str) -> dict[str, Any]:
+    """Return what `page.typ` reads of a report."""
     panels = report.panels
-    pictures = {
-        "Original": panels.original,
-        "Heat map": panels.heatmap,
-        "Overlay": panels.overlay,
+    height, width = panels.original.shape[:2]
+    arrangement = _arrange(width / height, paper)
+    captions = {
+        "original": ("Original", "The X-ray"),
+        "heatmap": ("Heat map", "The heat map alone"),
+        "overlay": ("Overlay", f"The heat map over the X-ray. {report.place}"),
     }
-    height, across = panels.original.shape[:2]
-    column = _column(width)
-    shown = min(column, _TALLEST * across / height)
-    size = _pixels(shown), _pixels(shown * height / across)
-    images = [_picture(picture, size) for picture in pictures.values()]
-    names = [_text(name, 9, color=_GREY) for name in pictures]
-    return _table([images, names], [column + _GAP, column + _GAP, column])
+    return {
+        **{"width": PAPERS[paper][0], "height": PAPERS[paper][1], "margin": _MARGIN, "gap": _GAP},
+        **{"caption": _CAPTION, "font": _FONT, "smallest": _SMALLEST},
+        "document": TITLE,
+        "footer": "No diagnosis; not for clinical use",
+        "title": _typed(report.title or TITLE),
+        "warning": report.warning,
+        "answer": _clean(report.answer),
+        "place": report.place,
+        "remark": _typed(report.remark) if report.remark else [],
+        "facts": [[name, _clean(said)] for name, said in report.facts()],
+        "measured": _measured(report.model.measured),
+        "disclaimer": DISCLAIMER,
+        "arrangement": arrangement.kind,
+        "tall": arrangement.height,
+        "fixed": arrangement.fixed,
+        "panels": {
+            name: {"width": across, "height": down, "caption": shown, "alt": alt}
+            for (name, (across, down)), (shown, alt) in zip(
+                arrangement.sizes.items(), captions.values(), strict=True
+            )
+        },
+        **_legend(panels.display),
+    }
 
 
-def _pixels(points: float) -> int:
-    return max(1, int(points / 72 * DPI))
+def _legend(display: Display) -> dict[str, Any]:
+    """Return what the colours mean: a bar, or a line for each contour."""
+    lines = []
+    if display.style == "contours":
+        colors = color_table(display.colormap)
+        for share in display.contours:
+            red, green, blue = colors[ceil(255 * share)]
+            color = f"#{red:02x}{green:02x}{blue:02x}"
+            lines.append({"label": f"{share:.0%}", "color": color})
+    bar = "0 % to 100 % of this map's maximum"
+    says = "of this map's maximum" if lines else f"{bar}; overlay: {display}"
+    return {"contours": lines, "bar": f"The colours of the heat map, {bar}", "legend": says}
 
 
-def _picture(picture: RGBImage, size: tuple[int, int]) -> Any:  # noqa: ANN401 - ReportLab's
-    """Return a picture at exactly 300 dpi; grey where it has no colours."""
-    from reportlab.platypus import Image as Flowable
-
-    image = Image.fromarray(picture)
-    if (picture == picture[..., :1]).all():
-        image = Image.fromarray(np.ascontiguousarray(picture[..., 0]))
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    file = BytesIO()
-    image.save(file, "PNG", compress_level=1)
-    across, down = (side * 72 / DPI for side in size)
-    return Flowable(BytesIO(file.getvalue()), across, down, hAlign="LEFT")
-
-
-def _key(report: Report, width: float) -> Any:  # noqa: ANN401 - ReportLab's
-    """Return the colours of the map, from weak to strong."""
-    bar = np.broadcast_to(color_table(report.panels.display.colormap), (16, 256, 3))
-    size = _pixels(120), _pixels(7)
-    key = _picture(np.ascontiguousarray(bar), size)
-    says = _text("weak to strong; strong is this map's maximum", 9, color=_GREY)
-    return _table([[key, says]], [126, width - 126])
-
-
-def _facts(report: Report, width: float) -> Any:  # noqa: ANN401 - ReportLab's
-    rows = [[_text(name, 9, color=_GREY), _text(text, 9)] for name, text in report.facts()]
-    return _table(rows, [85, width - 85])
-
-
-def _measured(measured: Sequence[Measured], width: float) -> list[Any]:
-    said = (
-        "Measured on X-rays that no training has seen, in brackets the 95 % interval; "
-        "what these figures are worth is told by the model card"
+def _measured(measured: Sequence[Measured]) -> dict[str, Any]:
+    rows = [
+        [
+            f"{each.finding}, {each.group}",
+            f"{each.images:,}",
+            *(_figure(each.values.get(name)) for name in ("auc", *_HEAD[3:])),
+        ]
+        for each in measured
+    ]
+    about = (
+        "Measured on X-rays that no training has seen, with the 95 % interval in brackets; the "
+        "model card says what these figures are worth"
     )
-    head = ["", "X-rays", "AUC", "sensitivity", "specificity"]
-    rows = [[_text(name, 8, color=_GREY) for name in head]]
-    for each in measured:
-        figures = [_figure(each.values.get(name)) for name in ("auc", *head[3:])]
-        cells = [f"{each.finding}, {each.group}", f"{each.images:,}", *figures]
-        rows.append([_text(cell, 8) for cell in cells])
-    columns = [width - 50 - 3 * 110, 50, 110, 110, 110]
-    return [_text(said, 9, color=_GREY), _table(rows, columns)]
+    return {"about": about, "head": list(_HEAD), "rows": rows}
 
 
 def _figure(values: tuple[float, float, float] | None) -> str:
     return "" if values is None else "{:.2f} ({:.2f} to {:.2f})".format(*values)
 
 
-def _table(rows: list[list[Any]], columns: list[float]) -> Any:  # noqa: ANN401 - ReportLab's
-    from reportlab.platypus import Table
-
-    tight = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "TOP", "BOTTOM")]
-    top = ("VALIGN", (0, 0), (-1, -1), "TOP")
-    return Table(rows, columns, style=[*tight, top], hAlign="LEFT")
+def _clean(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _footer(canvas: Any, document: Any) -> None:  # noqa: ANN401 - ReportLab's
-    canvas.setFont(_FONT, 8)
-    left, right = _MARGIN + _PADDING, document.pagesize[0] - _MARGIN - _PADDING
-    canvas.drawString(left, _MARGIN / 2, "No diagnosis; not for clinical use")
-    canvas.drawRightString(right, _MARGIN / 2, f"page {document.page}")
+def _typed(text: str) -> list[str]:
+    """Return the lines of what a reader typed; words longer than a line may break anywhere."""
+    return [" ".join(map(_breakable, _clean(line).split(" "))) for line in text.splitlines()]
+
+
+def _breakable(word: str) -> str:
+    parts = (word[at : at + _LONGEST_WORD] for at in range(0, len(word), _LONGEST_WORD))
+    return "\u200b".join(parts)  # zero width space
+
+
+def _require_letters(name: str, text: str, *, is_bold: bool) -> None:
+    known = _letters(is_bold)
+    lacking = sorted({letter for letter in text if letter.isprintable() and letter not in known})
+    if lacking:
+        shown = " ".join(lacking[:10]) + (" …" if len(lacking) > 10 else "")
+        raise RadiographError(
+            f"The {name} has letters that the font of the PDF lacks: {shown} (Latin, Greek, "
+            "Cyrillic, Arabic and others are there). Write it without them, or save the report as "
+            "JSON, which takes all letters."
+        )
 
 
 @cache
-def _register_fonts() -> None:
-    from reportlab.pdfbase.pdfmetrics import registerFont
-    from reportlab.pdfbase.ttfonts import TTFont
+def _letters(is_bold: bool) -> frozenset[str]:
+    from fontTools.ttLib import TTFont
 
+    return frozenset(map(chr, TTFont(_font_folder() / _FONT_FILES[is_bold]).getBestCmap()))
+
+
+def _font_folder() -> Path:
     # matplotlib brings DejaVu Sans along; importing it would make a folder in the user's home.
-    fonts = distribution("matplotlib").locate_file("matplotlib/mpl-data/fonts/ttf")
-    for name in (_FONT, _BOLD):
-        registerFont(TTFont(name, f"{fonts}/{name}.ttf"))
+    return Path(f"{distribution('matplotlib').locate_file('matplotlib/mpl-data/fonts/ttf')}")
+
+
+@cache
+def _fonts() -> Fonts:
+    from typst import Fonts
+
+    return Fonts(
+        include_system_fonts=False, include_embedded_fonts=False, font_paths=[_font_folder()]
+    )
+
+
+def _pictures(panels: Panels, page: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    for name, place in page["panels"].items():
+        size = _pixels(place["width"]), _pixels(place["height"])
+        yield f"{name}.svg", _svg(getattr(panels, name), size)
+    bar = np.broadcast_to(color_table(panels.display.colormap), (16, 256, 3))
+    yield "bar.svg", _svg(np.ascontiguousarray(bar), (256, 16))
+
+
+def _pixels(points: float) -> int:
+    return max(1, round(points / 72 * DPI))
+
+
+def _svg(picture: RGBImage, size: tuple[int, int]) -> bytes:
+    """Return a picture as SVG, since Typst takes no other pictures from memory.
+
+    Args:
+        picture: RGB (H, W, 3); it becomes grey where it has no colours.
+        size: width and height in pixels; a picture that differs by one pixel stays as it is.
+    """
+    image = Image.fromarray(picture)
+    if (picture == picture[..., :1]).all():
+        image = Image.fromarray(np.ascontiguousarray(picture[..., 0]))
+    if any(abs(side - wanted) > 1 for side, wanted in zip(image.size, size, strict=True)):
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    file = BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    width, height = image.size
+    data = b64encode(file.getvalue()).decode()
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">'
+        f'<image width="{width}" height="{height}" href="data:image/png;base64,{data}"/></svg>'
+    ).encode()
+
+
+def _compiled(files: Mapping[str, bytes], report: Report) -> bytes:
+    import typst
+
+    main = Path(__file__).with_name("page.typ").read_bytes()
+    try:
+        return typst.compile(
+            cast("Any", {"main.typ": main, **files}),
+            format="pdf",
+            font_paths=_fonts(),
+            ignore_system_fonts=True,
+            pdf_standards="ua-1",
+            timestamp=int(report.date.timestamp()),
+        )
+    except typst.TypstError as error:
+        raise RadiographError(
+            f"The report cannot be set as PDF: {error.message}. Save it as JSON."
+        ) from error

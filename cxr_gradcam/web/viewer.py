@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import gradio as gr
-import numpy as np
 from starlette.routing import BaseRoute
 
 from cxr_gradcam.cam.methods import METHODS
@@ -22,6 +21,7 @@ from cxr_gradcam.imaging.rendering import (
     color_table,
 )
 from cxr_gradcam.imaging.stored_values import StoredValues, Window
+from cxr_gradcam.report.contents import hottest_region
 from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.expiring_store import ExpiringStore
 from cxr_gradcam.web.sent_once import Content, PixelStore
@@ -134,17 +134,6 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             "hottest": hottest_region(explanation),
             "note": note(explanation),
         }
-
-
-def hottest_region(explanation: Explanation) -> str:
-    """Say in words where on the picture the map is strongest."""
-    if explanation.is_empty:
-        return "empty"
-    heatmap = explanation.heatmap
-    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
-    vertical = ("upper", "middle", "lower")[3 * int(row) // heatmap.shape[0]]
-    horizontal = ("image left", "centre", "image right")[3 * int(column) // heatmap.shape[1]]
-    return f"strongest in the {vertical} third, {horizontal}"
 
 
 def what_is_shown(explanation: Explanation) -> str:

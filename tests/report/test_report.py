@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from pypdf import PageObject, PdfReader
 
 from cxr_gradcam import Explanation
 from cxr_gradcam.bundled import assets
 from cxr_gradcam.explanation import Prediction
+from cxr_gradcam.explanation.display import DEFAULT, Display
 from cxr_gradcam.explanation.question import Question
-from cxr_gradcam.imaging.rendering import as_rgb, colorize, overlay
+from cxr_gradcam.imaging.rendering import as_rgb
 from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Panels, Report
 from cxr_gradcam.report.model import Measured, ReportedModel
-from cxr_gradcam.report.pdf import write_pdf
+from cxr_gradcam.report.pdf import check_letters, write_pdf
 
 DATE = datetime(2026, 5, 4, 3, 2, tzinfo=UTC)
 MODEL = ReportedModel(
@@ -26,20 +32,24 @@ MODEL = ReportedModel(
 )
 
 
-def explanation(*, ood_score: float = 0.1, size: tuple[int, int] = (50, 40)) -> Explanation:
+def explanation(
+    *, ood_score: float = 0.1, size: tuple[int, int] = (50, 40), peak: float = 2.0
+) -> Explanation:
     question = Question(
         "Pneumonia", contrast_with="Normal", layers=["layer3", "layer4"], fusion="max"
     )
     prediction = Prediction({"Normal": 0.0662, "Pneumonia": 0.9338}, ood_score=ood_score)
     heatmap = np.linspace(0, 1, size[0] * size[1], dtype=np.float32).reshape(size)
-    return Explanation(question, prediction, heatmap, 2.0)
+    return Explanation(question, prediction, heatmap, peak)
 
 
-def report(title: str = "", remark: str = "", **settings) -> Report:
+def report(
+    title: str = "", remark: str = "", display: Display = DEFAULT, **settings: Any
+) -> Report:
     made = explanation(**settings)
     grey = as_rgb(np.zeros_like(made.heatmap))
-    laid = overlay(grey, made.heatmap)
-    panels = Panels(grey, colorize(made.heatmap), laid, "Lungs")
+    drawn = display.draw(grey, made.heatmap)
+    panels = Panels(grey, drawn["heatmap"], drawn["overlay"], "Lungs", display)
     return Report(made, MODEL, panels, title, remark, DATE)
 
 
@@ -48,17 +58,38 @@ def text_of(pdf: bytes) -> str:
     return " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages).split())
 
 
-def drawn(page: PageObject) -> list[tuple[NDArray[np.uint8], tuple[float, float]]]:
-    """The three panels in their order: pixels, and width and height on the paper in points."""
+Place = tuple[float, float, float, float]
+"""Left and lower edge, width and height on the paper, in points."""
+
+
+def drawn(page: PageObject) -> list[tuple[NDArray[np.uint8], Place]]:
+    """The three panels in the order of reading: pixels and place."""
     found = []
 
     def see(operator, operands, matrix, _text_matrix) -> None:
         if operator == b"Do":
             pixels = np.asarray(page.images[operands[0]].image)
-            found.append((pixels, (matrix[0], matrix[3])))
+            found.append((pixels, (matrix[4], matrix[5], matrix[0], matrix[3])))
 
     page.extract_text(visitor_operand_before=see)
     return found[:3]
+
+
+def overlap(a: Place, b: Place) -> bool:
+    return all(a[n] < b[n] + b[n + 2] and b[n] < a[n] + a[n + 2] for n in (0, 1))
+
+
+def tags(element: Any) -> Iterator[tuple[str, str]]:
+    """The structure tree, from the top: kinds of elements and what describes them."""
+    element = element.get_object()
+    if isinstance(element, list):
+        for child in element:
+            yield from tags(child)
+    elif isinstance(element, dict):
+        if "/S" in element:
+            yield element["/S"], element.get("/Alt", "")
+        if "/K" in element:
+            yield from tags(element["/K"])
 
 
 def test_the_page_says_what_was_asked_and_answered_by_what() -> None:
@@ -102,12 +133,12 @@ def test_long_remarks_go_on_on_the_next_page_and_lose_no_word() -> None:
 @pytest.mark.parametrize(("name", "most"), [("title", 200), ("remark", 5000)])
 def test_what_is_typed_has_a_limit(name: str, most: int) -> None:
     write_pdf(report(**{name: "w" * most}))
-    with pytest.raises(ValueError, match=f"the {name} has .* shorten it"):
+    with pytest.raises(ValueError, match=f"The {name} has .* shorten it"):
         report(**{name: "w" * (most + 1)})
 
 
 @pytest.mark.parametrize(("paper", "size"), [("a4", (210, 297)), ("letter", (215.9, 279.4))])
-@pytest.mark.parametrize("shape", [(50, 40), (900, 60), (60, 900)])
+@pytest.mark.parametrize("shape", [(50, 40), (40, 60), (900, 60), (60, 900)])
 def test_three_panels_of_300_dpi_fit_on_the_paper(
     paper: str, size: tuple[float, float], shape: tuple[int, int]
 ) -> None:
@@ -115,21 +146,85 @@ def test_three_panels_of_300_dpi_fit_on_the_paper(
     width, height = (float(side) / 72 * 25.4 for side in page.mediabox[2:])
     assert (width, height) == pytest.approx(size, abs=0.1)
     panels = drawn(page)
-    for image, (across, down) in panels:
-        assert image.shape[1] / across * 72 == pytest.approx(300, rel=1e-3)
-        assert image.shape[0] / down * 72 == pytest.approx(300, rel=1e-3)
-    assert len({image.shape[:2] for image, _ in panels}) == 1
-    assert 3 * panels[0][1][0] < float(page.mediabox[2])
+    for image, (left, bottom, across, down) in panels:
+        assert image.shape[1] / across * 72 > 298
+        assert image.shape[0] / down * 72 > 298
+        assert across / down == pytest.approx(shape[1] / shape[0], rel=0.01)
+        assert left > 38
+        assert bottom > 38
+        assert left + across < float(page.mediabox[2]) - 38
+    overlaps = [(a, b) for a, b in combinations([place for _, place in panels], 2) if overlap(a, b)]
+    assert not overlaps
+
+
+@pytest.mark.parametrize("paper", ["a4", "letter"])
+@pytest.mark.parametrize(("shape", "least"), [((50, 40), 0.3), ((40, 50), 0.2), ((10, 60), 0.15)])
+def test_pictures_use_the_room_that_the_text_leaves(
+    paper: str, shape: tuple[int, int], least: float
+) -> None:
+    (page,) = PdfReader(BytesIO(write_pdf(report(size=shape), paper))).pages
+    places = [place for _, place in drawn(page)]
+    area = sum(across * down for *_, across, down in places)
+    assert area > least * float(page.mediabox[2]) * float(page.mediabox[3])
+    assert places[2][3] == max(place[3] for place in places)  # the overlay is the largest
 
 
 def test_pixels_that_are_as_fine_as_the_page_stay_what_they_are() -> None:
     (page,) = PdfReader(BytesIO(write_pdf(report(size=(50, 40))))).pages
-    fine = report(size=drawn(page)[0][0].shape)
+    fine = report(size=drawn(page)[2][0].shape[:2])
     (page,) = PdfReader(BytesIO(write_pdf(fine))).pages
-    (original, _), (heatmap, _), (laid, _) = drawn(page)
-    np.testing.assert_array_equal(original, fine.panels.original[..., 0])
-    np.testing.assert_array_equal(heatmap, fine.panels.heatmap)
+    original, heatmap, laid = (pixels for pixels, _ in drawn(page))
     np.testing.assert_array_equal(laid, fine.panels.overlay)
+    rows, columns = heatmap.shape[:2]
+    for pixels, whole in ((original, fine.panels.original[..., 0]), (heatmap, fine.panels.heatmap)):
+        smaller = Image.fromarray(whole).resize((columns, rows), Image.Resampling.LANCZOS)
+        np.testing.assert_array_equal(pixels, np.asarray(smaller))
+
+
+def test_the_place_and_the_meaning_of_the_colours_are_said() -> None:
+    text = text_of(write_pdf(report()))
+    assert "The heat map is strongest in the lower third, image right: where the model" in text
+    assert "0 % to 100 % of this map's maximum; overlay: opacity 50 %" in text
+    lines = text_of(write_pdf(report(display=Display(style="contours", threshold=0.6))))
+    assert "75% 90% of this map's maximum" in lines
+    assert "50%" not in lines
+    assert "The heat map is empty" in text_of(write_pdf(report(peak=0.0)))
+
+
+def test_a_screen_reader_finds_language_title_order_and_pictures() -> None:
+    root = PdfReader(BytesIO(write_pdf(report()))).trailer["/Root"]
+    assert root["/Lang"] == "en"
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/ViewerPreferences"]["/DisplayDocTitle"]
+    assert b"pdfuaid" in root["/Metadata"].get_data()
+    kinds, described = zip(*tags(root["/StructTreeRoot"]), strict=True)
+    for kind in ("/H1", "/P", "/Table", "/TH", "/TD"):
+        assert kind in kinds
+    pictures = [alt for kind, alt in zip(kinds, described, strict=True) if kind == "/Figure"]
+    assert [alt.split(".")[0] for alt in pictures[:3]] == [
+        "The X-ray",
+        "The heat map alone",
+        "The heat map over the X-ray",
+    ]
+    assert all(pictures)
+
+
+@pytest.mark.parametrize("name", ["title", "remark"])
+def test_letters_that_the_font_lacks_are_refused_by_naming_them(name: str) -> None:
+    for typed, lacking in (("Right base 右下", "下 右"), ("ok 🩻", "🩻"), ("ก", "ก")):
+        with pytest.raises(ValueError, match=rf"The {name} has letters .* lacks: {lacking} .*JSON"):
+            write_pdf(report(**{name: typed}))
+        assert typed in report(**{name: typed}).as_json()[name]
+        with pytest.raises(ValueError, match=f"The {name} has letters"):
+            check_letters(**{"title": "", "remark": ""} | {name: typed})
+
+
+def test_a_class_whose_letters_the_font_lacks_is_refused_too() -> None:
+    prediction = Prediction({"正常": 0.1, "肺炎": 0.9})
+    made = report()
+    made = replace(made, explanation=replace(made.explanation, prediction=prediction))
+    with pytest.raises(ValueError, match=r"The report has letters .*正 炎 肺"):
+        write_pdf(made)
 
 
 def test_what_is_unlike_the_training_is_warned_of_first() -> None:

@@ -12,8 +12,9 @@ from starlette.testclient import TestClient
 from cxr_gradcam.explanation import Explanation, Prediction
 from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.stored_values import from_grey
+from cxr_gradcam.report.contents import hottest_region
 from cxr_gradcam.web.sent_once import PixelStore
-from cxr_gradcam.web.viewer import View, Viewer, file_name, hottest_region, note
+from cxr_gradcam.web.viewer import View, Viewer, file_name, note
 
 PIXELS = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
 
