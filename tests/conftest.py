@@ -40,6 +40,12 @@ def xray(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def bundled() -> ResNet50FineTuned:
+    """The bundled weights, loaded and compiled once a run; no test changes them."""
+    return ResNet50FineTuned.from_checkpoint()
+
+
+@pytest.fixture(scope="session")
 def images() -> Tensor:
     """Four images (4, 3, 64, 96); their maps are (4, 2, 3)."""
     return torch.randn(4, 3, 64, 96, generator=torch.Generator().manual_seed(0))

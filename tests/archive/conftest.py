@@ -20,11 +20,6 @@ def algorithm() -> Algorithm:
 
 
 @pytest.fixture(scope="session")
-def weights() -> ResNet50FineTuned:
-    return ResNet50FineTuned.from_checkpoint()
-
-
-@pytest.fixture(scope="session")
 def film() -> bytes:
     """The file of a digital radiograph."""
     return file_of(source())
@@ -36,8 +31,8 @@ def radiograph(film: bytes) -> Radiograph:
 
 
 @pytest.fixture(scope="session")
-def explanation(weights: ResNet50FineTuned, radiograph: Radiograph) -> Explanation:
-    return explain(weights, radiograph, "Pneumonia")
+def explanation(bundled: ResNet50FineTuned, radiograph: Radiograph) -> Explanation:
+    return explain(bundled, radiograph, "Pneumonia")
 
 
 @pytest.fixture(scope="session")

@@ -129,12 +129,12 @@ SYNTAXES = [
 
 
 def test_an_archive_gets_results_of_what_dcmtk_sends(
-    tmp_path: Path, orthanc: Orthanc, weights: Any, algorithm: Algorithm
+    tmp_path: Path, orthanc: Orthanc, bundled: Any, algorithm: Algorithm
 ) -> None:
     need("storescu", "echoscu")
     destination = StoreDestination(orthanc.title, "127.0.0.1", orthanc.dicom_port)
     (tmp_path / "film.dcm").write_bytes(film := file_of(source()))
-    maker = result_maker(weights, algorithm, Question())
+    maker = result_maker(bundled, algorithm, Question())
     with running(tmp_path / "spool", maker, destination) as node:
         call = ("-aec", "NODE", "127.0.0.1", node.port)
         assert run("echoscu", *call).returncode == 0

@@ -24,8 +24,8 @@ QUESTION = Question(layers=DETAIL["coarse"])
 
 
 @pytest.fixture(scope="module")
-def model() -> ResNet50FineTuned:
-    return ResNet50FineTuned.from_checkpoint()
+def model(bundled: ResNet50FineTuned) -> ResNet50FineTuned:
+    return bundled
 
 
 @pytest.fixture(scope="module")

@@ -61,11 +61,6 @@ def _patient(new_context: Callable[..., BrowserContext]) -> Callable[..., Browse
 
 
 @pytest.fixture(scope="session")
-def bundled() -> ResNet50FineTuned:
-    return ResNet50FineTuned.from_checkpoint()
-
-
-@pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 

@@ -110,7 +110,7 @@ def test_imagenet_weights_bring_the_features_and_leave_the_head(monkeypatch, tmp
 
 
 @pytest.mark.parametrize("path", example_files(), ids=lambda path: path.stem)
-def test_the_examples_are_what_they_are_called(path):
-    explanation = explain(ResNet50FineTuned.from_checkpoint(), read_radiograph(path))
+def test_the_examples_are_what_they_are_called(path, bundled):
+    explanation = explain(bundled, read_radiograph(path))
     assert explanation.verdict == ("likely" if "pneumonia" in path.stem else "unlikely")
     assert explanation.is_familiar

@@ -46,7 +46,6 @@ def run_all(folder: Path, places: dict[str, str]) -> None:
         folder: of each process's home, temporary files and log; told holds what it prints.
         places: what stands for MODEL, DATA and FILM in the commands.
     """
-    import cxr_gradcam.cli
     import cxr_gradcam.models.resnet50  # noqa: F401 - torch and torchvision
 
     statuses = {}

@@ -27,11 +27,6 @@ class Running:
 
 
 @pytest.fixture(scope="session")
-def bundled() -> ResNet50FineTuned:
-    return ResNet50FineTuned.from_checkpoint()
-
-
-@pytest.fixture(scope="session")
 def running(
     bundled: ResNet50FineTuned, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:

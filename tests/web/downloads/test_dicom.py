@@ -23,11 +23,6 @@ pytest.importorskip("highdicom")
 
 
 @pytest.fixture(scope="module")
-def bundled() -> ResNet50FineTuned:
-    return ResNet50FineTuned.from_checkpoint()
-
-
-@pytest.fixture(scope="module")
 def film() -> bytes:
     grey = np.random.default_rng(0).integers(0, 4096, (2100, 90)).astype("<u2")
     return file_of(source(pixels=grey))  # longer than the pictures of results

@@ -25,9 +25,9 @@ from cxr_gradcam.web.session import Session
     ],
 )
 def test_a_failed_download_says_nothing_against_the_file(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+    monkeypatch: pytest.MonkeyPatch, bundled: ResNet50FineTuned, error: Exception, told: str
 ) -> None:
-    models = {"bundled": ResNet50FineTuned.from_checkpoint()}
+    models = {"bundled": bundled}
     with gr.Blocks():
         controls, report = Controls(models, model_field(models)), ReportDownload(models)
         handlers = DownloadHandlers(controls, DicomDownload(models), report)

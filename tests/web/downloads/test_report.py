@@ -21,11 +21,6 @@ from tests.archive.sources import PATIENT, file_of, source
 
 
 @pytest.fixture(scope="module")
-def bundled() -> ResNet50FineTuned:
-    return ResNet50FineTuned.from_checkpoint()
-
-
-@pytest.fixture(scope="module")
 def explanation(bundled: ResNet50FineTuned) -> Explanation:
     return explain(bundled, read_radiograph(file_of(source())))
 

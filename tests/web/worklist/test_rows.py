@@ -37,9 +37,8 @@ def test_a_row_says_what_explain_says(client: TestClient, shared_model: ResNet50
     assert answer["percentage"].endswith("%")
 
 
-def test_a_row_names_the_finding_and_its_verdict() -> None:
-    model = ResNet50FineTuned.from_checkpoint()
-    answer = row(model, FILM)
+def test_a_row_names_the_finding_and_its_verdict(bundled: ResNet50FineTuned) -> None:
+    answer = row(bundled, FILM)
     assert answer["answer"] == answer["finding"] == "Pneumonia"
     assert answer["verdict"] in ("likely", "uncertain", "unlikely")
     assert answer["is_familiar"] in (True, False)
