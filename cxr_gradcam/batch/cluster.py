@@ -49,7 +49,7 @@ def connected(address: str | None = None) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it runs
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
-    import ray.data
+    import ray.data  # noqa: F401 - an attribute of ray from now on
 
     with _session_folder(address) as folder:
         try:
