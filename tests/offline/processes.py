@@ -15,6 +15,7 @@ import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -37,6 +38,13 @@ COMMANDS: dict[str, str] = {
     "page": "--model bundled --model MODEL",
 }
 """By a name; all of them write into out and may read what those before them wrote there."""
+
+
+_LIGHTER = {
+    "calibrate": ("cxr_gradcam.training.calibration", "PHANTOMS", 8),
+    "evaluate": ("cxr_gradcam.evaluation.intervals", "RESAMPLES", 20),
+}
+"""What a command repeats often, and how often is enough here."""
 
 
 def run_all(folder: Path, places: dict[str, str]) -> None:
@@ -78,10 +86,10 @@ def _begin(folder: Path, name: str) -> None:
 def _run(words: str) -> int:
     from cxr_gradcam.cli import main
 
-    if words.startswith("calibrate"):
-        from cxr_gradcam.training import calibration
-
-        calibration.PHANTOMS = 8
+    command = words.split()[0]
+    if command in _LIGHTER:
+        module, name, value = _LIGHTER[command]
+        setattr(import_module(module), name, value)
     return main(words.split())
 
 
