@@ -144,7 +144,13 @@ def _list_radiographs(
 def _label(file: ListedFile, read: Read, class_names: Sequence[str], finding: str | None) -> int:
     if read.words:
         return label_of(file.class_name, read, class_names, finding)
-    return class_names.index(named_class(class_names, class_name_of(file.class_name)))
+    try:
+        return class_names.index(named_class(class_names, class_name_of(file.class_name)))
+    except ValueError as error:
+        raise ValueError(
+            f"class folder {file.class_name}: {error}; give each class folder the "
+            "name of a class of the model"
+        ) from None
 
 
 def kind_of(file_name: str) -> str | None:

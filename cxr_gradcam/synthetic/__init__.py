@@ -1,1 +1,1 @@
-"""Synthetic radiographs: chests, and pictures that are none."""
+"""Synthetic radiographs: chests, and images that are no chest radiographs."""

@@ -1,6 +1,6 @@
-"""Pictures that are no frontal chest radiographs: drawn, or found in packages that are installed.
+"""Images that are no frontal chest radiographs: drawn, or part of installed packages.
 
-None comes over a network. All are grey values (H, W), float32 in [0, 1].
+Nothing is downloaded. All images are grey values (H, W), float32 in [0, 1].
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ from cxr_gradcam.synthetic.projection import FIELD_CM, MU_LUNG, MU_SOFT, Canvas,
 Grey = NDArray[np.float32]
 
 DRAWN = 24
-"""Pictures of each drawn group."""
+"""The number of images in each drawn group."""
 SIDE = 256
 _WORDS = ("report", "of", "an", "earlier", "visit", "was", "sent", "for", "a", "second", "reading")
 _CT_AND_MR = ("CT_small.dcm", "MR_small.dcm", "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm")
 
 
 def ood_images() -> dict[str, list[list[Grey]]]:
-    """Return the pictures by group, those of one origin together: the same ones at every call."""
+    """Return images that are no frontal chest radiographs, the same ones at every call.
+
+    Returns:
+        {group: images by origin}; images cut from one picture have one origin.
+    """
     return {
         "parts of photographs": photographs(),
         "page of text": drawn(text_page),
@@ -43,7 +47,14 @@ def ood_images() -> dict[str, list[list[Grey]]]:
 
 
 def drawn(draw: Callable[[Generator], Grey]) -> list[list[Grey]]:
-    """Return `DRAWN` pictures of a kind, each from its own seed."""
+    """Draw `DRAWN` images.
+
+    Args:
+        draw: draws one image from a random generator.
+
+    Returns:
+        The images, each of its own origin.
+    """
     return [[draw(np.random.default_rng(seed))] for seed in range(DRAWN)]
 
 
@@ -58,7 +69,7 @@ def photographs() -> list[list[Grey]]:
 
 
 def slices() -> list[list[Grey]]:
-    """Return parts of the CT and MR slices that pydicom is tested with, where installed."""
+    """Return parts of the CT and MR slices among pydicom's test files, where installed."""
     # pydicom's own search for them would download those that are not.
     folder = Path(pydicom.__file__).parent / "data" / "test_files"
     files = [folder / name for name in _CT_AND_MR if (folder / name).exists()]
@@ -71,7 +82,11 @@ def _slice(file: Path) -> Grey:
 
 
 def parts(picture: Grey) -> list[Grey]:
-    """Return a picture's whole and seven parts of it, each of two thirds of its sides or more."""
+    """Return a picture and seven parts of it; each part has at least two thirds of the sides.
+
+    Args:
+        picture: (H, W).
+    """
     height, width = (side // 3 for side in picture.shape)
     corners = list(product((0, height), (0, width)))
     squares = [picture[y : y + 2 * height, x : x + 2 * width] for y, x in corners]
@@ -92,7 +107,7 @@ def text_page(rng: Generator) -> Grey:
 
 
 def white_noise(rng: Generator) -> Grey:
-    """Return pixels that are drawn each by itself."""
+    """Return independent random pixels."""
     return rng.random((SIDE, SIDE), np.float32)
 
 
