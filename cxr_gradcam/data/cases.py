@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from cxr_gradcam.data.cut_outs import outline_of
 from cxr_gradcam.data.folders import files_for_test, list_source, read_named
 from cxr_gradcam.data.labels import class_name_of
+from cxr_gradcam.data.reads import open_table
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.synthetic.chest import draw_phantom
 
@@ -140,8 +140,7 @@ def read_boxes(table: Path, images: Path, finding: str) -> list[Case]:
         RadiographError: an image that cannot be read.
     """
     boxes: dict[str, list[tuple[float, ...]]] = {}
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
+    with open_table(table) as rows:
         missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
         if missing:
             raise ValueError(

@@ -272,7 +272,9 @@ def _files_below(folder: Path, seen: set[Path] = frozenset()) -> Iterator[Path]:
             elif each.is_file():
                 found.append(each)
             elif each.is_symlink():
-                raise FileNotFoundError(f"{each} is a link to {place}, which is not there")
+                raise FileNotFoundError(
+                    f"{each} is a link to {place}, which is missing: restore it, or remove the link"
+                )
     yield from sorted(found, key=lambda path: (str(path.parent), path.name))
 
 

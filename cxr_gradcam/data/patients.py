@@ -5,7 +5,6 @@ Radiographs of one patient must not both train and validate, so every split need
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 import warnings
@@ -19,6 +18,7 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 from cxr_gradcam.data.folders import ListedFile
+from cxr_gradcam.data.reads import open_table
 from cxr_gradcam.imaging.dicom.file import is_dicom
 
 _FOLDERS = {
@@ -230,8 +230,7 @@ def _dicom_patient(path: Path) -> str:
 
 def _read_table(table: Path) -> dict[str, str]:
     """Return {image: patient} of a CSV; an image is a path, and may lack its suffix."""
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
+    with open_table(table) as rows:
         columns = {_column(name): name for name in rows.fieldnames or ()}
         image = next((columns[name] for name in _IMAGE_COLUMNS if name in columns), None)
         patient = next((columns[name] for name in _PATIENT_COLUMNS if name in columns), None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,29 @@ Reads = Mapping[Path, Read]
 """Rows by the path of the radiograph, without its class folder where the table leaves it out."""
 
 
+@contextmanager
+def open_table(table: Path) -> Iterator[csv.DictReader[str]]:
+    """Open a CSV whose first line names its columns.
+
+    Args:
+        table: the file, in UTF-8.
+
+    Yields:
+        A reader of the rows.
+
+    Raises:
+        ValueError: the file is no CSV in UTF-8.
+        OSError: the file cannot be opened.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            yield csv.DictReader(file)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{table} is no CSV file in UTF-8 ({error}): save it as CSV UTF-8 with commas"
+        ) from error
+
+
 def load_reads(tables: Sequence[Path]) -> Reads:
     """Read tables of reads.
 
@@ -64,8 +88,7 @@ def load_reads(tables: Sequence[Path]) -> Reads:
 
 def _rows(table: Path) -> dict[Path, Read]:
     folder = table.resolve().parent
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
+    with open_table(table) as rows:
         if "image" not in (rows.fieldnames or ()):
             raise ValueError(
                 f"{table} lacks the column image: a table of reads has the columns "
@@ -110,8 +133,7 @@ def load_patients(table: Path) -> frozenset[str]:
         ValueError: the column is missing.
         OSError: the table cannot be read.
     """
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
+    with open_table(table) as rows:
         if "patient" not in (rows.fieldnames or ()):
             raise ValueError(f"{table} lacks the column patient: its first line must name it")
         return frozenset(row["patient"] for row in rows)

@@ -88,8 +88,8 @@ def calibrate(
     stored = load_checkpoint(checkpoint)
     if stored.multi_label:
         raise ValueError(
-            f"{checkpoint} finds several things at once: temperature and operating point are "
-            "fitted to classes of which one is true"
+            f"{checkpoint} finds several things at once, and calibrate fits classes of which one "
+            "is true: use these weights as they are, or train with one class per radiograph"
         )
     named = sources.finding or stored.finding
     finding = require_finding(stored.class_names, named, "calibrate")

@@ -69,3 +69,10 @@ def test_patients_are_read_from_their_column(tmp_path: Path) -> None:
     path.write_text("name\nx\n")
     with pytest.raises(ValueError, match="column patient"):
         load_patients(path)
+
+
+def test_a_table_in_another_encoding_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "patients.csv"
+    path.write_bytes("patient\nM\u00fcller\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"patients\.csv is no CSV file in UTF-8 .*save it as"):
+        load_patients(path)
