@@ -14,6 +14,7 @@ from cxr_gradcam.archive.images import parametric_map, secondary_capture
 from cxr_gradcam.archive.pictures import contour_picture, overlay_picture
 from cxr_gradcam.archive.report import structured_report
 from cxr_gradcam.archive.source import read_source
+from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.explanation import Explanation, examine
 from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
@@ -145,9 +146,5 @@ def write_object(path: Path, dataset: Dataset) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    partial = path.with_suffix(".part")
-    with suppress_library_messages(), partial.open("wb") as file:
-        dataset.save_as(file, enforce_file_format=True)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with suppress_library_messages(), atomic_files(path) as [partial]:
+        dataset.save_as(partial, enforce_file_format=True)

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from pydicom.dataset import Dataset
 
 from cxr_gradcam.archive.results import write_object
+from cxr_gradcam.atomic_files import atomic_files
 
 _PART = ".part"
 
@@ -82,16 +83,8 @@ class Spool:
         Raises:
             OSError: the file cannot be written; nothing of it is left.
         """
-        partial = self._waiting / f"{key}-{os.urandom(4).hex()}{_PART}"
-        try:
-            with partial.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._image(key))
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
+        with atomic_files(self._image(key)) as [partial]:
+            partial.write_bytes(data)
         _sync(self._waiting)
 
     def waiting(self) -> list[str]:

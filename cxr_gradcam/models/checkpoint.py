@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.ood import OODDetector, from_header, to_header
 from cxr_gradcam.models.preprocessing import Preprocessing
@@ -91,10 +92,9 @@ def save_checkpoint(
         # In the header, not among the tensors: older readers take every tensor for a weight.
         "gate": None if checkpoint.ood_detector is None else to_header(checkpoint.ood_detector),
     }
-    partial = Path(f"{os.fspath(path)}.part")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, partial, metadata={_HEADER: json.dumps(header)})
-    partial.replace(path)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_files(Path(path)) as [partial]:
+        save_file(tensors, partial, metadata={_HEADER: json.dumps(header)})
 
 
 def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:

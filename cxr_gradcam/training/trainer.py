@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.data.dataset import LabelledImages, load
 from cxr_gradcam.data.patients import print_notes
 from cxr_gradcam.data.split import Sources, split_by_patient
@@ -114,10 +115,9 @@ def _read_resume(resume: Path, identity: dict[str, Any]) -> dict[str, Any] | Non
 
 
 def _write_resume(resume: Path, state: dict[str, Any]) -> None:
-    partial = resume.with_suffix(".part")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, partial)
-    partial.replace(resume)
+    resume.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_files(resume) as [partial]:
+        torch.save(state, partial)
 
 
 def _figures(run: Run, training: LabelledImages, validation: LabelledImages) -> dict[str, Any]:

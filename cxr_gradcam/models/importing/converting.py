@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
@@ -68,14 +69,9 @@ def convert(
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path} is no name for the new file: let it end in .safetensors")
     before = load_model(source, **(overrides | {"fast": False}))
-    partial = path.with_name(f".{path.name}.new")
-    try:
+    with atomic_files(path) as [partial]:
         save_checkpoint(partial, _described(source, before), exact=True)
-        model = load_model(partial, fast=False)
-        difference = _difference(before, model)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        difference = _difference(before, load_model(partial, fast=False))
     return Conversion(load_model(path), difference)
 
 
