@@ -11,6 +11,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "mcp": ("mcp",),
     "ray": ("ray",),
     "train": ("scipy", "sklearn", "matplotlib"),
+    "transformers": ("transformers",),
 }
 """The modules that each extra of the distribution installs, as far as they are imported here."""
 
