@@ -1,8 +1,8 @@
-"""A recorded forward pass: answers to any question about a batch, without running it again.
+"""A recorded forward pass: maps for any class and method, without running the network again.
 
-One forward pass leaves the logits, the target layers' activations and the way back from the one to
-the other. Another class, another gradient method or another choice among the layers then costs the
-tail of the network alone.
+A forward pass keeps the logits, the target layers' activations and the graph between the two.
+Another class, gradient method or choice among the layers then costs only the part of the network
+behind the first of these layers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from cxr_gradcam.cam.targets import ClassIdx, target_weights
 
 
 class MapOptions(TypedDict, total=False):
-    """What may be asked of a map beside class and method.
+    """Options of a map, apart from class and method.
 
     Attributes:
-        layers: names among the pass's layers; None for all of them.
-        contrast_idx: explain the class rather than this one.
+        layers: the names of the layers to take the map at; None for all recorded layers.
+        contrast_idx: another class: explain why the class rather than this one.
         against: explain what speaks against the class.
         fusion: how several layers' maps become one, "mean" or "max".
         size: (H, W) of the maps in pixels; None for that of the input.
@@ -39,16 +39,16 @@ class MapOptions(TypedDict, total=False):
 
 
 class ForwardPass(ABC):
-    """A batch as a network has seen it.
+    """A batch of images, and what a network's forward pass on it left.
 
     A subclass offers four primitives: `activations`, `gradients`, `forward` and `logits_without`.
-    Maps are made of these here.
+    This class makes maps of what they return.
 
     Attributes:
         x: the batch as the network took it, (N, C, H, W).
         logits: (N, C), without a graph.
-        features: (N, K), what the network's head takes; None where it is not known.
-        layers: the names of the layers that a map can be taken at, in the order asked for.
+        features: (N, K), the input of the network's head; None where it is not known.
+        layers: the names of the recorded layers, in the order in which they were asked for.
     """
 
     x: Tensor
@@ -72,8 +72,8 @@ class ForwardPass(ABC):
     def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
         """Return the logits (B, C) of a sample with one channel of a layer set to zero each."""
 
-    def release(self) -> None:  # noqa: B027 - most passes keep no more than they must
-        """Let go of what only makes the next question quicker."""
+    def release(self) -> None:  # noqa: B027 - most passes keep nothing of this kind
+        """Free the memory that only makes the next map quicker."""
 
     def maps(
         self,
@@ -89,14 +89,14 @@ class ForwardPass(ABC):
             class_idx: the class explained: None for each sample's predicted class, one index for
                 all samples, or one per sample.
             method: a name of `METHODS`.
-            progress: called while Score-CAM and Ablation-CAM are at work.
-            options: of `MapOptions`.
+            progress: called after each batch of channels by Score-CAM and Ablation-CAM.
+            options: the options of `MapOptions`.
 
         Returns:
             Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), their maxima before scaling.
 
         Raises:
-            ValueError: no such class, method, layer or fusion.
+            ValueError: there is no such class, method, layer or fusion.
         """
         fusion = options.get("fusion", "mean")
         check_fusion(fusion)
@@ -118,10 +118,19 @@ class ForwardPass(ABC):
         layers: Sequence[str],
         progress: Progress | None = None,
     ) -> list[Tensor]:
-        """Return each layer's maps (N, h, w) before any scaling, for the logits' weights (N, C).
+        """Return the maps of each layer before any scaling.
+
+        Args:
+            weights: (N, C), what each logit counts in the explained score.
+            method: a name of `METHODS`.
+            layers: names among `self.layers`.
+            progress: called after each batch of channels by Score-CAM and Ablation-CAM.
+
+        Returns:
+            For each layer maps (N, h, w), float32, at least 0.
 
         Raises:
-            ValueError: no such method or layer.
+            ValueError: there is no such method or layer.
         """
         found = find_method(method)
         self._check_layers(layers)
@@ -139,14 +148,14 @@ class ForwardPass(ABC):
         weights: Tensor,  # noqa: ARG002
         layers: Sequence[str],  # noqa: ARG002
     ) -> list[Tensor]:
-        """Return better maps where the precision of the pass was not enough; here it always is.
+        """Return more exact maps where the precision of the pass is not enough; here it always is.
 
         Args:
-            maps: of each layer, (N, h, w), as `raw_maps` made them.
-            captured: what they were made of, per layer: activations and, where the method takes
-                them, gradients, each (N, K, h, w).
+            maps: for each layer, (N, h, w), before any scaling.
+            captured: for each layer the activations (N, K, h, w) and, where the method takes
+                gradients, the gradients (N, K, h, w).
             method: a name of `METHODS`.
-            weights: of the logits, (N, C).
+            weights: (N, C), what each logit counts in the explained score.
             layers: names among `self.layers`.
         """
         return maps

@@ -24,7 +24,7 @@ class Capture:
     Args:
         layers: the layers by name.
         logits_layer: a layer whose output is the logits, where the network's own is not.
-        silenced: per layer, the channel (N,) that is set to zero in each sample, and whether the
+        zeroed: per layer, the channel (N,) that is set to zero in each sample, and whether the
             channels come last in its output.
 
     Attributes:
@@ -93,7 +93,11 @@ def capturing(
 ) -> Iterator[Capture]:
     """Let `capture_activations` hooks capture what runs inside, in this thread alone.
 
-    The arguments are those of `Capture`.
+    Args:
+        layers: the layers by name.
+        logits_layer: a layer whose output is the logits; None for the network's own output.
+        zeroed: per layer, the channel (N,) that is set to zero in each sample, and whether the
+            channels come last in its output.
     """
     capture = Capture(layers, logits_layer, zeroed)
     token = _capture.set(capture)
@@ -117,11 +121,11 @@ def zero_channel(output: Tensor, channels: Tensor, channels_last: bool) -> Tenso
 
     Args:
         output: (N, K, …), or (N, …, K) with `channels_last`.
-        channels: (N,).
-        channels_last: where the channels stand.
+        channels: (N,), the index of one channel for each sample.
+        channels_last: whether the channels are the last dimension.
 
     Returns:
-        A copy without them.
+        A copy of the output in which these channels are zero.
     """
     output = output.clone()
     samples = torch.arange(len(output), device=output.device)
@@ -148,8 +152,8 @@ def score_gradients(
 
     Args:
         logits: (N, C), with a graph that reaches back to the activations.
-        weights: (N, C), of `score_weights`.
-        activations: as captured, each (N, …).
+        weights: (N, C), what each logit counts in the explained score.
+        activations: the captured outputs of layers, each (N, …).
         retain_graph: keep the graph, for another question or for a loss of the caller's.
 
     Returns:

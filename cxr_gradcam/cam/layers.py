@@ -38,19 +38,18 @@ class Grid:
         """Recognise the grid by the image's aspect ratio, and tokens by an earlier layer's places.
 
         Args:
-            output: of a layer: (N, K, h, w), (N, h, w, K) or (N, tokens, K).
+            output: a layer's output: (N, K, h, w), (N, h, w, K) or (N, tokens, K).
             image_size: (H, W) of the network's input.
-            places: (h, w) of the convolutions so far. As many tokens as one of them had places
-                stand for these; other tokens, such as pooled channels, for none, and nothing
-                has more places than all of them. None where
-                nothing is known of them: any grid of the image's aspect ratio is then believed.
+            places: (h, w) of the grids that layers in front gave. Tokens are places only if their
+                number is that of one of these grids, and no grid is larger than the largest.
+                None where no grid is known: any grid of the image's aspect ratio is believed.
 
         Returns:
-            The grid, or None where the output is none.
+            The grid; None where the output is no grid of places.
         """
         if output.ndim == 4:
             found = cls._of_four_dimensions(output, image_size)
-            # An attention matrix, of tokens by tokens, is larger than any grid that was there.
+            # An attention matrix, of tokens by tokens, is larger than any grid in front of it.
             most = max(map(math.prod, places or ()), default=math.inf)
             return found if found.height * found.width <= most else None
         if output.ndim != 3:

@@ -32,7 +32,7 @@ def fuse(
 ) -> tuple[Tensor, Tensor]:
     """Bring the maps of one or several layers to an image's grid and make one of them.
 
-    Each layer's map is scaled to a maximum of 1 before they are fused, and the result again.
+    Each layer's map is scaled to a maximum of 1 before fusing, and so is the result.
 
     Args:
         maps: one per layer, (N, h, w), at least 0; h and w may differ.
@@ -44,7 +44,7 @@ def fuse(
         for one layer in the units of its maps, for several a share of full agreement.
 
     Raises:
-        ValueError: no such fusion.
+        ValueError: there is no such way to fuse layers.
     """
     check_fusion(fusion)
     if len(maps) == 1:
@@ -79,10 +79,15 @@ def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def check_fusion(fusion: str) -> None:
-    """Refuse what is no way to fuse layers.
+    """Refuse an unknown way to fuse layers.
+
+    Args:
+        fusion: "mean" or "max".
 
     Raises:
-        ValueError: it is neither "mean" nor "max".
+        ValueError: the way is neither "mean" nor "max".
     """
     if fusion not in get_args(Fusion):
-        raise ValueError(f"layers are fused by 'mean' or 'max', not {fusion!r}")
+        raise ValueError(
+            f"layers are fused by 'mean' or 'max', not {fusion!r}: choose one of the two"
+        )

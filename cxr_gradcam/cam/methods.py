@@ -1,4 +1,4 @@
-"""The registry of the CAM methods: what each is called, shows and costs, and what computes it.
+"""The registry of the CAM methods: name, summary, cost and function of each.
 
 A new method is one function beside those of its kind, and one line here.
 """
@@ -35,8 +35,9 @@ class Method:
     Attributes:
         label: its name in the literature.
         summary: what it shows, in a few plain words.
-        kind: what `compute` takes.
-        compute: returns maps (N, h, w), or (h, w) of a `ScoredSample`; at least 0, not normalised.
+        kind: what the function takes.
+        compute: the function; it returns maps (N, h, w), or a map (h, w) for a `ScoredSample`, at
+            least 0 and not normalised.
     """
 
     label: str
@@ -105,14 +106,17 @@ METHODS = {
 """The methods by the names that Python, the command line and the app take."""
 
 QUICK_METHODS = tuple(name for name, method in METHODS.items() if not method.is_slow)
-"""Those that cost a seen image the tail of the network at most."""
+"""The methods that run no further forward pass for a recorded image."""
 
 
 def find_method(name: str) -> Method:
     """Return the method of a name.
 
+    Args:
+        name: a key of `METHODS`.
+
     Raises:
-        ValueError: there is none; the message lists them.
+        ValueError: there is no method of that name; the message lists the names.
 
     Example:
         >>> find_method("layercam").label

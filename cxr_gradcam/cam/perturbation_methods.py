@@ -1,6 +1,6 @@
-"""CAM methods without gradients: what the score becomes when a channel is shown or taken away.
+"""CAM methods without gradients: how the score changes when a channel is shown or removed.
 
-They ask the network once per channel, in batches, and cost accordingly.
+These methods run the network once per channel, in batches.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from cxr_gradcam.cam.maps import resize, weighted_sum
 BATCH_SIZE = 32
 
 Progress = Callable[[int, int], None]
-"""Called with the channels done and the channels there are."""
+"""Called with the number of channels done and the number of all channels."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredSample:
-    """One image, one layer of it, and what the explained score becomes of changed versions.
+    """One image, its activations at one layer, and the scores of changed versions of it.
 
     Attributes:
-        activations: (K, h, w), of the layer.
+        activations: (K, h, w), the layer's output.
         x: the image as the network takes it, (C, H, W).
         score: (), the explained score of the image itself.
         score_of: returns the scores (B,) of other images (B, C, H, W).
@@ -43,7 +43,7 @@ def scorecam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
 
     Args:
         sample: the image and its layer.
-        progress: called after each batch.
+        progress: called after each batch of channels.
 
     Returns:
         Map (h, w), float32, at least 0, not normalised.

@@ -57,7 +57,8 @@ def explained_classes(logits: Tensor, class_idx: ClassIdx) -> Tensor:
 
     Args:
         logits: (N, C).
-        class_idx: as in `score_weights`.
+        class_idx: the class: None for each sample's highest logit, one index for all samples, or
+            one per sample.
 
     Returns:
         The classes asked for, or each sample's class with the highest logit.
@@ -92,10 +93,15 @@ def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor |
     except TypeError:
         raise ValueError(f"a class index is a whole number, not {class_idx!r}") from None
     if len(indices) != batch:
-        raise ValueError(f"{len(indices)} class indices for {batch} images: give one per image")
+        raise ValueError(
+            f"{len(indices)} class indices for {batch} images: give one for all, or one per image"
+        )
     for index in indices:
         if not 0 <= index < num_classes:
-            raise ValueError(f"class index {index} is outside the range 0..{num_classes - 1}")
+            raise ValueError(
+                f"class index {index} is outside the range 0..{num_classes - 1} of the network's "
+                "classes"
+            )
     return torch.tensor(indices)
 
 

@@ -1,4 +1,4 @@
-"""Calibration: from logits to probabilities that hold, and from these to a verdict in words."""
+"""Calibration: from logits to calibrated probabilities, and from these to a verdict in words."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was learnt from validation images about a model's logits.
+    """Parameters that were fitted to a model's logits on validation images.
 
     Args:
-        temperature: what the logits are divided by; 1 where nothing was learnt.
-        operating_point: of the finding, or None.
+        temperature: the logits are divided by it; 1 where nothing was fitted.
+        operating_point: where the finding is called; None where nothing was fitted.
     """
 
     temperature: float = 1.0
@@ -70,14 +70,14 @@ class Calibration:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether anything was learnt."""
+        """Whether anything was fitted."""
         return self != Calibration()
 
     def probabilities(self, logits: Tensor, multi_label: bool = False) -> Tensor:
         """Turn logits (…, C) into calibrated probabilities.
 
         Args:
-            logits: of any leading shape.
+            logits: (…, C), of any leading shape.
             multi_label: whether each class is true or false on its own.
 
         Returns:

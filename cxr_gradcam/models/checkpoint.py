@@ -148,10 +148,10 @@ def architecture_of(network: str | None) -> str:
 
 
 def checksum(source: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a checkpoint's file: figures say by it which weights they are of.
+    """Return the SHA-256 of a checkpoint's file, by which results name their weights.
 
     Args:
-        source: as of `load_checkpoint`.
+        source: a .safetensors file, or "hf://owner/name" for a Hugging Face repository.
 
     Returns:
         64 hexadecimal digits.

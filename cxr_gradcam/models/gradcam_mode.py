@@ -75,7 +75,8 @@ def gradcam_in_graph(network: ResNet, x: Tensor, class_idx: ClassIdx) -> tuple[T
     Args:
         network: a ResNet50 with `capture_activations` hooked on its last convolution.
         x: normalised images (N, 3, H, W).
-        class_idx: as in `target_weights`.
+        class_idx: the class explained: None for each sample's predicted class, one index for all
+            samples, or one per sample.
 
     Returns:
         Logits (N, C), with their graph where the caller trains what made them, and maps (N, h, w),

@@ -23,14 +23,14 @@ BUNDLED = "bundled"
 
 
 def initial_weights(source: str | os.PathLike[str]) -> Checkpoint:
-    """Return the checkpoint of a source.
+    """Return the checkpoint that a new network starts from.
 
     Args:
         source: "bundled"; "IMAGENET1K_V1", "IMAGENET1K_V2" or "DEFAULT" for torchvision's; a path
             or "hf://owner/name" of a checkpoint of `save_checkpoint`.
 
     Raises:
-        CheckpointError: the weights cannot be had.
+        CheckpointError: the weights cannot be found, read or downloaded.
     """
     if source in ResNet50_Weights.__members__:
         state_dict = _download_imagenet(str(source))

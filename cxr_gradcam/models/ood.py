@@ -1,7 +1,7 @@
-"""Out-of-distribution detection: whether an image looks like those of the training.
+"""Out-of-distribution detection: whether an image looks like the images of the training.
 
-The features that the head takes are modelled by one Gaussian: full covariance along its main
-directions, the same variance along all others. An image far from its middle is not familiar.
+The input of the head is modelled by one Gaussian distribution: full covariance along its principal
+axes, one variance along all other directions. An image far from the mean is out of distribution.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class OODDetector:
-    """A Gaussian over features, how far from its middle is too far, and what is upside down.
+    """A Gaussian distribution of features with a threshold, and a test for upside-down images.
 
-    A chest on its head has nearly the features of an upright one, so a Gaussian passes half of
-    them; but a plane between the two sets of features parts them.
+    An upside-down chest has nearly the features of an upright one, so half of them are within the
+    threshold; a plane separates the two sets of features.
 
     Args:
         mean: float32 (K,).
         directions: float32 (D, K), orthonormal rows: the principal axes.
-        variances: float32 (D,), along them.
-        residual_variance: along every other direction.
+        variances: float32 (D,), along the principal axes.
+        residual_variance: along every other direction, a positive number.
         threshold: the highest score of a familiar image.
         upside_down: float32 (K + 1,), the plane's normal and offset: above 0 an image is upside
             down. None where it was not fitted.
@@ -41,10 +41,10 @@ class OODDetector:
     upside_down: NDArray[np.float32] | None = None
 
     def score(self, features: Tensor) -> Tensor:
-        """Return how far images are from those of the training.
+        """Return how far images are from the images of the training.
 
         Args:
-            features: (N, K), what the network's head takes.
+            features: (N, K), the input of the network's head.
 
         Returns:
             (N,), float32, on the CPU; the higher, the less familiar. The squared Mahalanobis
@@ -72,7 +72,11 @@ class OODDetector:
 
 
 def to_header(detector: OODDetector) -> dict[str, Any]:
-    """Write a detector in words of JSON, its directions in half precision (256 kB at K = 2048)."""
+    """Return a detector in types that JSON has, directions in half precision (256 kB at K = 2048).
+
+    Args:
+        detector: to be kept in a checkpoint's header.
+    """
     arrays = {name: getattr(detector, name) for name in ("mean", "directions", "variances")}
     packed = {
         name: b64encode(array.astype(_stored(name)).tobytes()).decode("ascii")
@@ -88,10 +92,13 @@ def to_header(detector: OODDetector) -> dict[str, Any]:
 
 
 def from_header(header: dict[str, Any]) -> OODDetector:
-    """Read what `to_header` wrote.
+    """Return the detector that `to_header` wrote.
+
+    Args:
+        header: of a checkpoint, under the key "gate".
 
     Raises:
-        KeyError, ValueError: it did not.
+        KeyError, ValueError: the header is no detector.
     """
     mean, directions, variances = (
         np.frombuffer(b64decode(header[name]), _stored(name)).astype(np.float32)

@@ -18,12 +18,17 @@ from cxr_gradcam.cam.maps import resize
 from cxr_gradcam.imaging.radiograph import Radiograph
 
 MAX_SIZE = 4096
-"""The largest side of an input; a file that asks for more is damaged, or meant to do harm."""
+"""The largest side of an input in pixels: a damaged or hostile file may ask for any number."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a model wants its input: side of the square in pixels, mean and std per channel.
+    """How a model wants its input.
+
+    Args:
+        size: side of the square input in pixels.
+        mean: mean of each channel, for values in [0, 1].
+        std: standard deviation of each channel, for values in [0, 1].
 
     Raises:
         ValueError: a size outside 1 to `MAX_SIZE`, or statistics that no channels can have.
@@ -36,23 +41,28 @@ class Preprocessing:
     def __post_init__(self) -> None:
         """Refuse what would fill the memory, or divide by zero."""
         if not isinstance(self.size, int) or not 1 <= self.size <= MAX_SIZE:
-            raise ValueError(f"an input of {self.size} pixels: its side is 1 to {MAX_SIZE}")
+            raise ValueError(
+                f"an input of {self.size} pixels is not possible: its side is 1 to {MAX_SIZE}"
+            )
         if not 0 < len(self.mean) == len(self.std):
-            raise ValueError(f"{len(self.mean)} means and {len(self.std)} standard deviations")
+            raise ValueError(
+                f"{len(self.mean)} means and {len(self.std)} standard deviations: give one of each "
+                "for every channel"
+            )
         if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise ValueError(
-                f"mean {self.mean} and standard deviation {self.std}: they are finite, the latter "
-                "above 0"
+                f"mean {self.mean} and standard deviation {self.std} are not possible: both must "
+                "be finite, and the standard deviation above 0"
             )
 
     def prepare(self, radiograph: Radiograph) -> Tensor:
         """Return the model's input for one radiograph.
 
         Args:
-            radiograph: the picture, of any size and aspect ratio.
+            radiograph: of any size and aspect ratio.
 
         Returns:
-            Tensor (1, 3, size, size), float32, normalised by mean and std.
+            Tensor (1, channels, size, size), float32, normalised by mean and std.
         """
         grey = torch.tensor(radiograph.pixels)[None, None]
         return self.normalize(resize(grey, (self.size, self.size)))

@@ -1,4 +1,4 @@
-"""Where a model's weights come from: the one answer that tables, reports and DICOM results give."""
+"""Where a model's weights come from, as tables, reports and DICOM results say it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ class Provenance:
     """Where a model's weights come from, as they were loaded.
 
     Args:
-        name: of the file without folder and extension, or of the library's weights.
-        sha256: of the file or, where there is none, of the tensors; hexadecimal digits.
-        architecture: of the network: a name of torchvision, "timm:NAME", "torchxrayvision:NAME".
-        settings: how the weights are used, where their file does not say all of it; "" otherwise.
+        name: the file's name without folder and extension, or the name of a library's weights.
+        sha256: checksum of the file or, without a file, of the tensors; hexadecimal digits.
+        architecture: the network: a name of torchvision, "timm:NAME", "torchxrayvision:NAME" or
+            "transformers:TYPE".
+        settings: classes and preprocessing as JSON, where the file does not say them; else "".
     """
 
     name: str
@@ -32,7 +33,7 @@ class Provenance:
 
     @property
     def identity(self) -> str:
-        """64 hexadecimal digits: other weights, or the same used otherwise, have others."""
+        """64 hexadecimal digits that tell weights and their settings from all others."""
         if not self.settings:
             return self.sha256
         return hashlib.sha256(f"{self.sha256} {self.settings}".encode()).hexdigest()
@@ -43,17 +44,23 @@ class Provenance:
 
         Args:
             path: the file.
-            architecture: of its network.
-            name: where it is not that of the file.
+            architecture: the network, as in `Provenance`.
+            name: of the weights; "" for the file's name.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: the file cannot be read.
         """
         return cls(name or name_of(path), file_sha256(path), architecture)
 
     @classmethod
     def of_tensors(cls, name: str, tensors: Mapping[str, Tensor], architecture: str) -> Provenance:
-        """Describe weights that no file of ours holds, as a library's."""
+        """Describe weights without a file of their own, as a library's.
+
+        Args:
+            name: of the weights.
+            tensors: by name.
+            architecture: the network, as in `Provenance`.
+        """
         digest = hashlib.sha256()
         for key in sorted(tensors):
             tensor = tensors[key].detach().cpu().contiguous()
