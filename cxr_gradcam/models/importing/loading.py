@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 from torchvision.models import get_model, get_model_weights
@@ -79,50 +80,56 @@ def load_model(
         ('Normal', 'Pneumonia')
     """
     overrides = LoadOverrides(class_names, input_size, mean, std, multi_label)
-    library = str(source).partition(":")[0]
-    if library in _LIBRARIES and ":" in str(source) and not Path(source).exists():
-        return assemble(_pretrained(str(source)), overrides, fast=fast)
-    folder = _hugging_face_folder(source, architecture)
-    if folder is not None:
-        return assemble(load_folder(folder, name_of(source)), overrides, fast=fast)
-    path = bundled_checkpoint() if source == BUNDLED else locate(source)
-    header = load_checkpoint(path) if is_ours(path) else None
-    if header is None:
-        named = architecture or _architecture_on_hub(source)
-        weights = read_weights(path, state_dict)
-        network, assumed, name = build(weights.tensors, named)
-        assumed = (*filter(None, [weights.assumption]), *assumed)
-    else:
-        network, assumed, _ = build(header.state_dict, header.architecture)
-        name = header.architecture
-    provenance = Provenance.of_file(path, name, name_of(path if source == BUNDLED else source))
-    return assemble(LoadedNetwork(network, provenance, assumed, header), overrides, fast=fast)
+    return assemble(_loaded(source, architecture, state_dict), overrides, fast=fast)
 
 
-def _hugging_face_folder(source: str | os.PathLike[str], architecture: str | None) -> Path | None:
-    """Return the folder of a source that Hugging Face's libraries wrote whole, or None."""
+def _loaded(
+    source: str | os.PathLike[str], architecture: str | None, state_dict: str | None
+) -> LoadedNetwork:
+    """Return the network of any source of `load_model`."""
     text = str(source)
+    if text.startswith(tuple(f"{library}:" for library in _LIBRARIES)) and not Path(text).exists():
+        return _pretrained(text)
     if text.startswith(_FOLDER) and not text.startswith(_HUB):
-        return Path(text.removeprefix(_FOLDER)).expanduser()
-    is_named = architecture is not None or text.endswith(WEIGHTS)
-    if not text.startswith(_HUB) or is_named or "model_type" not in hub_config(source):
-        return None
-    from huggingface_hub import snapshot_download
+        folder = Path(text.removeprefix(_FOLDER)).expanduser()
+        return load_folder(folder, name_of(folder))
+    path = bundled_checkpoint() if source == BUNDLED else locate(source)
+    name = name_of(path if source == BUNDLED else source)
+    if is_ours(path):
+        header = load_checkpoint(path)
+        network, assumed, _ = build(header.state_dict, header.architecture)
+        provenance = Provenance.of_file(path, header.architecture, name)
+        return LoadedNetwork(network, provenance, assumed, header)
+    config = hub_config(source) if text.startswith(_HUB) and architecture is None else {}
+    if "model_type" in config and not text.endswith(WEIGHTS):
+        return load_folder(_download_folder(text.removeprefix(_HUB)), name)
+    weights = read_weights(path, state_dict)
+    network, assumed, found = build(weights.tensors, architecture or _timm_name(config))
+    assumed = (*filter(None, [weights.assumption]), *assumed)
+    return LoadedNetwork(network, Provenance.of_file(path, found, name), assumed)
 
-    return Path(
-        snapshot_download(
-            text.removeprefix(_HUB), allow_patterns=["*.json", "*.safetensors", "*.bin"]
-        )
-    )
 
-
-def _architecture_on_hub(source: str | os.PathLike[str]) -> str | None:
-    """Return the architecture that a Hugging Face repository of timm's names, or None."""
-    config = hub_config(source) if str(source).startswith("hf://") else {}
+def _timm_name(config: Mapping[str, Any]) -> str | None:
+    """Return the architecture that the config.json of a timm's repository names, or None."""
     if not isinstance(config.get("architecture"), str):
         return None
     tag = config.get("pretrained_cfg", {}).get("tag")
     return f"timm:{config['architecture']}{f'.{tag}' if tag else ''}"
+
+
+def _download_folder(repository: str) -> Path:
+    """Return the folder of a repository of transformers, fetched from Hugging Face."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(repository, allow_patterns=["*.json", "*.safetensors", "*.bin"])
+        )
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{repository!r} cannot be fetched from Hugging Face ({error}): connect to the network "
+            "once, or download the folder and name it as hf:FOLDER"
+        ) from error
 
 
 def _pretrained(source: str) -> LoadedNetwork:
