@@ -13,6 +13,7 @@ from cxr_gradcam.extras import missing_extra
 COMMANDS = {
     "explain": "classify radiographs and save their maps",
     "convert": "write anybody's weights as a file that says what they are",
+    "export": "write prediction and maps as one file for programs without torch",
     "train": "train a model on folders of radiographs",
     "calibrate": "fit probabilities, verdicts and the out-of-distribution detector",
     "evaluate": "measure a model on folders of radiographs",
