@@ -20,8 +20,9 @@ from cxr_gradcam.imaging.rendering import as_rgb
 from cxr_gradcam.imaging.stored_values import AS_SEEN
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.report.contents import Panels, Report, check_typed
+from cxr_gradcam.report.letters import check_letters
 from cxr_gradcam.report.model import ReportedModel
-from cxr_gradcam.report.pdf import PAPERS, check_letters, write_pdf
+from cxr_gradcam.report.pdf import PAPERS, write_pdf
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:

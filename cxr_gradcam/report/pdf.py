@@ -6,8 +6,6 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import distribution
 from io import BytesIO
 from math import ceil
 from pathlib import Path
@@ -17,14 +15,21 @@ import numpy as np
 from PIL import Image
 
 from cxr_gradcam.explanation.display import Display
-from cxr_gradcam.extras import require
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.rendering import RGBImage, color_table
 from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Panels, Report
+from cxr_gradcam.report.letters import (
+    FONT,
+    check_letters,
+    fonts,
+    printable,
+    require_letters,
+    typed_lines,
+)
 from cxr_gradcam.report.model import Measured
 
 if TYPE_CHECKING:
-    from typst import Fonts
+    pass
 
 DPI = 300
 PAPERS: dict[str, tuple[float, float]] = {"a4": (595.28, 841.89), "letter": (612.0, 792.0)}
@@ -33,9 +38,6 @@ PAPERS: dict[str, tuple[float, float]] = {"a4": (595.28, 841.89), "letter": (612
 _MARGIN, _GAP, _CAPTION = 39.0, 9.0, 14.0  # points
 # The pictures' share of the page's height: at most, and at least of that where the text is long
 _TALLEST, _SMALLEST = 0.56, 0.42
-_FONT = "DejaVu Sans"
-_FONT_FILES = {False: "DejaVuSans.ttf", True: "DejaVuSans-Bold.ttf"}  # is it bold?
-_LONGEST_WORD = 30  # letters of what is typed, until a line may break within a word
 _HEAD = ("", "X-rays", "AUC", "sensitivity", "specificity")
 
 
@@ -99,26 +101,10 @@ def write_pdf(report: Report, paper: str = "a4") -> bytes:
         raise ValueError(f"no paper {paper!r}: choose from {', '.join(PAPERS)}")
     check_letters(title=report.title, remark=report.remark)
     page = _page(report, paper)
-    _require_letters("report", json.dumps(page, ensure_ascii=False), is_bold=False)
-    _require_letters("answer", report.answer, is_bold=True)
+    require_letters("report", json.dumps(page, ensure_ascii=False), is_bold=False)
+    require_letters("answer", report.answer, is_bold=True)
     files = {"data.json": json.dumps(page).encode(), **dict(_pictures(report.panels, page))}
     return _compiled(files, report)
-
-
-def check_letters(*, title: str, remark: str) -> None:
-    """Refuse what the font of the PDF cannot show.
-
-    Args:
-        title: title of a report, as it is typed.
-        remark: remark of a report, as it is typed.
-
-    Raises:
-        RadiographError: the font lacks a letter of the title or the remark.
-        MissingExtraError: packages that a PDF needs are not installed.
-    """
-    require("app", "A report as PDF")
-    _require_letters("title", title, is_bold=True)
-    _require_letters("remark", remark, is_bold=False)
 
 
 def panel_width(paper: str) -> int:
@@ -174,15 +160,15 @@ def _page(report: Report, paper: str) -> dict[str, Any]:
     }
     return {
         **{"width": PAPERS[paper][0], "height": PAPERS[paper][1], "margin": _MARGIN, "gap": _GAP},
-        **{"caption": _CAPTION, "font": _FONT, "smallest": _SMALLEST},
+        **{"caption": _CAPTION, "font": FONT, "smallest": _SMALLEST},
         "document": TITLE,
         "footer": "No diagnosis; not for clinical use",
-        "title": _typed(report.title or TITLE),
+        "title": typed_lines(report.title or TITLE),
         "warning": report.warning,
-        "answer": _clean(report.answer),
+        "answer": printable(report.answer),
         "place": report.place,
-        "remark": _typed(report.remark) if report.remark else [],
-        "facts": [[name, _clean(said)] for name, said in report.facts()],
+        "remark": typed_lines(report.remark) if report.remark else [],
+        "facts": [[name, printable(said)] for name, said in report.facts()],
         "measured": _measured(report.model.measured),
         "disclaimer": DISCLAIMER,
         "arrangement": arrangement.kind,
@@ -232,53 +218,6 @@ def _figure(values: tuple[float, float, float] | None) -> str:
     return "" if values is None else "{:.2f} ({:.2f} to {:.2f})".format(*values)
 
 
-def _clean(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _typed(text: str) -> list[str]:
-    """Return the lines of what a reader typed; words longer than a line may break anywhere."""
-    return [" ".join(map(_breakable, _clean(line).split(" "))) for line in text.splitlines()]
-
-
-def _breakable(word: str) -> str:
-    parts = (word[at : at + _LONGEST_WORD] for at in range(0, len(word), _LONGEST_WORD))
-    return "\u200b".join(parts)  # zero width space
-
-
-def _require_letters(name: str, text: str, *, is_bold: bool) -> None:
-    known = _letters(is_bold)
-    lacking = sorted({letter for letter in text if letter.isprintable() and letter not in known})
-    if lacking:
-        shown = " ".join(lacking[:10]) + (" …" if len(lacking) > 10 else "")
-        raise RadiographError(
-            f"The {name} has letters that the font of the PDF lacks: {shown} (Latin, Greek, "
-            "Cyrillic, Arabic and others are there). Write it without them, or save the report as "
-            "JSON, which takes all letters."
-        )
-
-
-@cache
-def _letters(is_bold: bool) -> frozenset[str]:
-    from fontTools.ttLib import TTFont
-
-    return frozenset(map(chr, TTFont(_font_folder() / _FONT_FILES[is_bold]).getBestCmap()))
-
-
-def _font_folder() -> Path:
-    # matplotlib brings DejaVu Sans along; importing it would make a folder in the user's home.
-    return Path(f"{distribution('matplotlib').locate_file('matplotlib/mpl-data/fonts/ttf')}")
-
-
-@cache
-def _fonts() -> Fonts:
-    from typst import Fonts
-
-    return Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[_font_folder()]
-    )
-
-
 def _pictures(panels: Panels, page: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
     for name, place in page["panels"].items():
         size = _pixels(place["width"]), _pixels(place["height"])
@@ -321,7 +260,7 @@ def _compiled(files: Mapping[str, bytes], report: Report) -> bytes:
         return typst.compile(
             cast("Any", {"main.typ": main, **files}),
             format="pdf",
-            font_paths=_fonts(),
+            font_paths=fonts(),
             ignore_system_fonts=True,
             pdf_standards="ua-1",
             timestamp=int(report.date.timestamp()),

@@ -23,8 +23,9 @@ from cxr_gradcam.explanation.display import DEFAULT, Display
 from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.rendering import as_rgb
 from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Panels, Report
+from cxr_gradcam.report.letters import check_letters
 from cxr_gradcam.report.model import Measured, ReportedModel
-from cxr_gradcam.report.pdf import check_letters, write_pdf
+from cxr_gradcam.report.pdf import write_pdf
 
 DATE = datetime(2026, 5, 4, 3, 2, tzinfo=UTC)
 MODEL = ReportedModel(
