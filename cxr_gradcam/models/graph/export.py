@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import onnx
-import openvino
 import torch
 from onnx import helper
 from torch import Tensor, nn
@@ -24,6 +23,7 @@ from cxr_gradcam.models.checkpoint import CheckpointError
 from cxr_gradcam.models.graph.convolution import Array
 from cxr_gradcam.models.graph.onnx_graph import INPUT, ExportedModel, onnx_graph
 from cxr_gradcam.models.graph.onnx_operations import IR_VERSION, OPSET
+from cxr_gradcam.models.graph.openvino_runtime import openvino
 from cxr_gradcam.models.graph.resnet import (
     is_supported,
     stages,
