@@ -9,6 +9,7 @@ from highdicom.sr import (
     CodeContentItem,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
+    FindingSite,
     ImageContentItem,
     Measurement,
     MeasurementReport,
@@ -38,6 +39,7 @@ SCHEME = "99CXRGRADCAM"
 
 VERDICT = Code("VERDICT", SCHEME, "Verdict on the finding")
 RESEMBLANCE = Code("RESEMBLANCE", SCHEME, "Resemblance to the training images")
+CHEST_RADIOGRAPHY = Code("399208008", "SCT", "Plain X-ray of chest")
 VISUAL_EXPLANATION = Code("130401", "DCM", "Visual explanation")
 
 _FINDINGS: dict[str, Code] = {
@@ -67,7 +69,7 @@ def structured_report(result: Result, evidence_map: Dataset) -> Dataset:
     made = new_object(result, "report", Comprehensive3DSRStorage, "SR", REPORT_SERIES)
     content = MeasurementReport(
         observation_context=_observer(result),
-        procedure_reported=codes.LN.XRUnspecifiedBodyRegion,
+        procedure_reported=CHEST_RADIOGRAPHY,
         imaging_measurements=[_group(result, name, evidence_map) for name in _classes(result)],
     )[0]
     made.update({element.tag: element for element in content})
@@ -115,6 +117,7 @@ def _group(
             result.uid("group", class_name), identifier=as_text(class_name)
         ),
         finding_type=finding_code(class_name),
+        finding_sites=[FindingSite(codes.SCT.Chest)],
         algorithm_id=_algorithm(result),
         measurements=[_probability(result.explanation.probabilities[class_name])],
         qualitative_evaluations=_evaluations(result) if is_finding else None,

@@ -144,9 +144,17 @@ def test_the_report_says_what_was_found_by_what_and_on_which_image(
         assert probability.value == pytest.approx(100 * share, abs=1e-4)
         (image,) = group.source_images
         assert image.referenced_sop_instance_uid == source().SOPInstanceUID
+        (site,) = group.finding_sites
+        assert site.value.meaning == "Chest"
     verdict, resemblance = (item.value.meaning for item in finding.get_qualitative_evaluations())
     assert verdict == explanation.verdict
     assert resemblance == "like the X-rays that the model was trained on"
+    procedures = [
+        item.ConceptCodeSequence[0].CodeMeaning
+        for item in results["report"].ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeMeaning == "Procedure reported"
+    ]
+    assert procedures == ["Plain X-ray of chest"]
     text = results["report"].to_json()
     for fact in ("cxr_resnet50", algorithm.version, algorithm.checksum, "Method: gradcam"):
         assert fact in text
