@@ -156,7 +156,7 @@ def _answers(rounds: int) -> dict[str, list[float]]:
                 pages[name] = browser.new_page()
                 pages[name].set_default_timeout(MINUTE_MS)
                 pages[name].goto(url)
-                pages[name].wait_for_selector("#viewer .panels canvas")
+                pages[name].wait_for_selector("#viewer .panels canvas", state="attached")
             measures = {name: partial(_answer, page, film) for name, page in pages.items()}
             return interleave(measures, rounds)
 

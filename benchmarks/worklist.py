@@ -45,7 +45,7 @@ def main() -> None:
         page = browser.new_page()
         page.set_default_timeout(10 * MINUTE_MS)
         page.goto(url)
-        page.wait_for_selector("#viewer .panels canvas")
+        page.wait_for_selector("#viewer .panels canvas", state="attached")
         measures = {
             PAGE: lambda: _in_page(page, folder),
             COMMAND: lambda: _by_command(folder, Path(made) / "table.csv"),

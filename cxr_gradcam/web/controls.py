@@ -147,7 +147,11 @@ def _class_field(models: Mapping[str, Classifier]) -> RadioField | DropdownField
     kind = RadioField if len(most.class_names) <= FEW else DropdownField
     first = next(iter(models.values()))
     return kind(
-        list(first.class_names), value=None, label="Show the evidence for", interactive=False
+        list(first.class_names),
+        value=None,
+        label="Evidence for",
+        interactive=False,
+        elem_id="class",
     )
 
 

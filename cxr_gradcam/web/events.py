@@ -204,12 +204,16 @@ class Events:
         example: int | None = None,
     ) -> Iterator[list[Any]]:
         """Show the radiograph at once, then the prediction and its map."""
+        try:
+            data = read_bytes(path)
+            radiograph, stored = read_for_viewing(data)
+        except Exception as error:  # what is open stays
+            yield [*_UNCHANGED[:-1], View(refused=reason(error))]
+            return
         if previous is not None:
             previous.cancel()
         image_id = uuid4().hex
         try:
-            data = read_bytes(path)
-            radiograph, stored = read_for_viewing(data)
             yield [None, WAITING, *self._locked(), View(image_id, stored)]
             dicom = DicomSource.of(data, radiograph)
             session = Session.of(self._models, radiograph, image_id, clicked, dicom, example)

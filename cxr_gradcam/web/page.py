@@ -13,6 +13,7 @@ from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.api.service import ServedBlocks, Service
+from cxr_gradcam.web.bar import Bar
 from cxr_gradcam.web.compare.component import CompareField
 from cxr_gradcam.web.compare.handlers import CompareHandlers
 from cxr_gradcam.web.controls import Controls, model_field
@@ -24,24 +25,22 @@ from cxr_gradcam.web.prediction import EMPTY, SEARCHING
 from cxr_gradcam.web.sent_once import PixelStore
 from cxr_gradcam.web.sharing.component import LinkButton
 from cxr_gradcam.web.start.gallery import examples
-from cxr_gradcam.web.start.welcome import disclaimer, welcome
+from cxr_gradcam.web.start.welcome import welcome
+from cxr_gradcam.web.theme import theme, tokens
 from cxr_gradcam.web.uploads import UploadField
 from cxr_gradcam.web.viewer import Viewer
-from cxr_gradcam.web.worklist.component import Worklist, folder_field
-from cxr_gradcam.web.worklist.prior import prior_answer, prior_field
+from cxr_gradcam.web.worklist.component import Worklist
+from cxr_gradcam.web.worklist.prior import prior_answer
 
 _STATIC = Path(__file__).parent / "static"
-_FONT = ["system-ui", "sans-serif"]
 _HOUR = 3600
-
-TITLE = "# What the model sees on a chest X-ray, and where"
+# Where the viewer says in words what the map shows
+_PLACE = '<p class="note" role="status"></p>'
 
 LAUNCH: dict[str, Any] = {
-    # Fonts of the reader's own system: the page then asks no other server for anything.
-    "theme": gr.themes.Default(primary_hue="sky", font=_FONT, font_mono=["monospace"]),
-    "css_paths": _STATIC / "page.css",
-    # Gradio hides what overflows, and nothing could stick; its own CSS cannot reach that element.
-    "head": "<style>.gradio-container { overflow: clip !important }</style>",
+    "theme": theme(),
+    # In the head, because Gradio confines a page's own style sheets to what is below its container.
+    "head": f"<style>{tokens()}{(_STATIC / 'page.css').read_text('utf-8')}</style>",
     "js": (_STATIC / "paste.js").read_text("utf-8"),
     "max_file_size": MAX_BYTES,
     "footer_links": ["api", "settings"],
@@ -87,41 +86,34 @@ class Page(ServedBlocks):
         first = next(iter(named))
         cards = defaultdict(str, {first: card} if isinstance(card, str) else card)
         with self:
-            gr.Markdown(TITLE)
-            disclaimer()
-            welcome()
-            self._worklist = Worklist(named)
+            self._bar = Bar()
+            self._upload = UploadField(file_count="multiple", elem_id="upload", visible="hidden")
             with gr.Row(elem_id="layout"):
-                with gr.Column(elem_id="open"):
-                    self._upload = UploadField(
-                        label="Drop or paste a chest X-ray",
-                        file_count="multiple",
-                        height=150,
-                        elem_id="upload",
-                    )
-                    folder_field()
-                    prior_field()
+                with gr.Column(elem_id="list", min_width=0):
+                    self._worklist = Worklist(named)
+                with gr.Column(elem_id="view", min_width=0):
+                    welcome()
                     self._gallery = examples()
-                with gr.Column(elem_id="answers"):
-                    model = model_field(named)
-                    self._prediction = gr.HTML(
-                        EMPTY, elem_id="answer", container=True, padding=True, js_on_load=SEARCHING
-                    )
-                    self._prior_answer = prior_answer()
-                with gr.Column(elem_id="view"):
                     self._viewer = Viewer(PixelStore())
-                    with gr.Row(elem_id="keep"):
-                        self._link = LinkButton()
-                        self._report = ReportDownload(named)
-                    with gr.Accordion(
-                        "About this model", open=False, visible=bool(cards[first]), elem_id="card"
-                    ) as self._card:
-                        self._card_text = gr.Markdown(cards[first])
-                with gr.Column(elem_id="ask"):
+                with gr.Column(elem_id="side", min_width=0):
+                    self._prediction = gr.HTML(EMPTY, elem_id="answer", js_on_load=SEARCHING)
+                    gr.HTML(_PLACE, elem_id="place")
+                    self._prior_answer = prior_answer()
+                    model = model_field(named)
                     self._controls = Controls(named, model)
                     self._compare = CompareField(named)
                     self._dicom = DicomDownload(named)
                     self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
+            with (
+                gr.Column(elem_id="facts", min_width=0),
+                gr.Accordion(
+                    "The whole model card", open=False, visible=bool(cards[first]), elem_id="card"
+                ) as self._card,
+            ):
+                self._card_text = gr.Markdown(cards[first])
+            with gr.Column(elem_id="pressed", min_width=0):
+                self._link = LinkButton()
+                self._report = ReportDownload(named)
             self._service = Service(named, self.uploads)
             self._service.endpoints.add_to(self)
             events = Events(named, self._controls, cards, self.uploads)
@@ -143,6 +135,7 @@ class Page(ServedBlocks):
             What `gr.Blocks.launch` returns.
         """
         routes = [
+            *self._bar.routes,
             *self._viewer.routes,
             *self._worklist.routes,
             *self._dicom.routes,

@@ -10,9 +10,8 @@ from cxr_gradcam.explanation.prediction import percentage
 
 _SIGNS = {"likely": "●", "uncertain": "◐", "unlikely": "○"}
 _OUT_OF_DISTRIBUTION = (
-    '<p class="unfamiliar" role="alert"><strong>This does not look like the frontal chest X-rays '
-    "the model was trained on.</strong> Do not rely on the percentages. Is it a frontal chest "
-    "X-ray, upright, with bones white on black?</p>"
+    '<p class="unfamiliar" role="alert"><strong>Unlike the training X-rays: not reliable.</strong> '
+    "Is it a frontal chest X-ray, upright, with bones white on black?</p>"
 )
 
 _SEARCH = (
@@ -33,24 +32,24 @@ element.addEventListener("input", (event) => {
 """
 """What the page runs where the prediction stands."""
 
-EMPTY = '<p class="hint">The prediction will appear here.</p>'
-WAITING = '<p class="hint" role="status">Analysing the X-ray …</p>'
+EMPTY = ""
+WAITING = '<p class="busy" role="status">Looking at the X-ray …</p>'
 
 
 def prediction_html(explanation: Explanation) -> str:
-    """Write the verdict, and the probabilities as a list with bars, the most probable first.
+    """Write the answer in one line, and the probabilities as a list with bars below it.
 
-    Where the image is out of distribution, a warning takes the verdict's place. A long list can be
-    searched.
+    The most probable class comes first. Where the image is out of distribution, a warning takes the
+    answer's place. A long list can be searched.
     """
     names = by_probability(explanation.probabilities)
     rows = (_row(name, explanation.probabilities[name]) for name in names)
     kind = " many" if len(names) > FEW else ""
     dimmed = " dimmed" if explanation.is_familiar is False else ""
     return (
-        f"<h2>The model's prediction</h2>{_summary(explanation)}{_hint(explanation)}"
-        f"{_SEARCH if kind else ''}"
-        f'<dl class="answer{kind}{dimmed}">{"".join(rows)}</dl>'
+        f'<h2 class="unseen">Answer of the model</h2>{_headline(explanation)}'
+        f'<div class="shares">{_hint(explanation)}{_SEARCH if kind else ""}'
+        f'<dl class="answer{kind}{dimmed}">{"".join(rows)}</dl></div>'
     )
 
 
@@ -64,13 +63,16 @@ def by_probability(probabilities: Mapping[str, float]) -> list[str]:
     return sorted(probabilities, key=probabilities.__getitem__, reverse=True)
 
 
-def _summary(explanation: Explanation) -> str:
+def _headline(explanation: Explanation) -> str:
+    """Write the finding, its verdict and its probability, or the warning in their place."""
     if explanation.is_familiar is False:
         return _OUT_OF_DISTRIBUTION
+    name = explanation.finding or by_probability(explanation.probabilities)[0]
+    share = f"<b>{escape(percentage(explanation.probabilities[name]))}</b>"
     if explanation.finding is None or explanation.verdict is None:
-        return ""
-    sign = f'<span aria-hidden="true">{_SIGNS[explanation.verdict]}</span>'
-    return f'<p class="verdict">{sign} {escape(explanation.finding)}: {explanation.verdict}</p>'
+        return f'<p class="verdict">{escape(name)}, {share}</p>'
+    sign = f'<span class="sign" aria-hidden="true">{_SIGNS[explanation.verdict]}</span>'
+    return f'<p class="verdict">{sign} {escape(name)} {explanation.verdict}, {share}</p>'
 
 
 def _hint(explanation: Explanation) -> str:

@@ -6,13 +6,13 @@ from base64 import b64encode
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 import gradio as gr
 from starlette.routing import BaseRoute
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
-from cxr_gradcam.explanation.prediction import percentage
 from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.rendering import (
     COLOR_BLIND_SAFE,
@@ -20,7 +20,7 @@ from cxr_gradcam.imaging.rendering import (
     PERCEPTUAL,
     color_table,
 )
-from cxr_gradcam.imaging.stored_values import StoredValues, Window
+from cxr_gradcam.imaging.stored_values import AS_SEEN, StoredValues, Window
 from cxr_gradcam.report.contents import hottest_region
 from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.expiring_store import ExpiringStore
@@ -51,6 +51,7 @@ class View:
         same_picture: whether the second picture is the first one, with another map.
         first_caption: what the first picture is called while the second one is shown.
         link: the query string that asks for the same map again.
+        refused: why a file cannot be shown; what is open stays, and all else is left out.
     """
 
     image_id: str = ""
@@ -63,6 +64,7 @@ class View:
     same_picture: bool = False
     first_caption: str = ""
     link: str = ""
+    refused: str = ""
 
 
 class Viewer(gr.HTML, metaclass=OwnComponent):
@@ -99,6 +101,8 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
         """Return the message that makes the browser show a view."""
         if value is None:
             return None
+        if value.refused:
+            return {"refused": value.refused, "nonce": uuid4().hex}  # the same words count twice
         stored, explanation = value.stored, value.explanation
         message = {
             "image_id": value.image_id,
@@ -133,7 +137,16 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             "file_name": file_name(explanation),
             "hottest": hottest_region(explanation),
             "note": note(explanation),
+            "peak": explanation.peak,
+            "scale": _scale(explanation),
         }
+
+
+def _scale(explanation: Explanation) -> str:
+    """Name the unit of a map's peak; "" where peaks of two maps cannot be compared."""
+    is_gradient = METHODS[explanation.method].kind == "gradient"
+    layers = explanation.layers
+    return f"{explanation.method} {layers[0]}" if is_gradient and len(layers) == 1 else ""
 
 
 def what_is_shown(explanation: Explanation) -> str:
@@ -153,22 +166,14 @@ def file_name(explanation: Explanation) -> str:
 
 
 def note(explanation: Explanation) -> str:
-    """Say what the map shows, and what it does not."""
+    """Say where the map is strongest, and what it does not show."""
     if explanation.is_empty:
         return f"The model found nothing that speaks {explanation.question}: the map is empty."
     shown = what_is_shown(explanation)
     return (
-        f"{shown[0].upper()}{shown[1:]}{_share(explanation)}, {hottest_region(explanation)}. "
+        f"{shown[0].upper()}{shown[1:]}: {hottest_region(explanation)}. "
         "The colours show where the model looked, not where the disease is."
     )
-
-
-def _share(explanation: Explanation) -> str:
-    if not METHODS[explanation.method].needs_class:
-        return ""
-    name = explanation.class_name
-    share = percentage(explanation.probabilities[name])
-    return f" ({share})" if str(explanation.question) == f"for {name}" else f" ({name}: {share})"
 
 
 def _colormap(name: str) -> dict[str, Any]:
@@ -180,7 +185,9 @@ def _colormap(name: str) -> dict[str, Any]:
 
 
 def _window(window: Window) -> dict[str, Any]:
-    ends = {"label": window.label, "low": window.low, "high": window.high}
+    """Describe a window; the page calls the one that the model saw by a shorter name."""
+    name = window.label.replace(AS_SEEN, "Model input")
+    ends = {"label": window.label, "name": name, "low": window.low, "high": window.high}
     return ends if window.greys is None else ends | {"greys": _base64(window.greys.tobytes())}
 
 

@@ -80,7 +80,7 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     opened = context.new_page()
     opened.goto(url)
-    opened.wait_for_selector("#viewer .panels canvas")
+    opened.wait_for_selector("#viewer .panels canvas", state="attached")
     yield opened
     context.close()
 

@@ -62,7 +62,7 @@ def titles(page: Page) -> list[str]:
 
 
 def shown_class(page: Page) -> str:
-    return page.get_by_label("Show the evidence for").input_value()
+    return page.get_by_label("Evidence for", exact=True).input_value()
 
 
 def test_many_findings_are_sorted_and_searched(page: Page) -> None:
@@ -72,7 +72,7 @@ def test_many_findings_are_sorted_and_searched(page: Page) -> None:
     assert shares == sorted(shares, reverse=True)
     page.get_by_role("searchbox", name="Search findings").fill("LUNG")
     expect(page.locator("#answer dl > div:visible dt")).to_have_count(2)
-    classes = page.get_by_label("Show the evidence for")
+    classes = page.get_by_label("Evidence for", exact=True)
     classes.click()
     expect(page.get_by_role("listbox").get_by_role("option")).to_have_count(18)
     classes.press("Control+a")
@@ -92,12 +92,12 @@ def test_two_findings_side_by_side_with_one_set_of_sliders(page: Page) -> None:
     assert [name.startswith(first) for name in names] == [True, True, False, False]
     assert names[2].startswith(second)
     status = page.locator("#compare [role=status]")
-    expect(status).to_have_text(f"Comparing with {second}.")
+    expect(status).to_contain_text(f"Comparing with {second}. Each map has its own colour scale")
     set_opacity(page, 0)
     np.testing.assert_array_equal(pixels(page, names[1]), pixels(page, names[3]))
     heat = pixels(page, names[2])
     with next_image(page):
-        choose(page, "Show the evidence for", second)
+        choose(page, "Evidence for", second)
     expect(page.locator("#viewer figure:visible")).to_have_count(3)  # with itself: it has ended
     np.testing.assert_array_equal(pixels(page, "Heat map"), heat)
 

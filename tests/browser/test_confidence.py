@@ -39,7 +39,7 @@ def opened(browser: Browser, bundled: ResNet50FineTuned, threshold: float) -> It
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.goto(address)
-    page.wait_for_selector("#viewer .panels canvas")
+    page.wait_for_selector("#viewer .panels canvas", state="attached")
     page.locator("#examples button").first.click()
     expect(page.locator("#answer dt").first).to_be_visible()
     yield page

@@ -22,7 +22,7 @@ def test_a_reader_logs_in_and_opens_a_film(
     page.get_by_label("username").fill("reader")
     page.get_by_label("password").fill("secret")
     page.get_by_role("button", name="Login").click()
-    page.wait_for_selector("#viewer .panels canvas")
+    page.wait_for_selector("#viewer .panels canvas", state="attached")
     page.locator("#upload input[type=file]").set_input_files(xray)
     page.wait_for_function("document.querySelector('#viewer .viewer').dataset.shown")
     expect(page.locator("#answer")).to_contain_text("%")

@@ -36,17 +36,17 @@ def middle(page: Page, panel: str = "overlay") -> tuple[float, float]:
 
 
 def open_more(page: Page) -> None:
-    page.locator("#viewer summary", has_text="More").click()
+    page.get_by_role("button", name="More settings").click()
 
 
 def test_windows_are_the_files_and_ones_own(page: Page, film: Path) -> None:
     upload(page, film)
     requests = requests_during(page)
     _, stored = read_for_viewing(film)
-    chooser = page.get_by_role("combobox", name="Grey scale")
+    chooser = page.get_by_role("combobox", name="Window")
     labels = chooser.locator("option").all_inner_texts()
-    assert labels == [*(window.label for window in stored.windows), "Own"]
-    assert labels[:2] == [WINDOW, "Stored 2 (HARD)"]
+    assert labels == ["Model input (SOFT)", "Stored 2 (HARD)", *labels[2:-1], "Own"]
+    assert len(labels) == len(stored.windows) + 1
 
     chooser.select_option("Stored 2 (HARD)")
     two_frames(page)
@@ -67,7 +67,7 @@ def test_windows_are_the_files_and_ones_own(page: Page, film: Path) -> None:
     own = np.clip(np.floor((values - 1536) / 1024 * 255 + 0.5), 0, 255)
     np.testing.assert_array_equal(pixels_of(page, "original")[..., 0], own)
 
-    page.get_by_role("button", name="Reset grey scale").click()
+    page.get_by_role("button", name="Reset window").click()
     expect(chooser).to_have_value(WINDOW)
     assert requests == []
 
@@ -82,7 +82,7 @@ def test_dragging_with_the_right_button_sets_the_window(page: Page, film: Path) 
     page.mouse.up(button="right")
     two_frames(page)
     assert on_screen(page, "original").mean() > before + 5
-    expect(page.get_by_role("combobox", name="Grey scale")).to_have_value("own")
+    expect(page.get_by_role("combobox", name="Window")).to_have_value("own")
 
 
 def test_wheel_keys_and_dragging_move_all_panels_alike(page: Page, film: Path) -> None:
@@ -117,7 +117,7 @@ def test_wheel_keys_and_dragging_move_all_panels_alike(page: Page, film: Path) -
     size = page.evaluate("() => document.querySelector('.viewer').viewer.panels.size()")
     fits = min(size["width"] / 160, size["height"] / 200)
     assert view(page)["zoom"] == pytest.approx(1 / fits)
-    canvas(page).dblclick()
+    page.keyboard.press("0")
     two_frames(page)
     assert view(page)["zoom"] == 1
     assert requests == []
@@ -150,7 +150,7 @@ def test_fading_threshold_and_contours_are_pythons(
     upload(page, xray)
     open_more(page)
     page.get_by_label("Heat map on the X-ray").select_option(style)
-    page.get_by_label("Hide what is weaker than").fill(str(threshold))
+    page.get_by_label("Hide heat below").fill(str(threshold))
     two_frames(page)
     radiograph, _ = read_for_viewing(xray)
     original, heatmap = as_rgb(radiograph.pixels), answer(bundled, xray).heatmap
@@ -168,7 +168,7 @@ def test_the_readout_and_the_ruler_say_mm_and_where(page: Page, film: Path) -> N
     x, y = middle(page)
     page.mouse.move(x, y)
     readout = page.locator("#viewer .readout")
-    expect(readout).to_have_text(re.compile(r"x 80, y 100 · value 20\d\d · heat map \d+ %"))
+    expect(readout).to_have_text(re.compile(r"x 80, y 100 · grey value 20\d\d · heat map \d+ %"))
     scale = page.evaluate(
         "() => { const v = document.querySelector('.viewer').viewer, s = v.panels.size();"
         " return v.view.scale({width: 160, height: 200}, s) / s.ratio; }"
@@ -199,7 +199,7 @@ def test_the_colours_for_the_colour_blind_come_in_one_click(page: Page, xray: Pa
 def test_the_keys_are_listed(page: Page) -> None:
     page.get_by_role("button", name="Keys").click()
     dialog = page.get_by_role("dialog", name="Keys")
-    expect(dialog).to_contain_text("Whole picture")
+    expect(dialog).to_contain_text("Whole X-ray")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 

@@ -19,7 +19,7 @@ from tests.browser.test_viewer import upload
 
 
 def save(page: Page, kind: str) -> bytes:
-    page.get_by_role("button", name="Save a report").click()
+    page.get_by_role("button", name="Report", exact=True).click()
     dialog = page.get_by_role("dialog", name="Report")
     dialog.get_by_label("Title").fill("Teaching case 7")
     dialog.get_by_label("Remark").fill("Look at the right base.")
@@ -50,7 +50,7 @@ def on_screen(page: Page, panel: str, width: int) -> NDArray[np.uint8]:
     """Return a panel as it is shown, `width` pixels wide."""
     encoded = page.evaluate(
         """async ([panel, width]) => {
-          const made = await document.querySelector(".viewer").viewer.panelsAsPng(width);
+          const made = await document.querySelector(".viewer").viewer.drawing.panelsAsPng(width);
           const bytes = new Uint8Array(await made[panel].arrayBuffer());
           return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
         }""",
@@ -62,7 +62,7 @@ def on_screen(page: Page, panel: str, width: int) -> NDArray[np.uint8]:
 def test_a_report_shows_the_panels_as_they_are_on_the_screen(page: Page, tmp_path: Path) -> None:
     film = tmp_path / "film.dcm"
     film.write_bytes(file_of(source()))
-    expect(page.get_by_role("button", name="Save a report")).to_be_hidden()
+    expect(page.get_by_role("button", name="Report", exact=True)).to_be_hidden()
     upload(page, film)
     page.evaluate(
         """() => document.querySelector(".viewer").viewer.apply(
@@ -108,7 +108,7 @@ def test_json_has_what_the_command_line_writes(page: Page, xray: Path) -> None:
 
 def test_a_report_can_be_cancelled_by_the_keyboard(page: Page, xray: Path) -> None:
     upload(page, xray)
-    button = page.get_by_role("button", name="Save a report")
+    button = page.get_by_role("button", name="Report", exact=True)
     button.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_label("Title")).to_be_focused()

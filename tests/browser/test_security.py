@@ -20,12 +20,13 @@ def test_the_page_works_without_a_violation_of_its_policy(page: Page) -> None:
 
     page.on("console", note)
     page.reload()
-    page.wait_for_selector("#viewer .panels canvas")
+    page.wait_for_selector("#viewer .panels canvas", state="attached")
     page.locator("#examples button").first.click()
     page.wait_for_function("document.querySelector('#viewer .viewer').dataset.shown")
     expect(page.locator("#answer")).to_contain_text("%")
     page.get_by_text("How the map is made").click()
-    page.get_by_text("About this model").click()
+    page.get_by_role("button", name="About this model").click()
+    page.keyboard.press("Escape")
     page.get_by_role("radio", name="Coarse").check()
     page.wait_for_timeout(500)
     assert violations == []
@@ -76,10 +77,10 @@ def test_texts_of_a_film_are_shown_as_text(page: Page, film: Path, tmp_path: Pat
     file.save_as(unreadable := tmp_path / "<svg onload=a>.dcm")
     for path in (named, unreadable):
         if path == unreadable:
-            page.set_input_files("#choose-prior input", path)
+            page.set_input_files("#choose-prior", path)
             expect(page.get_by_test_id("toast-text")).to_contain_text("cannot be shown")
         page.set_input_files("#upload input[type=file]", path)
-        shown = "%" if path == named else "cannot be shown"
-        expect(page.locator("#answer")).to_contain_text(shown)
+        place, shown = ("#answer", "%") if path == named else (".notice", "cannot be shown")
+        expect(page.locator(place)).to_contain_text(shown)
         assert page.locator("[src=hostile], [onload], [onerror]").count() == 0
     assert page.evaluate("typeof hostile") == "undefined"

@@ -31,12 +31,12 @@ document.execCommand = () => false;
 
 
 def said(page: Page) -> str:
-    return page.locator("#sharing .said").inner_text()
+    return page.locator(".notice [role=status]").inner_text()
 
 
 def copy_link(page: Page) -> str:
-    page.get_by_role("button", name="Copy link").press("Enter")
-    expect(page.locator("#sharing [role=status]")).to_have_text("Link copied")
+    page.get_by_role("button", name="Copy settings link").press("Enter")
+    expect(page.locator(".notice")).to_contain_text("Link copied")
     return page.evaluate("navigator.clipboard.readText()")
 
 
@@ -121,7 +121,7 @@ def test_a_copied_link_opens_the_same_view_elsewhere(url: str, opened: Open) -> 
 def test_a_link_of_ones_own_x_ray_names_nothing_of_it(url: str, opened: Open, film: Path) -> None:
     page = opened(url)
     upload(page, film)
-    page.get_by_role("combobox", name="Grey scale").select_option(index=1)
+    page.get_by_role("combobox", name="Window").select_option(index=1)
     other = page.get_by_role("radio", checked=False, name=re.compile("Normal|Pneumonia"))
     name = other.get_attribute("value")
     choose_class(page, name)
@@ -146,7 +146,7 @@ def test_the_settings_are_for_the_first_picture_alone(url: str, opened: Open, fi
     page = opened(f"{url}?class=Normal&window=9&place=0.5,0.5,3")
     expect(page.get_by_role("radio", name="Normal")).to_be_checked()
     upload(page, film)
-    expect(page.locator("#sharing .said")).to_have_text(
+    expect(page.locator(".notice [role=status]")).to_have_text(
         "This X-ray does not have the grey scale that the link named."
     )
     assert shown(page).startswith("normal")
@@ -187,12 +187,12 @@ def test_where_the_clipboard_is_refused_the_link_can_be_taken(url: str, opened: 
     page = opened(url)
     page.evaluate(NO_CLIPBOARD)
     open_example(page, 0)
-    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Copy settings link").click()
     field = page.get_by_label("The link")
     expect(field).to_be_focused()
     assert field.input_value().startswith(url)
     assert page.evaluate("getSelection().toString()") == field.input_value()
-    expect(page.locator("#sharing [role=status]")).to_contain_text("please copy")
+    expect(page.locator("#sharing dialog")).to_contain_text("copy the link yourself")
 
 
 def test_below_a_path_of_another_server(
@@ -224,7 +224,7 @@ def test_in_the_frame_of_a_space_the_link_leads_to_the_app(browser: Browser, url
     app = outside.frame_locator("iframe")
     app.locator("#examples button").first.click()
     app.locator("#viewer .viewer[data-shown]").wait_for()
-    app.get_by_role("button", name="Copy link").click()
+    app.get_by_role("button", name="Copy settings link").click()
     field = app.get_by_label("The link")  # this frame may not write to the clipboard
     expect(field).to_have_value(re.compile(f"^{re.escape(url)}\\?model="))
     assert outside.evaluate("window.query") == "?" + field.input_value().split("?")[1]
@@ -239,11 +239,11 @@ def test_on_a_phone_the_link_is_copied_and_opened_by_touch(browser: Browser, url
     page = context.new_page()
     page.goto(f"{url}?example=3&colors=cividis&style=fading")
     page.locator("#viewer .viewer[data-shown]").wait_for()
-    page.get_by_role("button", name="Copy link").tap()
-    expect(page.locator("#sharing [role=status]")).to_have_text("Link copied")
+    page.get_by_role("button", name="Copy settings link").tap()
+    expect(page.locator(".notice")).to_contain_text("Link copied")
     query = parse_qs(urlsplit(page.evaluate("navigator.clipboard.readText()")).query)
     assert (query["example"], query["colors"], query["style"]) == (["3"], ["cividis"], ["fading"])
-    box = page.get_by_role("button", name="Copy link").bounding_box()
+    box = page.get_by_role("button", name="Copy settings link").bounding_box()
     assert box is not None
     assert box["height"] >= 44
     context.close()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -188,7 +188,7 @@ def test_the_slider_can_be_dragged(page: Page, xray: Path) -> None:
     page.mouse.up()
     two_frames(page)
     assert (pixels_of(page, "overlay") != before).any()
-    expect(page.locator("#viewer .opacity b")).to_have_text(re.compile("^(89|90|91) %$"))
+    expect(page.locator("#viewer .opacity b")).to_have_text(re.compile("^(9[0-9]|100) %$"))
 
 
 @pytest.mark.parametrize("colormap", COLORMAPS)
@@ -200,11 +200,9 @@ def test_a_colour_map_colours_as_its_table_says(
     page.get_by_role("combobox", name="Colour map").select_option(colormap)
     two_frames(page)
     assert_shows(page, bundled, xray, colormap=colormap)
-    scale = page.evaluate(
-        "() => { const c = document.querySelector('.scale canvas');"
-        " return [...c.getContext('2d').getImageData(0, 0, 256, 1).data]; }"
-    )
-    np.testing.assert_array_equal(np.reshape(scale, (256, 4))[:, :3], color_table(colormap))
+    source = page.locator("#viewer .scale img").first.get_attribute("src")
+    scale = as_array(base64.b64decode(str(source).split(",")[1]))
+    np.testing.assert_array_equal(scale[::-1, 0], color_table(colormap))
     assert requests == []
 
 
@@ -333,39 +331,40 @@ def test_the_panels_stay_in_sight_beside_the_settings(page: Page, xray: Path) ->
     upload(page, xray)
     open_settings(page)
     page.get_by_role("radio", name="Finest").scroll_into_view_if_needed()
+    page.locator("#side").hover()
     page.mouse.wheel(0, 400)
-    page.wait_for_function("() => window.scrollY > 200")
-    box = page.locator("[data-panel=heat-map] canvas").bounding_box()
-    assert box is not None
-    assert box["y"] >= 0
-    assert box["y"] + box["height"] <= 900
+    for panel in PANELS:
+        expect(page.locator(f"[data-panel={panel}] canvas")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
 
 
-def test_a_bad_file_says_why_and_the_last_patients_view_goes(
+def test_a_bad_file_says_why_and_leaves_the_open_x_ray_as_it_was(
     page: Page, bundled: ResNet50FineTuned, xray: Path, tmp_path: Path
 ) -> None:
-    upload(page, xray)
     bad = tmp_path / "notes.png"
     bad.write_text("Jane Doe, no image at all")
     page.set_input_files("#upload input[type=file]", bad)
-    assert_cleared(page, "This file cannot be shown")
-    upload_again = example_files()[0]
-    upload(page, upload_again)
-    assert_shows(page, bundled, upload_again)
-    expect(page.get_by_role("alert")).to_have_count(0)
+    assert_refused(page, "This file cannot be shown")
+    expect(page.get_by_role("button", name="Drop a frontal chest X-ray")).to_be_visible()
+    upload(page, xray)
+    expect(notice(page)).to_be_hidden()
+    page.set_input_files("#upload input[type=file]", bad)
+    assert_refused(page, "This file cannot be shown")
+    assert_shows(page, bundled, xray)
+    with next_image(page):
+        page.get_by_role("radio", name=not_predicted(bundled, xray)).check()
 
 
-def assert_cleared(page: Page, words: str) -> None:
-    message = page.locator("#answer").get_by_role("alert")
-    expect(message).to_contain_text(words)
-    expect(message).not_to_contain_text("Jane")
-    expect(page.locator("#answer dl")).to_have_count(0)
-    expect(page.locator("#viewer .filled")).to_have_count(0)
-    assert all(on_screen(page, panel).size == 3 for panel in PANELS)  # one pixel each
-    expect(page.get_by_role("radio", name="Pneumonia")).to_be_disabled()
+def notice(page: Page) -> Locator:
+    return page.locator(".notice")
 
 
-def test_when_reading_breaks_there_is_a_message_and_no_other_patients_view(
+def assert_refused(page: Page, words: str) -> None:
+    expect(notice(page)).to_contain_text(words)
+    expect(notice(page)).not_to_contain_text("Jane")
+
+
+def test_when_reading_breaks_there_is_a_message(
     page: Page, xray: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(page, xray)
@@ -375,7 +374,8 @@ def test_when_reading_breaks_there_is_a_message_and_no_other_patients_view(
 
     monkeypatch.setattr(events, "read_for_viewing", fail)
     page.set_input_files("#upload input[type=file]", xray)
-    assert_cleared(page, "went wrong on the server")
+    assert_refused(page, "went wrong on the server")
+    expect(page.locator("#answer .verdict")).to_be_visible()
 
 
 def test_the_same_file_from_three_visitors_at_once_shows_for_all(
@@ -385,7 +385,7 @@ def test_the_same_file_from_three_visitors_at_once_shows_for_all(
     pages = [context.new_page() for context in contexts]
     for page in pages:
         page.goto(url)
-        page.wait_for_selector("#viewer .panels canvas")
+        page.wait_for_selector("#viewer .panels canvas", state="attached")
     for page in pages:
         page.set_input_files("#upload input[type=file]", xray)
     for page in pages:
@@ -488,7 +488,7 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     page.keyboard.press("v")
     expect(page.get_by_role("combobox", name="Colour map")).to_have_value("viridis")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("radio", name="Move")).to_be_focused()
+    expect(page.get_by_role("button", name="Layout of the panels")).to_be_focused()
     assert (pixels_of(page, "overlay") != before).any()
 
 
@@ -508,29 +508,6 @@ def test_everything_has_a_name_for_screen_readers(page: Page, xray: Path) -> Non
     expect(page.get_by_role("img", name="Original X-ray")).to_have_count(1)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440, 3840])
-def test_panels_are_equal_and_fit_the_screen(
-    browser: Browser, url: str, xray: Path, width: int, theme: str
-) -> None:
-    context = browser.new_context(viewport={"width": width, "height": width * 9 // 16 + 400})
-    page = context.new_page()
-    page.goto(f"{url}?__theme={theme}")
-    page.wait_for_selector("#viewer .panels canvas")
-    upload(page, xray)
-    boxes = [page.locator(f"[data-panel={panel}] canvas").bounding_box() for panel in PANELS]
-    sizes = {(round(box["width"]), round(box["height"])) for box in boxes if box}
-    assert len(sizes) == 1
-    shown_width, shown_height = sizes.pop()
-    assert shown_width / shown_height == pytest.approx(320 / 260, rel=0.02)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    side_by_side = len({round(box["y"]) for box in boxes if box}) == 1
-    assert side_by_side == (width > 640)
-    dark = page.evaluate("document.body.classList.contains('dark')")
-    assert dark == (theme == "dark")
-    context.close()
-
-
 def test_nothing_leaves_this_machine_and_nothing_stays(
     browser: Browser, url: str, xray: Path, cache: Path
 ) -> None:
@@ -538,7 +515,7 @@ def test_nothing_leaves_this_machine_and_nothing_stays(
     page = context.new_page()
     requests = requests_during(page)
     page.goto(url)
-    page.wait_for_selector("#viewer .panels canvas")
+    page.wait_for_selector("#viewer .panels canvas", state="attached")
     upload(page, xray)
     elsewhere = [r.url for r in requests if not r.url.startswith((url, "data:", "blob:"))]
     assert elsewhere == []

@@ -54,7 +54,7 @@ def rows(page: Page) -> Locator:
 
 
 def open_list(page: Page, chosen: Path | list[Path]) -> None:
-    field = "#folder input" if isinstance(chosen, Path) and chosen.is_dir() else "#upload input"
+    field = "#folder" if isinstance(chosen, Path) and chosen.is_dir() else "#upload input"
     page.set_input_files(field, chosen)
     expect(worklist(page).locator(".state")).to_have_text(DONE)
 
@@ -153,7 +153,7 @@ def saved_table(page: Page) -> list[dict[str, str]]:
 
 def test_the_list_stops_goes_on_and_closes(page: Page, folder: Path) -> None:
     page.route("**/worklist/row*", lambda _: None)  # no answer
-    page.set_input_files("#folder input", folder)
+    page.set_input_files("#folder", folder)
     expect(worklist(page)).to_contain_text("0 of 7 done")
     worklist(page).get_by_role("button", name="Stop").click()
     expect(worklist(page)).to_contain_text("stopped")
@@ -224,7 +224,7 @@ def test_a_prior_stands_beside_the_open_xray_until_the_next_one(page: Page, fold
         expect(viewer).to_have_attribute("data-second", re.compile(name.lower()))
     page.get_by_role("button", name="Close the prior").click()
     expect(page.locator("figure[data-pane=b]")).to_have_count(0)
-    page.set_input_files("#choose-prior input", folder / "film 1.png")
+    page.set_input_files("#choose-prior", folder / "film 1.png")
     expect(page.locator("figure[data-pane=b]")).to_have_count(3)
     with next_image(page):
         page.keyboard.press("n")

@@ -38,8 +38,6 @@ class CompareField(gr.HTML, metaclass=OwnComponent):
             js_on_load=_ON_LOAD,
             apply_default_css=False,
             elem_id="compare",
-            container=True,
-            padding=True,
             classes={name: list(model.class_names) for name, model in models.items()},
             methods={name: _label(name) for name in METHODS},
             **settings,

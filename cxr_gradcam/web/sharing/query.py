@@ -19,6 +19,8 @@ _LONGEST = 2_000
 _MOST_PARAMETERS = 50
 _MOST_WINDOWS = 99
 _LARGEST_ZOOM = 64
+_LAYOUTS = ("lead", "row", "column")
+_PANELS = ("original", "heat-map", "overlay")
 _WIDEST_WINDOW = 1_000
 
 Value = TypeVar("Value")
@@ -30,6 +32,7 @@ PARAMETERS: dict[str, str] = (
     {"model": "a model", "compare": "a comparison", "example": "an example"}
     | {name: each.noun for name, each in (_ASKED | _DISPLAYED).items()}
     | {"window": "a grey scale", "invert": "a grey scale", "place": "a place"}
+    | {"layout": "a layout", "panels": "a layout"}
 )
 """The parameters of a link, and what each of them names."""
 
@@ -153,6 +156,10 @@ def _display(values: _Values) -> dict[str, Any]:
     }
     found["view"] = values.take("place", _place)
     window = values.take("window", _window)
+    arrangement = values.take("layout", _one_of(_LAYOUTS))
+    shown = values.take("panels", _panels)
+    layout = {"arrangement": arrangement, "shown": shown}
+    found["layout"] = {key: value for key, value in layout.items() if value is not None} or None
     if values.take("invert", _one_of("1")):
         window = (window or {}) | {"inverted": True}
     return {
@@ -199,6 +206,13 @@ def _place(text: str) -> dict[str, float] | None:
     x, y, zoom = numbers
     is_place = 0 <= x <= 1 and 0 <= y <= 1 and 0 < zoom <= _LARGEST_ZOOM
     return {"x": x, "y": y, "zoom": zoom} if is_place else None
+
+
+def _panels(text: str) -> list[str] | None:
+    """Read the panels that are shown, the large one first."""
+    shown = text.split(",")
+    is_known = set(shown) <= set(_PANELS) and len(set(shown)) == len(shown)
+    return shown if is_known else None
 
 
 def _window(text: str) -> dict[str, Any] | None:

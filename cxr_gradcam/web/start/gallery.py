@@ -29,8 +29,6 @@ def examples() -> gr.HTML:
         f'{heading}<div role="group" aria-labelledby="examples-label">{buttons}</div>',
         js_on_load=_ON_LOAD,
         elem_id="examples",
-        container=True,
-        padding=True,
     )
 
 
@@ -38,7 +36,8 @@ def _button(path: Path) -> str:
     number, name = path.stem.split("-", 1)
     label = escape(f"Example {number}: {name.replace('-', ' ')}")
     image = f'<img src="data:image/webp;base64,{_thumbnail(path)}" alt="">'
-    return f'<button type="button" title="{label}" aria-label="{label}">{image}</button>'
+    words = f"<span>{escape(name.replace('-', ' ').capitalize())}</span>"
+    return f'<button type="button" aria-label="{label}">{image}{words}</button>'
 
 
 def _thumbnail(path: Path) -> str:

@@ -28,15 +28,6 @@ import(new URL("worklist/main.js", document.baseURI)).then(({ start }) => {
 """
 
 
-_FOLDER = """<label>Or open a folder as a worklist
-<input type="file" webkitdirectory multiple></label>"""
-
-
-def folder_field() -> gr.HTML:
-    """Make the field that takes a whole folder; what is in it goes to the worklist."""
-    return gr.HTML(_FOLDER, elem_id="folder")
-
-
 class Worklist(gr.HTML, metaclass=OwnComponent):
     """The list; files, their names and their order are the browser's.
 

@@ -38,8 +38,16 @@ class Compare {
     this.offer(new URLSearchParams(a.link));
     this.chooser.value = wanted;
     this.stopper.hidden = !wanted;
-    const said = wanted ? `Comparing with ${this.chooser.selectedOptions[0]?.label}.` : "";
+    const other = this.chooser.selectedOptions[0]?.label;
+    const said = wanted ? `Comparing with ${other}. ${this.scaleInWords}` : "";
     if (this.status.textContent !== said) this.status.textContent = said;
+  }
+
+  get scaleInWords() {
+    const { viewer } = document.querySelector("#viewer .viewer");
+    return viewer.drawing.isOneScale
+      ? "Both maps have one colour scale: 100 % is the stronger one's maximum."
+      : "Each map has its own colour scale: red in one is not as strong as red in the other.";
   }
 
   offer(shown) {

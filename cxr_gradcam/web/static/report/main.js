@@ -55,7 +55,7 @@ function filledForm() {
 }
 
 async function pictures(viewer, width) {
-  const made = await viewer.panelsAsPng(width);
+  const made = await viewer.drawing.panelsAsPng(width);
   const encoded = Object.entries(made).map(async ([panel, blob]) => [panel, await base64(blob)]);
   return Object.fromEntries(await Promise.all(encoded));
 }

@@ -2,8 +2,11 @@
 
 import { copy } from "./clipboard.js";
 import { displayFor, displayQuery } from "./query.js";
+import { say } from "../page/notice.js";
 
 const SPACES = "https://huggingface.co";
+const COPIED_SETTINGS =
+  "Link copied: the settings alone, without the X-ray. Whoever opens it opens the X-ray themselves.";
 
 // element, props, watch and trigger are Gradio's: the component, what component.py told it, news of
 // it, and its events.
@@ -17,10 +20,9 @@ export function start(element, props, watch, trigger) {
 class Sharing {
   constructor(root, trigger) {
     Object.assign(this, { root, trigger });
-    this.said = root.querySelector(".said");
     this.byHand = root.querySelector(".by-hand");
     this.field = this.byHand.querySelector("input");
-    root.querySelector(".copy").addEventListener("click", () => this.copy());
+    document.addEventListener("copylink", () => this.copy());
     document.addEventListener("picture", () => this.showDisplay());
     document.addEventListener("map", () => this.askMore());
   }
@@ -41,10 +43,18 @@ class Sharing {
   told(link) {
     if (!link) return;
     this.say(link.note);
+    this.guide(link);
     // Somebody was quicker: the X-ray came without the link's question.
     if (this.viewer?.isFilled && !link.is_open) return this.open();
     Object.assign(this, { display: link.display, method: link.method, compare: link.compare });
     if (link.is_open) this.showDisplay();
+  }
+
+  // A link to somebody's own X-ray holds the settings alone.
+  guide({ example, note, is_open: isOpen }) {
+    if (isOpen || Number.isInteger(example)) return;
+    const hint = "This link holds settings, not the X-ray: open the X-ray, and they are used.";
+    say({ text: [note, hint].filter(Boolean).join(" "), stays: true });
   }
 
   // The first picture is shown as the link says; those after it, as ever.
@@ -75,19 +85,18 @@ class Sharing {
 
   async copy() {
     const { link } = this;
-    this.byHand.hidden = true;
     if (!link) return this.say("A link can be copied when the heat map is shown.");
     this.field.value = link.href;
-    this.byHand.hidden = false; // nothing can be selected in a hidden field
-    const isCopied = await copy(link.href, this.field);
-    this.byHand.hidden = isCopied;
-    this.say(isCopied ? "Link copied" : "The browser does not let the page copy: please copy");
+    const isCopied = await copy(link.href);
+    const isExample = link.searchParams.has("example");
+    if (!isCopied) this.byHand.showModal();
     if (!isCopied) this.field.select();
+    else this.say(isExample ? "Link copied." : COPIED_SETTINGS);
     showOutside(link.search);
   }
 
   say(text) {
-    this.said.textContent = text;
+    if (text) say({ text });
   }
 }
 

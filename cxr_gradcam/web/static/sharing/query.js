@@ -2,7 +2,8 @@
 
 // settings: of the viewer; windows: of its picture. A window of the file goes by its number: its
 // name is the file's own text.
-export function displayQuery({ opacity, colormap, style, threshold, window, view }, windows) {
+export function displayQuery(settings, windows) {
+  const { opacity, colormap, style, threshold, window, view, layout } = settings;
   const said = { opacity, colors: colormap };
   if (style !== "even") said.style = style;
   if (threshold) said.threshold = threshold;
@@ -11,6 +12,8 @@ export function displayQuery({ opacity, colormap, style, threshold, window, view
   else if (number > 1) said.window = number;
   if (window.inverted) said.invert = 1;
   if (view.zoom !== 1) said.place = [view.x, view.y, view.zoom].join();
+  if (layout.arrangement !== "auto") said.layout = layout.arrangement;
+  if (layout.shown.join() !== "overlay,original,heat-map") said.panels = layout.shown.join();
   return Object.entries(said).map(([name, value]) => `${name}=${value}`).join("&");
 }
 

@@ -9,11 +9,19 @@ const LEVEL_OF = Uint8Array.from({ length: 256 }, (_, step) => {
 });
 const DARK = 0xff000000;
 
-// Draws the lines of a map over pixels that are already painted.
-export function drawContours(pixels, steps, { width, height }, colors, lineWidth) {
+/**
+ * Draws the lines of a map over pixels that are already painted.
+ * @param {Uint32Array} pixels
+ * @param {Uint8Array} steps of the map
+ * @param {{ width: number, height: number }} size
+ * @param {{ lines: Uint32Array, lineWidth: number, share: number }} paint colours of the steps, the
+ *   lines' width, and the share of the scale's end that the map's maximum is
+ */
+export function drawContours(pixels, steps, { width, height }, { lines, lineWidth, share }) {
   const levels = new Uint8Array(steps.length);
-  for (let i = 0; i < levels.length; i++) levels[i] = LEVEL_OF[steps[i]];
-  const lineColors = [0, ...STEPS.map((step) => colors[step])];
+  const levelOf = LEVEL_OF.map((_, step) => LEVEL_OF[Math.round(step * share)]);
+  for (let i = 0; i < levels.length; i++) levels[i] = levelOf[steps[i]];
+  const lineColors = [0, ...STEPS.map((step) => lines[step])];
   for (let y = 0, at = 0; y < height; y++) {
     // Beyond the edge, the pixel at the edge counts.
     const up = y > 0 ? width : 0;

@@ -1,6 +1,11 @@
-// What pointers on a pane's panels do to the viewer: the target of `Pointers`.
-export function gesturesOn(viewer, name) {
-  const shares = (place) => viewer.shareAt(name, place);
+/**
+ * What pointers on a panel do to the viewer: the target of `Pointers`.
+ * @param {any} viewer
+ * @param {string} name of the pane
+ * @param {HTMLCanvasElement} canvas the panel's
+ */
+export function gesturesOn(viewer, name, canvas) {
+  const shares = (place) => viewer.shareAt(name, place, canvas);
   return {
     get canZoomOut() {
       return viewer.view.zoom > 1;
@@ -8,16 +13,17 @@ export function gesturesOn(viewer, name) {
     get tool() {
       return viewer.isFilled ? viewer.tools.chosen : null;
     },
-    hover: (place) => viewer.isFilled && viewer.pointAt(name, place),
-    leave: () => viewer.pointAt(name, null),
-    zoom: (factor, place) => viewer.isFilled && viewer.view.zoomBy(factor, shares(place)),
-    pan: (x, y) => viewer.isFilled && viewer.pan(name, x, y),
-    window: (across, up) => viewer.windowing.dragBy(across, up),
-    measure: (phase, place) => viewer.measure(phase, viewer.pixelAt(name, place)),
-    toggle: (place, factor) => {
+    hover: (place) => {
       if (!viewer.isFilled) return;
-      if (viewer.view.fits) viewer.view.zoomBy(factor, shares(place));
-      else viewer.view.fit();
+      viewer.cursor.point(viewer.panes[name], viewer.pixelAt(name, place, canvas));
+    },
+    leave: () => viewer.cursor.point(viewer.panes[name], null),
+    zoom: (factor, place) => viewer.isFilled && viewer.view.zoomBy(factor, shares(place)),
+    pan: (x, y) => viewer.isFilled && viewer.pan(name, x, y, canvas),
+    window: (across, up) => viewer.windowing.dragBy(across, up),
+    measure: (phase, place) => viewer.cursor.measure(phase, viewer.pixelAt(name, place, canvas)),
+    toggle: () => {
+      if (viewer.isFilled) viewer.layout.lead(canvas.closest("figure").dataset.panel);
     },
   };
 }

@@ -1,5 +1,6 @@
 // How the heat map is laid over the picture: colours, opacity, threshold, contours.
 
+import { LEVELS } from "./contours.js";
 import { bytesOf } from "./pixels.js";
 import { blendTable, colorsOf } from "./tables.js";
 
@@ -17,7 +18,7 @@ export class HeatDisplay {
     this.slider = root.querySelector(".opacity input");
     this.percent = root.querySelector(".opacity b");
     this.chooser = root.querySelector(".colormap select");
-    this.scale = root.querySelector(".scale canvas");
+    this.root = root;
     this.style = root.querySelector(".style");
     this.threshold = root.querySelector(".threshold");
     this.hidden = root.querySelector(".hidden-below");
@@ -28,6 +29,9 @@ export class HeatDisplay {
       control.addEventListener("input", () => this.changed());
     }
     root.querySelector(".safe").addEventListener("click", () => this.useSafeColors());
+    this.hider = root.querySelector(".hide");
+    this.hider.addEventListener("click", () => this.toggle());
+    this.isHidden = false;
     this.drawScale();
   }
 
@@ -54,7 +58,7 @@ export class HeatDisplay {
   }
 
   get contours() {
-    return this.style.value === "contours";
+    return this.style.value === "contours" && !this.isHidden;
   }
 
   // The opacity of a step of the map, as in rendering.py.
@@ -62,28 +66,74 @@ export class HeatDisplay {
     const alpha = this.slider.valueAsNumber / 100;
     const least = Math.ceil((255 * this.threshold.valueAsNumber) / 100);
     const fades = this.style.value === "fading";
+    if (this.isHidden) return () => 0;
     return (step) => (step < least ? 0 : fades ? (alpha * step) / 255 : alpha);
   }
 
-  // The tables to paint with; made anew only where something changed.
-  tables() {
+  /**
+   * The tables to paint with; made anew only where something changed.
+   * @param {number} [share] of the strongest place of the map beside this one, where both are on
+   *   one scale
+   */
+  tables(share = 1) {
     const { opacity, colormap, style, threshold } = this.settings;
     const asked = [opacity, colormap, style, threshold].join();
-    if (asked !== this.asked) {
-      const bytes = this.bytes[colormap];
-      this.made = { colors: colorsOf(bytes), blended: blendTable(bytes, this.opacityOf()) };
-      this.asked = asked;
+    if (asked !== this.asked) this.made = new Map();
+    this.asked = asked;
+    if (!this.made.has(share)) {
+      const bytes = scaled(this.bytes[colormap], share);
+      const opacityOf = this.opacityOf();
+      const blended = blendTable(bytes, (step) => opacityOf(Math.round(step * share)));
+      const colors = this.colors(bytes, colormap, share);
+      const lines = this.colors(this.bytes[colormap], colormap, 1);
+      this.made.set(share, { colors, lines, blended, share });
     }
-    return this.made;
+    return this.made.get(share);
   }
 
+  // The same table as long as the colours are the same, so that panels know what they show.
+  colors(bytes, colormap, share) {
+    const name = `${colormap} ${share}`;
+    if (!this.known?.has(name)) (this.known ??= new Map()).set(name, colorsOf(bytes));
+    return this.known.get(name);
+  }
+
+  // The scales at the maps' edges, or what the lines of contours mean.
   drawScale() {
-    const image = new ImageData(256, 1);
     const bytes = this.bytes[this.chooser.value];
+    const image = new ImageData(1, 256);
     for (let step = 0; step < 256; step++) {
-      image.data.set([...bytes.subarray(3 * step, 3 * step + 3), 255], 4 * step);
+      image.data.set([...bytes.subarray(3 * step, 3 * step + 3), 255], 4 * (255 - step));
     }
-    this.scale.getContext("2d").putImageData(image, 0, 0);
+    const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 256 });
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    const drawn = canvas.toDataURL();
+    for (const shown of this.root.querySelectorAll(".scale img")) shown.src = drawn;
+    const legend = this.contours ? LEVELS.map((level) => this.legend(level, bytes)) : [];
+    for (const place of this.root.querySelectorAll("[data-panel=overlay] .scale")) {
+      place.querySelector(".legend")?.remove();
+      if (!legend.length) continue;
+      const made = document.createElement("span");
+      made.className = "legend";
+      made.append(...legend.map((each) => each.cloneNode(true)).reverse());
+      place.append(made);
+    }
+  }
+
+  legend(level, bytes) {
+    const made = document.createElement("span");
+    const [red, green, blue] = bytes.subarray(3 * Math.ceil(255 * level), 3 * Math.ceil(255 * level) + 3);
+    made.style.setProperty("--line-color", `rgb(${red} ${green} ${blue})`);
+    made.textContent = `${100 * level} %`;
+    return made;
+  }
+
+  // The X-ray alone, until it is asked for again.
+  toggle() {
+    this.isHidden = !this.isHidden;
+    this.hider.setAttribute("aria-pressed", String(this.isHidden));
+    this.asked = null;
+    this.onChange();
   }
 
   // Names a download of the overlay.
@@ -111,4 +161,15 @@ export class HeatDisplay {
     if (STYLES.includes(style)) this.style.value = style;
     this.changed();
   }
+}
+
+// A table whose last colour is that of a share of the whole.
+function scaled(bytes, share) {
+  if (share === 1) return bytes;
+  const made = new Uint8Array(768);
+  for (let step = 0; step < 256; step++) {
+    const from = 3 * Math.round(step * share);
+    made.set(bytes.subarray(from, from + 3), 3 * step);
+  }
+  return made;
 }

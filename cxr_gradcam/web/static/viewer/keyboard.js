@@ -6,48 +6,72 @@ const STEP = 0.1;
 const KEYS = [
   ["+", "Zoom in", (viewer) => viewer.zoomIn()],
   ["-", "Zoom out", (viewer) => viewer.zoomOut()],
-  ["0", "Whole picture", (viewer) => viewer.view.fit()],
-  ["1", "One pixel of the picture for each of the screen", (viewer) => viewer.oneToOne()],
-  ["v", "Dragging and arrows move the picture", (viewer) => viewer.tools.choose("move")],
-  ["w", "Dragging and arrows set the grey scale", (viewer) => viewer.tools.choose("window")],
+  ["0", "Whole X-ray", (viewer) => viewer.view.fit()],
+  ["1", "One pixel of the X-ray for each of the screen", (viewer) => viewer.oneToOne()],
+  ["v", "Dragging and arrows move the X-ray", (viewer) => viewer.tools.choose("move")],
+  ["w", "Dragging and arrows set the window", (viewer) => viewer.tools.choose("window")],
   ["m", "Dragging measures; arrows and Enter, too", (viewer) => viewer.tools.choose("measure")],
+  ["h", "Hide the heat map, or show it", (viewer) => viewer.heat.toggle()],
   ["i", "Invert", (viewer) => viewer.windowing.invert()],
-  ["r", "Reset the grey scale", (viewer) => viewer.windowing.reset()],
-  ["c", "Heat map even, fading, contours", (viewer) => viewer.heat.nextStyle()],
+  ["r", "Reset the window", (viewer) => viewer.windowing.reset()],
+  ["c", "Heat map uniform, fading, contours", (viewer) => viewer.heat.nextStyle()],
   ["s", "Smooth, or pixel by pixel", (viewer) => viewer.toggleSmooth()],
-  ["ArrowLeft", null, (viewer) => viewer.arrow(-STEP, 0)],
-  ["ArrowRight", null, (viewer) => viewer.arrow(STEP, 0)],
-  ["ArrowUp", null, (viewer) => viewer.arrow(0, -STEP)],
-  ["ArrowDown", null, (viewer) => viewer.arrow(0, STEP)],
-  ["Enter", null, (viewer) => viewer.mark()],
+  ["ArrowLeft", null, (viewer) => viewer.cursor.arrow(-STEP, 0)],
+  ["ArrowRight", null, (viewer) => viewer.cursor.arrow(STEP, 0)],
+  ["ArrowUp", null, (viewer) => viewer.cursor.arrow(0, -STEP)],
+  ["ArrowDown", null, (viewer) => viewer.cursor.arrow(0, STEP)],
+  ["Enter", null, (viewer) => viewer.cursor.mark()],
+  ["e", "Evidence for the next class", () => nextClass()],
+  ["f", "Hide what stands beside the panels, or show it", () => foldRails()],
   ["?", "This list", (viewer) => viewer.showKeys()],
 ];
 const ALIASES = { "=": "+", _: "-" };
+const WITHOUT_X_RAY = ["?", "f"];
 
-// The mouse and fingers, for the list.
-const GESTURES = [
+// Keys of the other parts of the page, the mouse and fingers, for the list.
+const OTHERS = [
+  ["n", "Next X-ray of the worklist"],
+  ["p", "Previous X-ray of the worklist"],
   ["Wheel, pinch", "Zoom at the pointer"],
-  ["Double click", "Enlarge here, or show the whole"],
+  ["Double click", "Make the panel the large one, or show it alone"],
   ["Right button", "Drag across for contrast, up for brightness"],
-  ["Arrows", "As dragging, while a picture has the focus"],
+  ["Arrows", "As dragging, while an X-ray has the focus"],
 ];
 
-// Keys count while the focus is in the viewer, but not in a field that needs them itself.
-export function listen(root, viewer) {
-  root.addEventListener("keydown", (event) => {
-    const isField = event.target.closest("input:not([type=checkbox]), select, textarea, dialog");
-    if (isField || event.ctrlKey || event.altKey || event.metaKey) return;
-    const onPicture = event.target.tagName === "CANVAS";
+const TYPING = "input:not([type=checkbox], [type=radio], [type=range]), select, textarea, dialog";
+
+/**
+ * Keys count everywhere on the page, but not in a field that needs them itself.
+ * @param {any} viewer
+ */
+export function listen(viewer) {
+  document.addEventListener("keydown", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
+    if (target.closest(`${TYPING}, [contenteditable=true], [role=listbox]`)) return;
     const key = ALIASES[event.key] ?? event.key;
     const found = KEYS.find(([each]) => each === key);
-    if (!found || ((key.startsWith("Arrow") || key === "Enter") && !onPicture)) return;
+    const needsPicture = key.startsWith("Arrow") || key === "Enter";
+    if (!found || (needsPicture && target.tagName !== "CANVAS")) return;
     event.preventDefault();
-    if (viewer.isFilled || key === "?") found[2](viewer);
+    if (viewer.isFilled || WITHOUT_X_RAY.includes(key)) found[2](viewer);
   });
 }
 
+// Of a few classes the next one; of many the field, to be searched.
+function nextClass() {
+  const radios = [...document.querySelectorAll("#class input[type=radio]")];
+  const at = radios.findIndex((each) => each.checked);
+  if (radios.length) radios[(at + 1) % radios.length].click();
+  else document.querySelector("#class input")?.focus();
+}
+
+function foldRails() {
+  document.documentElement.classList.toggle("no-rails");
+}
+
 export function fillHelp(dialog) {
-  const rows = [...KEYS.filter(([, what]) => what), ...GESTURES];
+  const rows = [...KEYS.filter(([, what]) => what), ...OTHERS];
   const list = document.createElement("dl");
   for (const [key, what] of rows) {
     const term = document.createElement("dt");

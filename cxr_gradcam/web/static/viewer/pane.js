@@ -37,7 +37,7 @@ export class Pane {
     const { slope, offset, spacing } = this.greyScale;
     const { value, step } = this.renderer.at(pixel);
     const words = [`x ${Math.floor(pixel.x)}, y ${Math.floor(pixel.y)}`];
-    words.push(`value ${Number((slope * value + offset).toPrecision(6))}`);
+    words.push(`grey value ${Number((slope * value + offset).toPrecision(6))}`);
     if (step !== null) words.push(`heat map ${Math.round((100 * step) / 255)} %`);
     if (ruler) words.push(`length ${lengthOf(ruler, spacing)}${spacing ? ` (${spacing.says})` : ""}`);
     return words.join(" · ");

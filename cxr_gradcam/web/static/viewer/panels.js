@@ -1,17 +1,46 @@
 // The figures with their canvases and buttons: three for each picture.
 
-const NAMES = { original: "Original", "heat-map": "Heat map", overlay: "Overlay" };
+import { icon } from "../page/icons.js";
+import { arrange } from "./arrange.js";
 
-function button(symbol, action) {
+/** @type {Record<string, string>} */
+export const NAMES = { original: "Original", "heat-map": "Heat map", overlay: "Overlay" };
+
+const ONE_COLUMN = matchMedia("(max-width: 1099px)");
+
+function button(name, action) {
   const made = document.createElement("button");
   made.type = "button";
-  made.textContent = symbol;
+  made.append(icon(name));
   made.addEventListener("click", action);
   return made;
 }
 
-// The three panels of one picture.
+function element(kind, name, ...children) {
+  const made = document.createElement(kind);
+  made.className = name;
+  made.append(...children);
+  return made;
+}
+
+// The colour scale at a map's edge: from the map's maximum down to nothing.
+function scale() {
+  const made = element("div", "scale", "100 %", Object.assign(new Image(), { alt: "" }), "0 %");
+  made.title = "of this map's maximum";
+  made.setAttribute("aria-hidden", "true");
+  return made;
+}
+
+/** The three panels of one picture. */
 class Row {
+  /**
+   * @param {HTMLElement[]} figures
+   * @param {object} told
+   * @param {string} [told.caption] what the picture is called
+   * @param {(panel: string) => void} told.onDownload
+   * @param {(figure: HTMLElement) => void} told.onLarge
+   * @param {(canvas: HTMLCanvasElement) => void} told.onCanvas
+   */
   constructor(figures, { caption = "", onDownload, onLarge, onCanvas }) {
     Object.assign(this, { figures, caption, canvases: {}, marks: {} });
     for (const figure of figures) this.fill(figure, onDownload, onLarge);
@@ -24,22 +53,21 @@ class Row {
     canvas.setAttribute("role", "img");
     canvas.tabIndex = 0;
     const marks = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    marks.setAttribute("class", "marks");
     marks.setAttribute("aria-hidden", "true");
-    const stage = document.createElement("div");
-    stage.className = "stage";
-    stage.append(canvas, marks);
-    const caption = document.createElement("figcaption");
-    caption.append(
+    const stage = element("div", "stage", canvas, marks, element("p", "info"));
+    if (id !== "original") stage.append(scale());
+    const caption = element(
+      "figcaption",
+      "",
       document.createElement("span"),
-      button("⤢", () => onLarge(figure)),
-      button("⤓", () => onDownload(id)),
+      button("large", () => onLarge(figure)),
+      button("save", () => onDownload(id)),
     );
     figure.replaceChildren(caption, stage);
     this.name(figure);
-    Object.assign(this, {
-      canvases: { ...this.canvases, [id]: canvas },
-      marks: { ...this.marks, [id]: marks },
-    });
+    this.canvases = { ...this.canvases, [id]: canvas };
+    this.marks = { ...this.marks, [id]: marks };
   }
 
   // Names the panels anew by what tells them from those of the other picture.
@@ -60,6 +88,11 @@ class Row {
       made.title = `${name}: ${what}`;
       made.setAttribute("aria-label", made.title);
     }
+  }
+
+  /** Writes into the corner of every panel. @param {string} text */
+  inform(text) {
+    for (const figure of this.figures) figure.querySelector(".info").textContent = text;
   }
 
   // The panels that are on the screen: [id, canvas, marks].
@@ -87,34 +120,46 @@ class Row {
       Object.assign(canvas, { width: 1, height: 1, image: null });
     }
     for (const marks of Object.values(this.marks)) marks.replaceChildren();
+    this.inform("");
     this.describe("no X-ray yet");
   }
 }
 
 export class Panels {
-  // onResize: called when the panels' size on the screen has changed; onDownload: with the pane and
-  // a panel's id; onCanvas: with the pane and each new canvas.
-  constructor(viewer, { onResize, onDownload, onCanvas }) {
-    Object.assign(this, { viewer, onDownload, onCanvas });
-    this.observer = new ResizeObserver(onResize);
+  /**
+   * @param {HTMLElement} viewer
+   * @param {import("./layout.js").Layout} layout which panels are shown, and how
+   * @param {object} told
+   * @param {() => void} told.onResize called when the panels' size on the screen has changed
+   * @param {(pane: string, panel: string) => void} told.onDownload
+   * @param {(pane: string, canvas: HTMLCanvasElement) => void} told.onCanvas called with each canvas
+   */
+  constructor(viewer, layout, { onResize, onDownload, onCanvas }) {
+    Object.assign(this, { viewer, layout, onDownload, onCanvas, onResize });
+    this.room = viewer.querySelector(".panels");
+    this.aspect = 1;
+    this.observer = new ResizeObserver(() => this.place());
+    this.observer.observe(this.room);
+    this.canvasObserver = new ResizeObserver(onResize);
     this.rows = { a: this.row("a", [...viewer.querySelectorAll("figure")]) };
     this.rows.a.describe("no X-ray yet");
     const leave = () => document.fullscreenElement || this.leaveLarge();
     document.addEventListener("fullscreenchange", leave);
     viewer.addEventListener("keydown", (event) => event.key === "Escape" && this.leaveLarge());
+    ONE_COLUMN.addEventListener("change", () => this.place());
+    this.place();
   }
 
   row(pane, figures, caption) {
-    const row = new Row(figures, {
+    return new Row(figures, {
       caption,
       onDownload: (panel) => this.onDownload(pane, panel),
       onLarge: (figure) => this.toggleLarge(figure),
       onCanvas: (canvas) => {
-        this.observer.observe(canvas);
+        this.canvasObserver.observe(canvas);
         this.onCanvas(pane, canvas);
       },
     });
-    return row;
   }
 
   // Panels for a second picture, below or beside the first one's.
@@ -126,34 +171,74 @@ export class Panels {
       figure.dataset.pane = pane;
       return figure;
     });
-    this.viewer.querySelector(".panels").append(...figures);
+    this.room.append(...figures);
     this.viewer.classList.add("two");
     this.rows[pane] = this.row(pane, figures, caption);
+    this.place();
   }
 
   close(pane) {
     for (const figure of this.rows[pane]?.figures ?? []) figure.remove();
     delete this.rows[pane];
     this.viewer.classList.toggle("two", Object.keys(this.rows).length > 1);
+    this.place();
   }
 
-  // Of one picture with two maps the original is not shown twice, nor is there room for it: the
-  // overlay without opacity is the original.
+  // Of one picture with two maps the original is not shown twice: "h" hides both maps.
   compare(isCompared) {
     this.isCompared = isCompared;
     this.viewer.classList.toggle("compared", isCompared);
-    if (!this.viewer.classList.contains("large")) this.showAll();
+    this.place();
   }
 
-  showAll() {
+  /** @param {number} aspect width of the picture over its height */
+  setAspect(aspect) {
+    this.aspect = aspect;
+    this.viewer.style.setProperty("--aspect", String(aspect));
+    this.place();
+  }
+
+  /** The panels that are shown, the large one first. @returns {string[]} */
+  get shown() {
+    if (this.alone) return [this.alone];
+    const wanted = this.layout.shown;
+    const kept = this.isCompared ? wanted.filter((panel) => panel !== "original") : wanted;
+    return kept.length ? kept : ["overlay"];
+  }
+
+  /** Gives each panel its place. */
+  place() {
+    const { shown } = this;
     for (const figure of this.figures) {
-      figure.hidden = Boolean(this.isCompared) && figure.dataset.panel === "original";
+      figure.hidden = !shown.includes(figure.dataset.panel);
+      figure.classList.toggle("lead", figure.dataset.panel === shown[0]);
+      if (ONE_COLUMN.matches && !this.alone) figure.removeAttribute("style");
     }
+    if (!ONE_COLUMN.matches || this.alone) this.arrange(shown);
+    this.onResize();
   }
 
-  // The panels' common size in device pixels, and how many of these a CSS pixel has.
-  size() {
-    const [, canvas] = this.rows.a.visible()[0];
+  arrange(shown) {
+    const rows = Object.values(this.rows);
+    const room = { width: this.room.clientWidth, height: this.room.clientHeight };
+    const arrangement = this.layout.arrangement;
+    const wanted = { panels: shown.length, panes: rows.length, arrangement };
+    const places = arrange(room, this.aspect, wanted);
+    rows.forEach((row, pane) => {
+      for (const figure of row.figures.filter((each) => !each.hidden)) {
+        const { x, y, width, height } = places[pane][shown.indexOf(figure.dataset.panel)];
+        figure.style.cssText = `left:${x}px;top:${y}px;width:${width}px;height:${height}px`;
+      }
+    });
+  }
+
+  /** The canvas of the large panel. @returns {HTMLCanvasElement} */
+  get lead() {
+    return this.rows.a.canvases[this.shown[0]];
+  }
+
+  // A canvas's size in device pixels, and how many of these a CSS pixel has.
+  size(canvas = this.lead) {
     const box = canvas.getBoundingClientRect();
     const ratio = canvas.offsetWidth ? (devicePixelRatio * box.width) / canvas.offsetWidth : 1;
     return {
@@ -166,19 +251,21 @@ export class Panels {
   // One panel (of both pictures) and the controls fill the screen, or the window where a phone or
   // an embedding page refuses full screen.
   toggleLarge(figure) {
-    if (this.viewer.classList.contains("large")) return this.leaveLarge();
+    if (this.alone) return this.leaveLarge();
+    this.alone = figure.dataset.panel;
     this.viewer.classList.add("large");
-    for (const other of this.figures) other.hidden = other.dataset.panel !== figure.dataset.panel;
+    this.place();
     this.viewer.requestFullscreen?.().catch(() => {});
   }
 
   leaveLarge() {
+    this.alone = null;
     this.viewer.classList.remove("large");
-    this.showAll();
+    this.place();
     if (document.fullscreenElement) document.exitFullscreen();
   }
 
   get figures() {
-    return Object.values(this.rows).flatMap((row) => row.figures);
+    return Object.values(this.rows ?? {}).flatMap((row) => row.figures);
   }
 }

@@ -1,10 +1,9 @@
 // Mouse, pen and fingers on a panel.
 
 const WHEEL = 1.0015; // a notch of 100 zooms by 1.16
-const LARGER = 2.5;
 
 // target: canZoomOut, tool ("move", "window" or "measure"), and what is done: hover(place),
-// leave(), zoom(factor, place), pan(x, y), window(across, up), measure(phase, place), toggle(place).
+// leave(), zoom(factor, place), pan(x, y), window(across, up), measure(phase, place), toggle().
 // Places are in CSS pixels of the canvas, from its top left corner.
 export class Pointers {
   constructor(canvas, target) {
@@ -15,7 +14,7 @@ export class Pointers {
     on("pointerup", this.release);
     on("pointercancel", this.release);
     on("pointerleave", () => target.leave());
-    on("dblclick", (event) => target.toggle(this.place(event), LARGER));
+    on("dblclick", () => target.toggle());
     on("contextmenu", (event) => event.preventDefault()); // the right button sets the window
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     // Two fingers are ours, also where one of them scrolls the page.

@@ -28,7 +28,7 @@ export class Renderer {
   setMap(map) {
     this.map = map;
     this.pyramids.map = map && new Pyramid(map);
-    this.seen = null;
+    this.looks = new Map();
   }
 
   contains({ x, y }) {
@@ -42,38 +42,63 @@ export class Renderer {
     return { value: this.picture.values[place], step: this.map?.values[place] ?? null };
   }
 
-  // Samples what panels of a size show; nothing is done where that is what they show already.
+  /**
+   * Samples what a panel of a size shows; panels of one size share it, and nothing is done where
+   * that is what they show already.
+   * @param {any} view of `View.of`
+   * @param {{ width: number, height: number }} size in device pixels
+   * @returns {any} the sampled values and steps, and where the picture lies
+   */
   look(view, { width, height }) {
-    const seen = [view.x, view.y, view.scale, view.smooth, width, height].join();
-    if (seen === this.seen) return;
-    const places = width * height;
-    if (this.values?.length !== places) {
-      this.values = new this.picture.values.constructor(places);
-      this.steps = new Uint8Array(places);
-    }
-    if (this.values.constructor !== this.picture.values.constructor) {
-      this.values = new this.picture.values.constructor(places);
-    }
-    this.places = sample(this.pyramids.picture, view, width, height, this.values);
-    if (this.map) sample(this.pyramids.map, view, width, height, this.steps);
-    Object.assign(this, { width, height, seen });
+    const name = `${width}x${height}`;
+    const asked = [view.x, view.y, view.scale, view.smooth].join();
+    const known = this.looks.get(name);
+    if (known?.asked === asked) return known;
+    const values = this.room(known?.values, this.picture.values.constructor, width * height);
+    const places = sample(this.pyramids.picture, view, width, height, values);
+    const steps = this.map && this.room(known?.steps, Uint8Array, width * height);
+    if (this.map) sample(this.pyramids.map, view, width, height, steps);
+    const look = { asked, values, steps, places, width, height };
+    this.looks.set(name, look);
+    return look;
   }
 
-  // paint: the tables (see heat.js and windowing.js), and lineWidth where contours are wanted.
-  draw(canvas, panel, paint) {
-    const { width, height } = this;
+  // The array of before, where it is of the right kind: a new one costs more than the sampling.
+  room(before, Kind, length) {
+    return before?.constructor === Kind && before.length === length ? before : new Kind(length);
+  }
+
+  /** Forgets what panels of sizes showed that are no longer on the screen. @param {string[]} sizes */
+  keepOnly(sizes) {
+    for (const name of this.looks.keys()) if (!sizes.includes(name)) this.looks.delete(name);
+  }
+
+  // paint: the tables (see heat.js and windowing.js), and lineWidth where contours are wanted. A
+  // panel that shows this already is left alone: opacity concerns the overlay only.
+  draw(canvas, panel, paint, look) {
+    const { width, height } = look;
+    const { greys, colors, lines, blended, lineWidth } = paint;
+    const shown = {
+      original: [greys],
+      "heat-map": [colors],
+      overlay: [greys, lineWidth ? lines : blended, lineWidth],
+    }[panel];
+    const painted = [look, this.map, ...shown];
+    if (canvas.painted?.every((each, at) => each === painted[at]) && canvas.width === width) return;
     if (canvas.width !== width || canvas.height !== height || !canvas.image) {
       Object.assign(canvas, { width, height });
       canvas.image = new ImageData(width, height);
     }
     const pixels = new Uint32Array(canvas.image.data.buffer);
-    this.paint(pixels, panel, this.values, this.map && this.steps, this, paint);
-    this.blankOutside(pixels);
+    this.paint(pixels, panel, look.values, this.map && look.steps, look, paint);
+    this.blankOutside(pixels, look);
     canvas.getContext("2d").putImageData(canvas.image, 0, 0);
+    canvas.painted = painted;
   }
 
   // Without a map, the heat map's panel stays black and the overlay shows the picture alone.
-  paint(pixels, panel, values, steps, size, { greys, colors, blended, lineWidth }) {
+  paint(pixels, panel, values, steps, size, paint) {
+    const { greys, colors, blended, lineWidth } = paint;
     if (panel === "heat-map") {
       if (!steps) pixels.fill(BACKGROUND);
       else for (let i = 0; i < pixels.length; i++) pixels[i] = colors[steps[i]];
@@ -83,13 +108,11 @@ export class Renderer {
       }
     } else {
       for (let i = 0; i < pixels.length; i++) pixels[i] = GREYS[greys[values[i]]];
-      if (panel === "overlay" && steps) drawContours(pixels, steps, size, colors, lineWidth);
+      if (panel === "overlay" && steps) drawContours(pixels, steps, size, paint);
     }
   }
 
-  blankOutside(pixels) {
-    const { columns, rows } = this.places;
-    const { width, height } = this;
+  blankOutside(pixels, { places: { columns, rows }, width, height }) {
     for (let y = 0; y < height; y++) {
       if (rows.first[y] < 0) pixels.fill(BACKGROUND, y * width, (y + 1) * width);
     }
@@ -113,14 +136,13 @@ export class Renderer {
 
   // The panels as they are on the screen, at another size.
   async pictures(view, size, paint) {
-    this.look(view, size);
+    const look = this.look(view, size);
     const made = {};
     for (const panel of ["original", "heat-map", "overlay"]) {
       const canvas = new OffscreenCanvas(size.width, size.height);
-      this.draw(canvas, panel, paint);
+      this.draw(canvas, panel, paint, look);
       made[panel] = await canvas.convertToBlob();
     }
-    this.seen = null;
     return made;
   }
 }

@@ -1,5 +1,7 @@
 // The toolbar: what dragging does, and the zoom.
 
+import { addIcons, icon } from "../page/icons.js";
+
 const MODES = [
   ["move", "Move", "v"],
   ["window", "Window", "w"],
@@ -13,20 +15,20 @@ export class Tools {
     this.chosen = "move";
     for (const [id, name, key] of MODES) this.modes.append(this.mode(id, name, key));
     root.querySelector(".zooms").append(
-      button("−", "Zoom out", "-", () => viewer.zoomOut()),
-      button("+", "Zoom in", "+", () => viewer.zoomIn()),
-      button("Fit", "Whole picture", "0", () => viewer.view.fit()),
+      button(icon("out"), "Zoom out", "-", () => viewer.zoomOut()),
+      button(icon("in"), "Zoom in", "+", () => viewer.zoomIn()),
+      button(icon("fit"), "Whole X-ray", "0", () => viewer.view.fit()),
       button("1:1", "Pixel by pixel", "1", () => viewer.oneToOne()),
     );
     const smooth = root.querySelector(".smooth");
     smooth.checked = viewer.view.smooth; // Gradio's templates drop the attribute
     smooth.addEventListener("input", () => viewer.toggleSmooth());
-    root.querySelector(".keys").addEventListener("click", () => viewer.showKeys());
+    addIcons(root);
     this.choose("move");
   }
 
   mode(id, name, key) {
-    const made = button(name, null, key, () => this.choose(id));
+    const made = button(icon(id), name, key, () => this.choose(id));
     made.setAttribute("role", "radio");
     made.dataset.mode = id;
     return made;
@@ -42,12 +44,18 @@ export class Tools {
   }
 }
 
-function button(text, label, key, action) {
+/**
+ * @param {Node | string} face what is seen
+ * @param {string} label
+ * @param {string} key that does the same
+ * @param {() => void} action
+ */
+function button(face, label, key, action) {
   const made = document.createElement("button");
   made.type = "button";
-  made.textContent = text;
-  if (label) made.setAttribute("aria-label", label);
-  made.title = `${label ?? text} (${key})`;
+  made.append(face);
+  made.setAttribute("aria-label", label);
+  made.title = `${label} (${key})`;
   made.setAttribute("aria-keyshortcuts", key);
   made.addEventListener("click", action);
   return made;

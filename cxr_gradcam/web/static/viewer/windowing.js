@@ -24,7 +24,7 @@ export class Windowing {
   // The picture whose values the fields show; its windows are offered.
   setPicture(greyScale) {
     this.greyScale = greyScale;
-    const labels = greyScale.windows.map(({ label }) => new Option(label, label));
+    const labels = greyScale.windows.map(({ label, name }) => new Option(name, label));
     this.chooser.replaceChildren(...labels, new Option("Own", OWN));
     this.inverted = false;
     this.choose(greyScale.windows[0].label);
@@ -112,6 +112,16 @@ export class Windowing {
     return { low: (this.low - first.low) / whole, high: (this.high - first.low) / whole };
   }
 
+  /** The corner's words. */
+  get says() {
+    const { slope, offset, windows } = this.greyScale;
+    const level = rounded(slope * ((this.low + this.high) / 2) + offset);
+    const width = rounded(Math.abs(slope * (this.high - this.low)));
+    const preset = windows.find(({ label }) => label === this.preset);
+    const numbers = preset?.greys ? [] : [`L ${level}  W ${width}`]; // a table has neither
+    return [...numbers, preset?.name ?? "Own window", ...(this.inverted ? ["inverted"] : [])].join("\n");
+  }
+
   get settings() {
     const { preset, inverted } = this;
     return preset ? { preset, inverted } : { ...this.shares(), inverted };
@@ -135,6 +145,7 @@ function fromShares(first, { low, high }) {
   return { low: first.low + low * whole, high: first.low + high * whole };
 }
 
+// Stored values are whole numbers: a fraction says nothing, unless the whole range is small.
 function rounded(value) {
-  return Number(value.toPrecision(5));
+  return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
 }

@@ -4,12 +4,17 @@
 import { entriesOf, isArchive } from "./collect.js";
 
 const INPUT = "#upload input[type=file]";
-const FOLDER = "#folder input";
-const PRIOR = "#choose-prior input";
+const FOLDER = "#folder";
+const PRIOR = "#choose-prior";
+const PAGE = document.documentElement;
 
-// onMany: called with the entries; onOther: called when one file goes on to the field; onPrior: with a
-// file that is chosen as prior.
-export function watchField({ onMany, onOther, onPrior }) {
+/**
+ * @param {object} told
+ * @param {(entries: any[]) => void} told.onMany called with what becomes a worklist
+ * @param {(file: File) => void} told.onOne called when one file goes on to the field
+ * @param {(file: File) => void} told.onPrior called with a file that is chosen as prior
+ */
+export function watchField({ onMany, onOne, onPrior }) {
   const take = (event, entries) => {
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -31,19 +36,25 @@ export function watchField({ onMany, onOther, onPrior }) {
       if (!event.target.matches?.(INPUT)) return;
       const files = [...event.target.files];
       if (isMany(files)) take(event, files);
-      else if (files.length) onOther();
+      else if (files.length) onOne(files[0]);
     },
     first,
   );
   // Without this, the browser leaves the page for a file that misses the field.
-  window.addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
+  window.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    PAGE.classList.add("is-dragging");
+  });
+  const leave = (event) => !event.relatedTarget && PAGE.classList.remove("is-dragging");
+  window.addEventListener("dragleave", leave);
   window.addEventListener(
     "drop",
     (event) => {
+      PAGE.classList.remove("is-dragging");
       if (!hasFiles(event)) return;
       const entries = entriesOf(event.dataTransfer);
       const files = [...event.dataTransfer.files];
-      leaveField(event);
       if (isMany(files) || entries.some((entry) => entry.isDirectory)) return take(event, entries);
       event.preventDefault();
       event.stopImmediatePropagation();
@@ -68,11 +79,4 @@ function isMany(files) {
 
 function hasFiles(event) {
   return [...(event.dataTransfer?.types ?? [])].includes("Files");
-}
-
-// The field is told that nothing hovers over it any more.
-function leaveField({ target }) {
-  if (target.closest?.("#upload")) {
-    target.dispatchEvent(new DragEvent("dragleave", { bubbles: true }));
-  }
 }

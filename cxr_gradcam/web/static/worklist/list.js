@@ -1,4 +1,5 @@
-// The list on the page: one row a file, in the order of urgency, filtered by group.
+// The list on the page: one row a file, in the order of urgency, filtered by group; failed files
+// stand apart, folded away.
 
 import { byUrgency, GROUPS, groupOf } from "./order.js";
 
@@ -8,6 +9,10 @@ export class List {
   constructor(root, { onOpen, onBeside }) {
     this.rows = root.querySelector(".rows");
     this.filters = root.querySelector(".filters");
+    this.failed = root.querySelector(".failed");
+    this.failedRows = root.querySelector(".failed-rows");
+    this.fold = root.querySelector(".show-failed");
+    this.fold.addEventListener("click", () => this.showFailed(this.failedRows.hidden));
     Object.assign(this, { onOpen, onBeside });
     this.clear();
   }
@@ -17,6 +22,9 @@ export class List {
     this.group = "all";
     this.current = this.prior = null;
     this.rows.replaceChildren();
+    this.failedRows.replaceChildren();
+    this.failed.hidden = true;
+    this.showFailed(false);
     this.filters.replaceChildren();
   }
 
@@ -26,11 +34,13 @@ export class List {
     this.fill(item);
     const others = this.items.filter((other) => other !== item);
     const at = others.findIndex((other) => byUrgency(item, other) < 0);
-    const before = at < 0 ? null : others[at].element;
     this.items = others.toSpliced(at < 0 ? others.length : at, 0, item);
-    if (item.element.parentNode && item.element.nextSibling === before) return;
+    const place = item.error ? this.failedRows : this.rows;
+    const next = at < 0 ? null : others[at].element;
+    const before = next?.parentNode === place ? next : null;
+    if (item.element.parentNode === place && item.element.nextSibling === before) return;
     const hadFocus = item.element.contains(document.activeElement);
-    this.rows.insertBefore(item.element, before);
+    place.insertBefore(item.element, before);
     if (hadFocus) item.element.firstChild.focus({ preventScroll: true });
   }
 
@@ -50,10 +60,16 @@ export class List {
 
   besideButton(item) {
     const beside = document.createElement("button");
-    Object.assign(beside, { type: "button", className: "beside", textContent: "Prior" });
-    beside.setAttribute("aria-label", `Set ${item.number} beside the open X-ray, as prior`);
+    Object.assign(beside, { type: "button", className: "beside", textContent: "Use as prior" });
+    beside.setAttribute("aria-label", `Use ${item.number} as prior of the open X-ray`);
     beside.addEventListener("click", () => this.onBeside(item));
     return beside;
+  }
+
+  /** Opens or folds the failed files. @param {boolean} isShown */
+  showFailed(isShown) {
+    this.failedRows.hidden = !isShown;
+    this.fold.setAttribute("aria-expanded", String(isShown));
   }
 
   fill(item) {
@@ -73,23 +89,26 @@ export class List {
     if (error) return [["answer", "✕ Failed"], ["verdict", error], file];
     if (!row) return [["answer", "Waiting"], file];
     const verdict = row.verdict && `${SIGNS[row.verdict]} ${row.verdict}`;
-    const unfamiliar = "▲ unlike the training's X-rays: do not rely on this";
-    return [
-      ["answer", `${row.answer} ${row.percentage}`],
-      ["verdict", row.is_familiar === false ? unfamiliar : (verdict ?? "")],
-      file,
-    ];
+    if (row.is_familiar === false) {
+      return [["answer", "▲ Not reliable"], ["verdict", "Unlike the training X-rays"], file];
+    }
+    return [["answer", `${row.answer} ${row.percentage}`], ["verdict", verdict ?? ""], file];
   }
 
   // Offers the groups that there are, with their counts, and hides what is not chosen.
   showGroups() {
     const counts = Map.groupBy(this.items, groupOf);
     if (!counts.has(this.group)) this.group = "all";
-    const there = GROUPS.filter(([name]) => counts.has(name));
-    const all = ["all", "All", this.items.length];
+    const failed = counts.get("failed")?.length ?? 0;
+    this.failed.hidden = !failed;
+    this.fold.textContent = `✕ ${failed} failed`;
+    const there = GROUPS.filter(([name]) => name !== "failed" && counts.has(name));
+    const all = ["all", "All", this.items.length - failed];
     const offered = [all, ...there.map(([name, label]) => [name, label, counts.get(name).length])];
     this.offer(offered);
-    for (const { element } of this.items) element.hidden = !this.isShown(element.dataset.group);
+    for (const { element, error } of this.items) {
+      element.hidden = !error && !this.isShown(element.dataset.group);
+    }
   }
 
   // Buttons stay, so that none loses the focus.
@@ -131,7 +150,7 @@ export class List {
     this.current = item;
     if (!item) return;
     item.element.firstChild.setAttribute("aria-current", "true");
-    const { rows } = this;
+    const rows = item.element.parentNode;
     const [inner, outer] = [item.element, rows].map((each) => each.getBoundingClientRect());
     if (inner.top < outer.top) rows.scrollTop -= outer.top - inner.top;
     else if (inner.bottom > outer.bottom) rows.scrollTop += inner.bottom - outer.bottom;
@@ -150,7 +169,7 @@ export class List {
 
   // The item before or after the current one, of those that are shown; null at the end.
   neighbour(step) {
-    const shown = this.items.filter((item) => !item.element.hidden);
+    const shown = this.items.filter((item) => !item.element.hidden && !item.error);
     const at = shown.indexOf(this.current);
     if (at < 0) return (step > 0 ? shown[0] : shown.at(-1)) ?? null;
     return shown[at + step] ?? null;

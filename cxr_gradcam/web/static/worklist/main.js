@@ -1,13 +1,21 @@
 // The worklist: many files, answered one after the other, opened one at a time.
 
-import { csvOf } from "./csv.js";
-import { watchField } from "./field.js";
+import { keepConnection } from "../page/connection.js";
+import { addIcons } from "../page/icons.js";
+import { say } from "../page/notice.js";
 import { gather } from "./collect.js";
+import { saveTable } from "./csv.js";
+import { watchField } from "./field.js";
 import { List } from "./list.js";
+import { nextMap, Opened } from "./opened.js";
 import { groupOf } from "./order.js";
+import { Prior } from "./prior.js";
 import { reasonOf, Sending, upload } from "./sending.js";
+import { skippedInWords, stateInWords } from "./words.js";
 
-const LONGEST_OPENING = 5000; // ms
+const PAGE = document.documentElement;
+const ONE_COLUMN = matchMedia("(max-width: 1099px), (max-height: 559px)");
+const FIRST_AFTER = 1500; // ms: by then something that needs eyes has mostly been answered
 
 // element, props, watch and trigger are Gradio's: the component, what component.py told it, news of
 // it, and its events.
@@ -21,36 +29,73 @@ class Worklist {
     Object.assign(this, { root, trigger });
     const { max_files: maxFiles, max_bytes: maxBytes, extensions } = props;
     this.limits = { maxFiles, maxBytes, extensions };
+    addIcons(root);
     this.list = new List(root, {
       onOpen: (item) => this.open(item),
-      onBeside: (item) => this.openBeside(item),
+      onBeside: (item) => this.prior.open(item),
     });
     this.sending = new Sending({ maxBytes, onChange: (item) => this.changed(item) });
     this.sending.model = props.value;
+    this.prior = new Prior(this.list, trigger);
+    this.opened = new Opened(
+      (source) => this.openAgain(source),
+      (item) => this.stay(item),
+    );
+    keepConnection(() => this.opened.restore());
     watchField({
       onMany: (entries) => this.add(entries),
-      onOther: () => this.list.mark(null),
-      onPrior: (file) => this.openBeside(null, file),
+      onOne: (file) => this.leaveList({ blob: async () => file }),
+      onPrior: (file) => this.prior.open(null, file),
     });
     const buttons = {
       ...{ previous: () => this.step(-1), next: () => this.step(1), toggle: () => this.toggle() },
-      ...{ save: () => this.save(), clear: () => this.clear() },
+      ...{ save: () => saveTable(this.list.items, this.names.checked), clear: () => this.close(), again: () => this.retry() },
+      fold: () => this.fold(true),
     };
     for (const [name, action] of Object.entries(buttons)) {
       this[name + "Button"] = this.find(`.${name}`);
       this[name + "Button"].addEventListener("click", action);
     }
     this.names = this.find(".names input");
-    this.names.addEventListener("change", () => root.classList.toggle("named", this.names.checked));
+    this.names.addEventListener("change", () => {
+      root.classList.toggle("named", this.names.checked);
+      this.tell();
+    });
     document.addEventListener("keydown", (event) => this.onKey(event));
-    this.watchPrior();
-    const gallery = document.querySelector("#examples");
-    gallery?.addEventListener("click", () => this.list.mark(null));
+    document.addEventListener("unfold", () => this.fold(!PAGE.classList.contains("list-folded")));
+    document.querySelector("#examples")?.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      const example = [...(button?.parentNode.children ?? [])].indexOf(button);
+      if (button) this.leaveList({ example });
+    });
     this.clear();
   }
 
   find(selector) {
     return this.root.querySelector(selector);
+  }
+
+  /** Tells the bar that what it says of the list is another. */
+  tell() {
+    document.dispatchEvent(new CustomEvent("listed"));
+  }
+
+  fold(isFolded) {
+    PAGE.classList.toggle("list-folded", isFolded);
+    this.tell();
+  }
+
+  // What was asked for cannot be opened.
+  stay(item) {
+    if (this.list.current) this.list.setBusy(this.list.current, false);
+    this.list.mark(this.list.items.includes(item) ? item : null);
+    this.tell();
+  }
+
+  // What is opened now is not of the list.
+  leaveList(source) {
+    this.list.mark(null);
+    this.opened.expect(source);
   }
 
   async add(entries) {
@@ -61,7 +106,9 @@ class Worklist {
     const items = files.map((file) => ({ ...file, number: ++this.last }));
     for (const item of items) this.list.place(item);
     this.root.hidden = false;
-    document.documentElement.classList.add("has-worklist");
+    PAGE.classList.add("has-worklist");
+    this.fold(false);
+    this.waitsForFirst = true;
     this.sending.add(items);
     this.show();
     this.say(`${items.length} files are in the worklist.`);
@@ -72,12 +119,29 @@ class Worklist {
       this.skipped += 1;
       this.list.remove(item);
     } else if (item) this.list.place(item);
+    if (item?.row && this.waitsForFirst) this.openFirstSoon();
     if (this.pending) return;
     this.pending = requestAnimationFrame(() => {
       this.pending = null;
       this.show();
-      if (!this.sending.isRunning) this.say(this.find(".state").textContent);
+      if (this.sending.isRunning) return;
+      this.openFirst();
+      this.say(this.find(".state").textContent);
     });
+  }
+
+  openFirstSoon() {
+    this.first ??= setTimeout(() => this.openFirst(), FIRST_AFTER);
+  }
+
+  // The first of those that need eyes, unless the reader was quicker.
+  openFirst() {
+    clearTimeout(this.first);
+    this.first = null;
+    if (!this.waitsForFirst) return;
+    this.waitsForFirst = false;
+    const first = this.list.items.find(({ row }) => row);
+    if (first) this.open(first);
   }
 
   show() {
@@ -87,68 +151,57 @@ class Worklist {
     this.list.showGroups();
     const progress = this.find("progress");
     Object.assign(progress, { max: items.length || 1, value: items.length - waiting });
-    progress.hidden = !waiting;
-    this.find(".state").textContent = this.state(items.length, waiting, failed);
-    this.find(".notes").textContent = [...this.notes, this.skippedWords()].join(" ").trim();
-    const { isRunning } = this.sending;
-    this.toggleButton.hidden = !isRunning && !waiting && !items.some((item) => item.canRetry);
-    this.toggleButton.textContent = isRunning ? "Stop" : waiting ? "Continue" : "Try failed again";
-  }
-
-  state(all, waiting, failed) {
-    const bad = failed ? `, ${failed} failed` : "";
-    if (!waiting) return `${all} done${bad}.`;
-    const seconds = this.sending.secondsLeft;
-    const left = this.sending.isRunning ? seconds && `, about ${inWords(seconds)} left` : ", stopped";
-    return `${all - waiting} of ${all} done${bad}${left || ""}.`;
-  }
-
-  skippedWords() {
-    if (!this.skipped) return "";
-    const [files, are] = this.skipped === 1 ? ["file", "is"] : ["files", "are"];
-    return `${this.skipped} ${files} that ${are} no picture left out.`;
+    this.find(".progress").hidden = !waiting;
+    const counts = { all: items.length, waiting, failed };
+    this.find(".state").textContent = stateInWords(counts, this.sending);
+    this.find(".notes").textContent = [...this.notes, skippedInWords(this.skipped)].join(" ").trim();
+    this.toggleButton.textContent = this.sending.isRunning ? "Stop" : "Continue";
+    this.againButton.hidden = !items.some((item) => item.canRetry);
+    this.tell();
   }
 
   // The file goes before those that wait; it is called by its number.
   async open(item) {
+    this.waitsForFirst = false;
     this.list.mark(item);
+    this.opened.expect({ blob: item.blob, item });
     const shown = nextMap();
     this.sending.hold(shown);
     shown.then(() => this.shown(item));
-    try {
-      this.list.setBusy(item, true);
-      const path = await upload(await item.blob(), `${item.number}`);
-      if (this.list.current === item) this.trigger("select", { path });
-    } catch (error) {
-      this.list.setBusy(item, false);
-      this.say(`${item.number} cannot be opened. ${reasonOf(error)}`, true);
-    }
+    this.list.setBusy(item, true);
+    await this.send(item.blob, `${item.number}`, () => this.list.current === item);
+    this.tell();
   }
 
-  // On a narrow screen the answer is below the list.
+  // In one column the list makes room for what has been opened from it.
   shown(item) {
     this.list.setBusy(item, false);
-    if (this.list.current !== item || !matchMedia("(max-width: 899px)").matches) return;
-    document.querySelector("#answers").scrollIntoView();
+    if (ONE_COLUMN.matches && this.list.current === item) this.fold(true);
   }
 
-  // item: of the list; or null, and a file alone.
-  async openBeside(item, file) {
-    const wanted = (this.wanted = { item });
+  /**
+   * Sends a file that the server then opens.
+   * @param {() => Promise<Blob>} blob
+   * @param {string} name that the server sees
+   * @param {() => boolean} [isWanted] whether nothing else has been opened meanwhile
+   */
+  async send(blob, name, isWanted = () => true) {
     try {
-      const path = await upload(file ?? (await item.blob()), "prior");
-      if (this.wanted === wanted) this.trigger("upload", { path });
+      const path = await upload(await blob(), name);
+      if (isWanted()) this.trigger("select", { path });
     } catch (error) {
-      this.say(`The prior cannot be opened. ${reasonOf(error)}`, true);
+      say({ text: `X-ray ${name} cannot be opened. ${reasonOf(error)}`, kind: "bad" });
     }
   }
 
-  // The prior is marked while the viewer shows it.
-  watchPrior() {
-    const viewer = document.querySelector("#viewer .viewer");
-    new MutationObserver(() => {
-      this.list.markPrior(viewer.dataset.second ? this.wanted?.item : null);
-    }).observe(viewer, { attributeFilter: ["data-second"] });
+  async openAgain(source) {
+    if (source.item && this.list.items.includes(source.item)) return this.open(source.item);
+    if ("example" in source) {
+      document.querySelectorAll("#examples button")[source.example]?.click();
+      return;
+    }
+    this.leaveList(source);
+    await this.send(source.blob, "again");
   }
 
   step(by) {
@@ -166,7 +219,12 @@ class Worklist {
   }
 
   toggle() {
-    if (this.sending.isRunning) return this.sending.stop();
+    if (this.sending.isRunning) this.sending.stop();
+    else this.sending.resume();
+    this.show();
+  }
+
+  retry() {
     this.again(this.list.items.filter((item) => item.canRetry));
   }
 
@@ -187,47 +245,37 @@ class Worklist {
     this.show();
   }
 
-  save() {
-    const table = csvOf(this.list.items, this.names.checked);
-    const link = document.createElement("a");
-    // Spreadsheets take a file without this mark for one of their own country's characters.
-    link.href = URL.createObjectURL(new Blob(["\ufeff", table], { type: "text/csv" }));
-    link.download = "worklist.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  // Closing can be undone until something else is said.
+  close() {
+    const { items, current } = this.list;
+    const kept = { items, last: this.last, skipped: this.skipped, notes: this.notes };
+    const waiting = items.filter((item) => groupOf(item) === "waiting");
+    this.clear();
+    const run = () => this.bringBack(kept, current, waiting);
+    say({ text: "The worklist is closed.", action: { label: "Undo", run } });
+  }
+
+  bringBack({ items, last, skipped, notes }, current, waiting) {
+    Object.assign(this, { last, skipped, notes });
+    for (const item of items) this.list.place(item);
+    this.root.hidden = false;
+    PAGE.classList.add("has-worklist");
+    this.sending.add(waiting);
+    if (current && this.opened.current?.item === current) this.list.mark(current);
+    this.show();
   }
 
   clear() {
     this.sending.clear();
     this.list.clear();
-    Object.assign(this, { last: 0, skipped: 0, notes: [] });
+    Object.assign(this, { last: 0, skipped: 0, notes: [], waitsForFirst: false });
     this.root.hidden = true;
-    document.documentElement.classList.remove("has-worklist");
+    PAGE.classList.remove("has-worklist");
+    this.tell();
   }
 
-  // To screen readers, at the beginning and the end alone; what must be seen, to all.
-  say(text, isVisible = false) {
-    const status = this.find("[role=status]");
-    status.textContent = text;
-    status.classList.toggle("unseen", !isVisible);
+  // To screen readers, at the beginning and the end alone.
+  say(text) {
+    this.find("[role=status]").textContent = text;
   }
-}
-
-// Fulfilled when the viewer shows another map, or should have.
-function nextMap() {
-  return new Promise((done) => {
-    const observer = new MutationObserver(([{ target }]) => target.dataset.shown && end());
-    const end = () => {
-      observer.disconnect();
-      done();
-    };
-    const viewer = document.querySelector("#viewer .viewer");
-    observer.observe(viewer, { attributeFilter: ["data-shown"] });
-    setTimeout(end, LONGEST_OPENING);
-  });
-}
-
-function inWords(seconds) {
-  if (seconds < 100) return `${Math.max(1, Math.round(seconds))} s`;
-  return `${Math.round(seconds / 60)} min`;
 }

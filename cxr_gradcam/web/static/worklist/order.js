@@ -1,14 +1,15 @@
-// What needs eyes first: failures, then what is unlike the training's X-rays, then likely,
-// uncertain and unlikely; among equals the more probable first. What waits comes last.
+// What needs eyes first: what is unlike the training's X-rays, then likely, uncertain and unlikely;
+// among equals the more probable first. What waits comes after them, and what failed last: it
+// cannot be looked at.
 
 export const GROUPS = [
-  ["failed", "Failed"],
-  ["unfamiliar", "Unfamiliar"],
+  ["unfamiliar", "Unlike training"],
   ["likely", "Likely"],
   ["uncertain", "Uncertain"],
   ["unlikely", "Unlikely"],
   ["answered", "Answered"], // by a model without an operating point
   ["waiting", "Waiting"],
+  ["failed", "Failed"],
 ];
 
 const RANKS = Object.fromEntries(GROUPS.map(([name], rank) => [name, rank]));

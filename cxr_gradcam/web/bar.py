@@ -1,0 +1,34 @@
+"""The bar above everything: what is open, and what can be done with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+from starlette.routing import BaseRoute
+
+from cxr_gradcam.web.component import OwnComponent, code_of
+
+_STATIC = Path(__file__).parent / "static" / "page"
+
+# Gradio runs this text when the component loads; the code itself comes as modules.
+_ON_LOAD = """
+import(new URL("page/main.js", document.baseURI)).then(({ start }) => start(element));
+"""
+
+
+class Bar(gr.HTML, metaclass=OwnComponent):
+    """The bar, the line that says what the page is not for, and the page's messages."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            (_STATIC / "bar.html").read_text("utf-8"),
+            js_on_load=_ON_LOAD,
+            apply_default_css=False,
+            elem_id="bar",
+        )
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """What the page must serve for the bar: its code."""
+        return [code_of("page", _STATIC)]

@@ -1,0 +1,91 @@
+// Draws the panels: what each pane shows under the view, the window and the colours of now.
+
+import { drawMarks } from "./marks.js";
+
+export class Drawing {
+  /** @param {any} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+  }
+
+  // However many events come before the next frame, one drawing is made.
+  redraw() {
+    this.pending ??= requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    if (this.pending) cancelAnimationFrame(this.pending);
+    this.pending = null;
+    const { view, panes, panels, tools, root, isFilled } = this.viewer;
+    if (!isFilled) return;
+    view.limit(panes.a.renderer.picture, panels.size());
+    const zoomed = !view.fits || tools.chosen !== "move";
+    root.style.setProperty("--touch", zoomed ? "none" : "pan-x pan-y");
+    for (const [name, pane] of Object.entries(panes)) this.drawPane(name, pane);
+  }
+
+  drawPane(name, pane) {
+    const { renderer } = pane;
+    const row = this.viewer.panels.rows[name];
+    if (!renderer.picture || !row) return;
+    const sizes = [];
+    for (const [panel, canvas, marks] of row.visible()) {
+      const size = this.viewer.panels.size(canvas);
+      const look = renderer.look(this.viewer.view.of(renderer.picture, size), size);
+      renderer.draw(canvas, panel, this.paint(pane, size.ratio), look);
+      this.drawMarks(marks, pane, size);
+      sizes.push(`${size.width}x${size.height}`);
+    }
+    renderer.keepOnly(sizes);
+    row.inform(this.viewer.windowing.says);
+  }
+
+  // The tables that a pane's panels are painted with.
+  paint(pane, ratio = 1) {
+    const { heat, windowing } = this.viewer;
+    const lineWidth = heat.contours ? Math.max(1, Math.round(1.5 * ratio)) : 0;
+    const greys = windowing.greys(pane.greyScale);
+    return { ...heat.tables(this.share(pane)), greys, lineWidth };
+  }
+
+  /**
+   * How strong a map's strongest place is beside that of the other map, where both are on one scale.
+   * @param {any} pane
+   */
+  share(pane) {
+    if (!this.isOneScale) return 1;
+    return pane.peak / Math.max(...Object.values(this.viewer.panes).map(({ peak }) => peak));
+  }
+
+  // Peaks can be compared where both maps are of one gradient method at one layer of one model.
+  get isOneScale() {
+    const { a, b } = this.viewer.panes;
+    const isOfModels = new URLSearchParams(b?.link).get("compare")?.startsWith("model:");
+    return Boolean(!isOfModels && a.scale && b?.scale === a.scale && Math.max(a.peak, b.peak) > 0);
+  }
+
+  drawMarks(svg, pane, size) {
+    const { picture } = pane.renderer;
+    const css = { width: size.width / size.ratio, height: size.height / size.ratio };
+    drawMarks(svg, css, {
+      greyScale: pane.greyScale,
+      toPanel: (place) => this.viewer.view.toPanel(place, picture, css),
+      scale: this.viewer.view.scale(picture, css),
+      ruler: this.viewer.cursor.ruler,
+      cursor: this.viewer.cursor.place,
+    });
+  }
+
+  // The three panels as they are on the screen, as PNG, `width` pixels wide.
+  async panelsAsPng(width, pane = "a") {
+    const { renderer } = this.viewer.panes[pane];
+    const shown = this.viewer.panels.size();
+    // Of the whole X-ray, no black around it.
+    const { width: across, height: down } = this.viewer.view.fits ? renderer.picture : shown;
+    const size = { width, height: Math.round((width * down) / across) };
+    const paint = this.paint(this.viewer.panes[pane], width / (shown.width / shown.ratio));
+    const made = await renderer.pictures(this.viewer.view.of(renderer.picture, size), size, paint);
+    this.redraw();
+    return made;
+  }
+}
