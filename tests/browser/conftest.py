@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,11 @@ def url(bundled: ResNet50FineTuned, cache: Path) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, url: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    opened = context.new_page()
-    opened.goto(url)
-    opened.wait_for_selector("#viewer .panels canvas", state="attached")
-    yield opened
-    context.close()
+    with closing(browser.new_context(viewport=SIZE)) as context:
+        opened = context.new_page()
+        opened.goto(url)
+        opened.wait_for_selector("#viewer .panels canvas", state="attached")
+        yield opened
 
 
 @pytest.fixture
