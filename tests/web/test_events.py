@@ -20,7 +20,7 @@ from cxr_gradcam.web import events
 from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.events import Events
 from cxr_gradcam.web.prediction import WAITING
-from cxr_gradcam.web.session import Session
+from cxr_gradcam.web.session import Session, Superseded
 from cxr_gradcam.web.viewer import View
 from tests.helpers.findings import eighteen_findings
 
@@ -68,7 +68,7 @@ def test_an_upload_shows_the_picture_then_the_prediction_and_is_removed(
     assert first[-1].stored is not None
     assert first[-1].explanation is None
     session, prediction, *_, view = last
-    assert "prediction</h2>" in prediction
+    assert "Answer of the model</h2>" in prediction
     assert view.image_id == session.image_id == first[-1].image_id
     assert view.explanation is not None
     assert not film.exists()
@@ -90,11 +90,31 @@ def assert_cleared(step: list[Any], words: str) -> None:
     assert view.stored is view.explanation is None
 
 
-def test_a_bad_file_says_why_and_clears_the_view(handlers: Events, film: Path) -> None:
+def assert_refused(step: list[Any], words: str) -> None:
+    *unchanged, view = step
+    assert unchanged == [gr.skip()] * len(unchanged)
+    assert words in view.refused
+    assert "Jane" not in view.refused
+
+
+def test_a_bad_file_says_why_and_leaves_all_as_it_was(handlers: Events, film: Path) -> None:
     film.write_text("Jane Doe, no image")
     [step] = handlers.open_upload(film, None, *ASKED)
-    assert_cleared(step, "This file cannot be shown. The file (18 bytes)")
+    assert_refused(step, "This file cannot be shown. The file (18 bytes)")
     assert not film.exists()
+
+
+def test_a_bad_file_ends_no_question_about_the_open_one(handlers: Events, film: Path) -> None:
+    content = film.read_bytes()
+    session = opened(handlers.open_upload(film, None, *ASKED))
+    check = session.new_question()
+    film.write_text("no image")
+    list(handlers.open_upload(film, session, *ASKED))
+    check()
+    film.write_bytes(content)
+    list(handlers.open_upload(film, session, *ASKED))
+    with pytest.raises(Superseded):
+        check()
 
 
 @pytest.mark.parametrize("fault", ["read_for_viewing", "by_probability"])
@@ -108,8 +128,9 @@ def test_any_error_gives_one_message_and_no_name_in_the_log(
     monkeypatch.setattr(events, fault, fail)
     with caplog.at_level(logging.ERROR):
         step = list(handlers.open_upload(film, None, *ASKED))[-1]
-    assert_cleared(step, "went wrong on the server")
-    assert "Jane" not in caplog.text + step[1]
+    check = assert_refused if fault == "read_for_viewing" else assert_cleared
+    check(step, "went wrong on the server")
+    assert "Jane" not in f"{caplog.text} {step[1]}"
     assert "in fail" in caplog.text
     assert not film.exists()
 
