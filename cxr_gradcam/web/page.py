@@ -13,7 +13,6 @@ from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.api.service import ServedBlocks, Service
-from cxr_gradcam.web.bar import Bar
 from cxr_gradcam.web.compare.component import CompareField
 from cxr_gradcam.web.compare.handlers import CompareHandlers
 from cxr_gradcam.web.controls import Controls, model_field
@@ -24,9 +23,10 @@ from cxr_gradcam.web.events import Events
 from cxr_gradcam.web.prediction import EMPTY, SEARCHING
 from cxr_gradcam.web.sent_once import PixelStore
 from cxr_gradcam.web.sharing.component import LinkButton
+from cxr_gradcam.web.start.bar import Bar
 from cxr_gradcam.web.start.gallery import examples
+from cxr_gradcam.web.start.theme import theme, tokens
 from cxr_gradcam.web.start.welcome import welcome
-from cxr_gradcam.web.theme import theme, tokens
 from cxr_gradcam.web.uploads import UploadField
 from cxr_gradcam.web.viewer import Viewer
 from cxr_gradcam.web.worklist.component import Worklist

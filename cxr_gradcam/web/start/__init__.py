@@ -1,1 +1,1 @@
-"""What a visitor meets first: the examples, and what to do and to know."""
+"""What a visitor meets first: the bar, the look, the examples and the place to drop."""

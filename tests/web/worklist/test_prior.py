@@ -127,4 +127,6 @@ def test_the_priors_prediction_in_words() -> None:
     shares = {"<b>": 0.2, "Normal": 0.8}
     assert "<p>Normal, 80 %</p>" in prior_html(Prediction(shares))
     assert "&lt;b&gt; unlikely, 20 %" in prior_html(Prediction(shares, "<b>", "unlikely", 0.5))
-    assert "Unlike the training X-rays: not reliable" in prior_html(Prediction(shares, "<b>", "unlikely", 2.0))
+    assert "Unlike the training X-rays: not reliable" in prior_html(
+        Prediction(shares, "<b>", "unlikely", 2.0)
+    )

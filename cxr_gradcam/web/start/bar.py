@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from cxr_gradcam.web.component import OwnComponent, code_of
 
-_STATIC = Path(__file__).parent / "static" / "page"
+_STATIC = Path(__file__).parents[1] / "static" / "page"
 
 # Gradio runs this text when the component loads; the code itself comes as modules.
 _ON_LOAD = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.themes.utils import sizes
 
-_TOKENS = Path(__file__).parent / "static" / "tokens.css"
+_TOKENS = Path(__file__).parents[1] / "static" / "tokens.css"
 _FONT = ["system-ui", "sans-serif"]
 
 
