@@ -158,7 +158,7 @@ def _bytes_of(source: object) -> bytes:
             f"received {type(source).__name__}."
         ) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        reason = getattr(error, "strerror", None) or "it is closed, or its path is invalid"
         # The error itself would bring the file's name along, which can be a patient's.
         raise RadiographError(
             f"The file cannot be read: {reason}. Check that it exists and may be read."

@@ -61,7 +61,10 @@ def color_table(colormap: int | str = "jet") -> RGBImage:
     try:
         bgr = np.stack([ramp] * 3, axis=1) if code is None else cv2.applyColorMap(ramp, code)
     except cv2.error:
-        raise ValueError(f"OpenCV has no colour map with the number {colormap}") from None
+        raise ValueError(
+            f"OpenCV has no colour map with the number {colormap}: choose from "
+            f"{', '.join(COLORMAPS)}"
+        ) from None
     table = np.ascontiguousarray(bgr.reshape(256, 3)[:, ::-1], dtype=np.uint8)
     table.setflags(write=False)
     return table

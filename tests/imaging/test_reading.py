@@ -236,8 +236,8 @@ def test_an_error_does_not_tell_the_name_of_the_file(tmp_path: Path) -> None:
         (tmp_path / "Doe_Jane", "leads to a folder"),
         (tmp_path / "Doe_Jane.dcm", "No such file"),
         (tmp_path / "Doe_Jane.png", "no image of a kind that can be read"),
-        ("Doe_Jane\0", "cannot be read"),
-        (closed, "cannot be read"),
+        ("Doe_Jane\0", "cannot be read: it is closed, or its path is invalid"),
+        (closed, "cannot be read: it is closed"),
     ]:
         with pytest.raises(RadiographError, match=message) as refused:
             read_radiograph(source)

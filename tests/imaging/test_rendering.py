@@ -74,7 +74,7 @@ def test_tables_cannot_be_changed():
     ("colormap", "message"),
     [
         ("rainbows", "no colour map 'rainbows': choose from jet, inferno"),
-        (99, "no colour map with the number 99"),
+        (99, "no colour map with the number 99: choose from jet, inferno"),
         (-1, "no colour map with the number -1"),
     ],
 )
