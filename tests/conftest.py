@@ -26,6 +26,7 @@ for step in ("connect", "read", "write", "pool"):
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each of several processes has a core, and looks for the ports of its pages elsewhere.
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
     number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
     os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * number)
 

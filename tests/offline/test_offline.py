@@ -61,6 +61,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{AUDIT}{os.pathsep}{ROOT}",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
             "HOME": str(folder / "home" / "before"),
             "TMPDIR": str(folder / "temporary" / "before"),
             "AUDIT_LOG": str(folder / "before.log"),
