@@ -62,4 +62,6 @@ def test_the_most_probable_class_comes_first() -> None:
 
 def test_words_from_outside_are_escaped() -> None:
     assert "<b>" not in failure_html("<b>")
-    assert "<b>" not in answer(probabilities={"<b>Normal": 1.0})
+    written = answer(probabilities={"<i>Normal": 1.0})
+    assert "<i>" not in written
+    assert "&lt;i&gt;Normal" in written

@@ -89,6 +89,11 @@ class GraphForwardPass(RoundedForwardPass):
                 found[stage] = graph.backward(layer, gradient, seen, (height, width))
             gradient = found[stage]
 
+    def release(self) -> None:
+        """Keep no gradients: they take as much memory as the activations, and are quickly made."""
+        super().release()
+        self._of_each_class.clear()
+
     def forward(self, x: Tensor) -> Tensor:
         """Run the graph on other images."""
         return self._logits(self._graph.forward(x, ["features"])["features"])

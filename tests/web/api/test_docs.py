@@ -30,7 +30,7 @@ def test_the_python_examples_run(running: Running, monkeypatch, capsys) -> None:
         in_thread(exec, compile(block, "docs/api.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "likely" in printed
-    assert "['text', 'image']" in printed
+    assert "} image\n" in printed
 
 
 @pytest.mark.skipif(
