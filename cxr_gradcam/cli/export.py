@@ -28,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    if find_spec("onnx") is None:
-        raise ValueError("onnx missing: pip install 'cxr-gradcam[export]'")
+    missing = [name for name in ("onnx", "openvino") if find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} missing: pip install 'cxr-gradcam[export]'")
     from cxr_gradcam.models.graph.export import export
 
     model = model_of(options, fast=False)

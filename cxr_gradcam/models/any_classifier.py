@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Unpack
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import ResNet
 
 from cxr_gradcam.cam.explainable import require_explainable, why_it_fails
 from cxr_gradcam.cam.forward_pass import ForwardPass, MapOptions
@@ -18,6 +19,7 @@ from cxr_gradcam.cam.targets import ClassIdx
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.classifier import Classifier
+from cxr_gradcam.models.fast_trunk import FastTrunk
 from cxr_gradcam.models.library_records import (
     PROCESSOR_FILE,
     guess_class_names,
@@ -54,6 +56,10 @@ class CAM:
             of its own.
         output: which tensor holds the scores, where the model returns several: an index, a key, or
             several of them with dots between, as "0.logits".
+
+    Attributes:
+        fast: run a ResNet of torchvision's by OpenVINO where its weights do not change: an
+            optimiser's steps may go unseen.
 
     Raises:
         ValueError: the model cannot be explained, a layer is none of the model's, the number of
@@ -92,6 +98,8 @@ class CAM:
         self.trained_on = ""
         self.finding: str | None = getattr(self.model, "finding", None)
         self.provenance: Provenance | None = None
+        self.fast = False
+        self._fast_trunk = FastTrunk()
         self._logits_layer = self._find_logits_layer(found, logits_layer)
         self.class_names = self._names(class_names, found.num_classes)
         two_classes = found.num_classes == 1 and len(self.class_names) == 2
@@ -121,7 +129,20 @@ class CAM:
             ValueError: a layer that is none of the model, or whose output has no places.
         """
         found = self.target_layers if layers is None else named_layers(self.model, layers)
+        fast = self._fast_pass(found, x)
+        if fast is not None:
+            return fast
         return HookedForwardPass(self.model, found, x, self._logits_layer, output=self._format)
+
+    def _fast_pass(self, layers: Iterable[str], x: Tensor) -> ForwardPass | None:
+        """Record a fast pass where it is wanted and can stand in for the network."""
+        network, read = self.model, self._format
+        if not self.fast or not isinstance(network, ResNet) or read.probabilities is not None:
+            return None
+        if self._logits_layer not in (None, network.fc):
+            return None
+        paths = {name: name for name in layers}
+        return self._fast_trunk.record(network, paths, x, two_classes=read.two_classes)
 
     def __call__(
         self,

@@ -7,6 +7,7 @@ precision. So a map is exact for the activations that the trunk gave.
 from __future__ import annotations
 
 import copy
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -55,15 +56,18 @@ class FastTrunk:
         """Run a network on images in the fastest way that there is for it.
 
         Args:
-            network: in eval mode.
+            network: of torchvision's.
             layers: {name: path in the network} of the layers that maps are taken at.
-            x: normalised images (N, C, H, W), float32 on the network's device; at least one.
+            x: normalised images (N, C, H, W), on the network's device.
             two_classes: make two logits of the network's one, of its absence and its presence.
 
         Returns:
-            The recorded pass; None where nothing here is faster than the network itself, or where
-            hooks of others wait for its layers to run.
+            The recorded pass; None where nothing here is faster than the network itself, where it
+            is switched off (CXR_GRADCAM_FAST=0), where the network trains or hooks of others wait
+            for its layers to run, and for no images, other types than float32 and autocast.
         """
+        if not _is_plain_call(network, x):
+            return None
         with self._lock:
             if not self._may_be_replaced(network):
                 return None
@@ -168,6 +172,13 @@ class _Inventory:
                 own, others, strict=True
             )
         )
+
+
+def _is_plain_call(network: ResNet, x: Tensor) -> bool:
+    """Tell whether nothing about a call asks for the network itself."""
+    if network.training or os.environ.get("CXR_GRADCAM_FAST") == "0" or len(x) == 0:
+        return False
+    return x.dtype == torch.float32 and not torch.is_autocast_enabled(x.device.type)
 
 
 def fast_dtype(device: torch.device) -> torch.dtype | None:

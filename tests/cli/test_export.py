@@ -40,4 +40,4 @@ def test_a_missing_onnx_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(command, "find_spec", lambda _name: None)
     status, lines, errors = run(capsys, "export", tmp_path / "new.onnx")
     assert (status, lines) == (2, [])
-    assert errors == "error: onnx missing: pip install 'cxr-gradcam[export]'\n"
+    assert errors == "error: onnx, openvino missing: pip install 'cxr-gradcam[export]'\n"

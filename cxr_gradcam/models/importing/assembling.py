@@ -69,7 +69,7 @@ def assemble(
     Args:
         loaded: the network with its weights.
         overrides: what the caller says; it has precedence.
-        fast: whether a `ResNet50FineTuned` may compute in lower precision.
+        fast: whether a ResNet may be run by OpenVINO, and compute in lower precision.
 
     Raises:
         CheckpointError: the overrides contradict the network, or no map can be made of it.
@@ -85,6 +85,7 @@ def assemble(
         model: ResNet50FineTuned | CAM = _resnet50(loaded, known, preprocessing, fast=fast)
     else:
         model = _any(loaded, known, preprocessing)
+        model.fast = fast
     _calibrate(model, loaded.header, overrides)
     model.assumptions = tuple(_assumptions(model, loaded, overrides))
     model.provenance = loaded.provenance

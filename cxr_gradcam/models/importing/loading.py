@@ -64,8 +64,8 @@ def load_model(
         state_dict: which weights of a file that holds several, as averaged (EMA) beside raw ones:
             their key, with dots between nested keys, or what their tensors' names begin with; None
             for the raw ones.
-        fast: whether a `ResNet50FineTuned` may compute in lower precision; other networks always
-            use the precision of their weights.
+        fast: whether a ResNet may be run by OpenVINO, and compute in lower precision; other
+            networks always use the precision of their weights.
 
     Returns:
         A `ResNet50FineTuned` for a ResNet50 with a linear head, else a `CAM`, in eval mode. Its

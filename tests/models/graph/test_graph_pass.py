@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import ResNet
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam import CAM, ResNet50FineTuned, load_model
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.outputs import OutputFormat
@@ -166,6 +166,27 @@ def test_one_logit_of_two_classes():
                     each.maps(class_idx, "elementwise", **options)[0] for each in (graph, hooks)
                 )
                 torch.testing.assert_close(given, expected, rtol=0, atol=1e-3)
+
+
+def test_any_classifier_that_is_a_resnet_is_run_by_the_graph(small, tmp_path):
+    cam = CAM(small, ["layer3", "layer4"])
+    x = torch.randn(2, 3, 64, 64)
+    expected = cam.record(x)
+    assert isinstance(expected, HookedForwardPass)
+    cam.fast = True
+    given = cam.record(x)
+    assert isinstance(given, GraphForwardPass)
+    torch.testing.assert_close(given.maps(1)[0], expected.maps(1)[0], rtol=0, atol=0.05)
+    assert_alike(given.logits, expected.logits)
+    small.train()
+    assert isinstance(cam.record(x), HookedForwardPass)
+    small.eval()
+    assert isinstance(cam.record(x, ["layer1"]), HookedForwardPass)
+    path = tmp_path / "old.pth"
+    torch.save(ResNet(BasicBlock, [2, 2, 2, 2], num_classes=2).state_dict(), path)
+    loaded = load_model(path, input_size=64)
+    assert isinstance(loaded.record(x), GraphForwardPass)
+    assert isinstance(load_model(path, input_size=64, fast=False).record(x), HookedForwardPass)
 
 
 @pytest.fixture(scope="module")
