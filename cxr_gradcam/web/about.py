@@ -1,30 +1,39 @@
-"""What the page says of a model: what it knows, what its percentages rest on, what was assumed."""
+"""What the page says of a model: its limits in three lines, and the label with its facts."""
 
 from __future__ import annotations
 
+from html import escape
+
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.prediction import FEW
+from cxr_gradcam.web.start.facts import facts_html
 
 
 def scope(model: Classifier) -> str:
-    """Say what a model knows, and so what it does not."""
-    trained = f" It was trained on {model.trained_on}." if model.trained_on else ""
-    return (
-        f"The model knows {_classes(model.class_names)} on a frontal chest X-ray: other "
-        f"findings go unseen.{trained} {_meaning(model)}{_assumed(model.assumptions)}"
-    )
+    """Write the limits of a model in three lines, and its facts for the screen that shows them.
 
+    Args:
+        model: the classifier; results that were measured with its weights are looked up.
 
-def _classes(names: tuple[str, ...]) -> str:
-    return " and ".join(names) if len(names) <= FEW else f"{len(names)} findings"
+    Returns:
+        HTML; the facts are out of sight until the reader asks for them.
+    """
+    names = model.class_names
+    known = " and ".join(names) if len(names) <= FEW else f"{len(names)} findings"
+    lines = [f"The model knows {known} on a frontal chest X-ray: other findings go unseen."]
+    lines.append(_meaning(model))
+    if model.assumptions:
+        lines.append(f"Its file does not say everything: {'; '.join(model.assumptions)}.")
+    limits = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return f'{limits}<div class="model-facts" hidden>{facts_html(model)}</div>'
 
 
 def _meaning(model: Classifier) -> str:
     """Say what the percentages and the verdict rest on."""
     if model.calibration.operating_point is not None:
         return (
-            "Percentages and *likely*, *uncertain*, *unlikely* were set on X-rays of the same "
-            "origin; elsewhere they may mislead."
+            "Percentages and likely, uncertain, unlikely were set on X-rays of the same origin; "
+            "elsewhere they may mislead."
         )
     if model.ood_detector is not None:
         return "Its percentages are not calibrated."
@@ -32,7 +41,3 @@ def _meaning(model: Classifier) -> str:
         "Nothing about it is calibrated: its percentages are no probabilities of disease, and a "
         "picture unlike those of its training gets them all the same."
     )
-
-
-def _assumed(assumptions: tuple[str, ...]) -> str:
-    return f"\n\nIts file does not say everything: {'; '.join(assumptions)}." if assumptions else ""

@@ -36,6 +36,15 @@ _STATIC = Path(__file__).parent / "static"
 _HOUR = 3600
 # Where the viewer says in words what the map shows
 _PLACE = '<p class="note" role="status"></p>'
+_FACTS = (
+    '<div class="head"><h2>About this model</h2><button type="button" class="close">Close</button>'
+    '</div><div class="label"></div>'
+)
+_CLOSES = """
+element.querySelector(".close").addEventListener("click", () => {
+  element.closest("#facts").hidePopover();
+});
+"""
 
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
@@ -84,7 +93,8 @@ class Page(ServedBlocks):
         )
         named = models if isinstance(models, Mapping) else {"model": models}
         first = next(iter(named))
-        cards = defaultdict(str, {first: card} if isinstance(card, str) else card)
+        given = {first: card} if isinstance(card, str) else card
+        cards = defaultdict(str, {name: _text_of(each) for name, each in given.items()})
         with self:
             self._bar = Bar()
             self._upload = UploadField(file_count="multiple", elem_id="upload", visible="hidden")
@@ -103,14 +113,13 @@ class Page(ServedBlocks):
                     self._controls = Controls(named, model)
                     self._compare = CompareField(named)
                     self._dicom = DicomDownload(named)
-                    self._scope = gr.Markdown(scope(named[first]), elem_id="scope")
-            with (
-                gr.Column(elem_id="facts", min_width=0),
-                gr.Accordion(
+                    self._scope = gr.HTML(scope(named[first]), elem_id="scope")
+            with gr.Column(elem_id="facts", min_width=0):
+                gr.HTML(_FACTS, js_on_load=_CLOSES)
+                with gr.Accordion(
                     "The whole model card", open=False, visible=bool(cards[first]), elem_id="card"
-                ) as self._card,
-            ):
-                self._card_text = gr.Markdown(cards[first])
+                ) as self._card:
+                    self._card_text = gr.Markdown(cards[first])
             with gr.Column(elem_id="pressed", min_width=0):
                 self._link = LinkButton()
                 self._report = ReportDownload(named)
@@ -219,3 +228,9 @@ class Page(ServedBlocks):
             change(handlers.offer_dicom, inputs, button, queue=False, api_visibility="private")
         self._dicom.connect(handlers.put_dicom, asked, _QUESTION)
         self._report.connect(handlers.put_report, asked, _QUESTION)
+
+
+def _text_of(card: str) -> str:
+    """Return a model card without the front matter that is for machines."""
+    parts = card.split("---\n", 2)
+    return parts[2] if card.startswith("---\n") and len(parts) == 3 else card

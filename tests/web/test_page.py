@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from gradio import processing_utils
 
 from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.bundled import assets
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.page import LAUNCH, Page
@@ -26,17 +28,18 @@ def test_the_page_says_what_the_model_knows(shared_model: ResNet50FineTuned) -> 
     model = copy.copy(shared_model)
     model.trained_on = "films of children"
     assert "class 0 and class 1 and class 2" in scope(model)
-    assert "It was trained on films of children." in scope(model)
-    assert "It was trained on" not in scope(shared_model)
+    assert "Films of children." in scope(model)
+    assert "Trained on" not in scope(shared_model)
 
 
 def test_a_model_that_nobody_calibrated_says_so_once(shared_model: ResNet50FineTuned) -> None:
     model = eighteen_findings()
     model.assumptions = ("ImageNet statistics assumed", "input of 64 pixels assumed")
-    words = scope(model)
+    words, facts = scope(model).split('<div class="model-facts"')
     assert "18 findings" in words
     assert words.count("calibrated") == 1
     assert "likely" not in words
+    assert "Nothing was measured with these weights." in facts
     assert "ImageNet statistics assumed; input of 64 pixels assumed." in words
     assert "does not say" not in scope(shared_model)
 
@@ -108,3 +111,17 @@ def test_the_page_loads_nothing_that_only_training_needs() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.strip() == "set()", run.stderr
+
+
+def test_the_facts_are_those_that_were_measured_with_the_weights() -> None:
+    model = ResNet50FineTuned.from_checkpoint()
+    path = assets() / "results" / "1-children-and-adults.json"
+    finding = json.loads(path.read_text("utf-8"))["findings"]["Pneumonia"]
+    everybody = finding["groups"]["all"]
+    facts = scope(model)
+    assert f"On {everybody['images']} X-rays of {everybody['patients']} patients" in facts
+    assert f"AUC {everybody['auc']['value']:.2f}" in facts
+    likely = finding["verdicts"]["all"]["likely"]
+    assert f"{likely['with_finding']} of {likely['images']}" in facts
+    model.provenance = None
+    assert "Nothing was measured with these weights." in scope(model)

@@ -27,7 +27,7 @@ class Bar {
     this.on(".prior", () => this.find("#choose-prior").click());
     this.on(".link", () => this.dispatch("copylink"));
     this.on(".report", () => this.press("#report"));
-    this.on(".about", () => this.dispatch("facts"));
+    this.on(".about", () => this.showFacts());
     this.on(".help", () => this.dispatch("showkeys"));
     for (const event of ["picture", "map", "closed", "listed"]) {
       document.addEventListener(event, () => this.show());
@@ -65,6 +65,19 @@ class Bar {
   choose(button) {
     this.menu.hidePopover();
     this.press(/** @type {HTMLElement} */ (button).dataset.choose ?? "");
+  }
+
+  // The label of the model that is asked, above its whole card.
+  showFacts() {
+    const screen = /** @type {HTMLElement} */ (document.querySelector("#facts"));
+    const label = screen.querySelector(".label");
+    const facts = document.querySelector("#scope .model-facts");
+    if (label && facts) label.innerHTML = facts.innerHTML;
+    screen.popover = "auto";
+    screen.setAttribute("role", "dialog");
+    screen.setAttribute("aria-label", "About this model");
+    screen.showPopover();
+    /** @type {HTMLElement | null} */ (screen.querySelector(".close"))?.focus();
   }
 
   // The examples of the empty page, once more in the menu.
