@@ -40,7 +40,7 @@ def facts_html(model: Classifier) -> str:
 
 _NOT_FOR = (
     "For the care of a patient. For lateral views, CT slices, limbs or photographs of a screen. "
-    "For any finding that it does not know: a fracture, a tumour or a pneumothorax goes unseen."
+    "To exclude a disease: a finding that it does not know goes unseen."
 )
 
 
