@@ -137,8 +137,9 @@ def test_names_are_shown_only_where_the_reader_asks_and_never_sent(
     sent: list[str] = []
     page.on("request", lambda request: sent.append(f"{request.url}{request.post_data_buffer}"))
     open_list(page, folder)
+    page.locator("#viewer .viewer[data-shown]").wait_for()
     with next_image(page):
-        rows(page).nth(2).get_by_role("button").click()
+        rows(page).locator("button:not([aria-current])").first.click()
     name = worklist(page).get_by_text("film 1.png")
     expect(name).to_be_hidden()
     worklist(page).get_by_role("checkbox", name="File names").check()
