@@ -14,6 +14,7 @@ PACKAGE = Path(cxr_gradcam.__file__).parent
 FLOORS = (
     {"imaging", "synthetic", "cam", "bundled", "atomic_files", "extras"},
     {"models", "data"},
+    {"anatomy"},
     {"explanation"},
     {"report"},
     {"training", "evaluation"},
@@ -48,7 +49,7 @@ AT_HOME = {
     "pynetdicom": {"archive"},
     "dicomweb_client": {"archive"},
     "ray": {"batch"},
-    "torch": {"cam", "models", "data", "training", "evaluation", "explanation"}
+    "torch": {"cam", "models", "data", "anatomy", "training", "evaluation", "explanation"}
     | {"report", "batch", "archive", "web", "cli", "app"},
 }
 """Libraries, and the only places that may import them."""

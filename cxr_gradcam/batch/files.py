@@ -151,15 +151,16 @@ class _Work:
 
     def _explained(self, batch: Sequence[Loaded]) -> list[tuple[Loaded, Explanation | None]]:
         """Run the network on a batch; None for files that could not be read or are skipped."""
-        asked = [(file.x, file.size) for file in batch if file.x is not None]
+        asked = [(file.x, file.size, file.right_side) for file in batch if file.x is not None]
         if not asked:
             return [(file, None) for file in batch]
         made = explain_inputs(
             self.model,
-            torch.cat([x for x, _ in asked]),
-            [size for _, size in asked],
+            torch.cat([x for x, *_ in asked]),
+            [size for _, size, _ in asked],
             self.question,
             full_size=self.pictures is not None,
+            right_sides=[side for *_, side in asked],
             progress=self.progress,
         )
         explanations = iter(made)

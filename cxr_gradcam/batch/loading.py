@@ -7,9 +7,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import Literal
 
 from torch import Tensor
 
@@ -37,6 +38,8 @@ class Loaded:
         sha256: hexadecimal digest of the file's bytes; None where they cannot be read.
         x: the network's input (1, C, H, W); None where the file is not explained.
         size: (H, W) of the radiograph in pixels.
+        right_side: the side of the picture at which the patient's right is; None where the file
+            does not say so.
         radiograph: the decoded radiograph, where pictures are saved.
         data: the file's bytes, where pictures are saved.
         error: why the file cannot be read; None where it can.
@@ -47,6 +50,7 @@ class Loaded:
     sha256: str | None = None
     x: Tensor | None = None
     size: tuple[int, int] = (0, 0)
+    right_side: Literal["left", "right"] | None = None
     radiograph: Radiograph | None = None
     data: bytes | None = None
     error: str | None = None
@@ -102,9 +106,8 @@ class Loader:
         except RadiographError as error:
             return Loaded(source, sha256, error=str(error))
         x, height, width = self.model.prepare(radiograph), *radiograph.pixels.shape
-        if not self.keep:
-            return Loaded(source, sha256, x, (height, width))
-        return Loaded(source, sha256, x, (height, width), radiograph, data)
+        loaded = Loaded(source, sha256, x, (height, width), radiograph.right_side)
+        return replace(loaded, radiograph=radiograph, data=data) if self.keep else loaded
 
 
 def _read_within(source: Source, seconds: float) -> bytes:

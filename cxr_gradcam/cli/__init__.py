@@ -15,6 +15,7 @@ COMMANDS = {
     "convert": "write anybody's weights as a file that says what they are",
     "export": "write prediction and maps as one file for programs without torch",
     "train": "train a model on folders of radiographs",
+    "train-lungs": "train the network that outlines the lungs",
     "calibrate": "fit probabilities, verdicts and the out-of-distribution detector",
     "evaluate": "measure a model on folders of radiographs",
     "node": "explain what an archive sends, and send the results back",

@@ -42,6 +42,8 @@ _STUDIES = {
         "trust",
         "how far the maps deserve belief: small changes, answers and maps together, ROAD, ARCC",
     ),
+    "outlines": ("outlines", "how well the lungs are outlined, and an opacity's zone is named"),
+    "places": ("places", "whether the map's place in the chest tells if the answer is right"),
     "shortcuts": (
         "shortcuts",
         "what the answer tells of source, projection, age, border, marker, size and compression",
@@ -58,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help=f"{DATA_HELP}; the weights may stand in front, instead of --model",
     )
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write figures and curves")
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write figures, or pictures of outlines"
+    )
     study = parser.add_mutually_exclusive_group()
     for name, (_, text) in _STUDIES.items():
         names = [f"--{name}", "--localization"] if name == "localisation" else [f"--{name}"]
@@ -84,7 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lungs",
         type=Path,
         metavar="DATA",
-        help="of --localisation: cut-outs of lungs, in which the maps of DATA should stay",
+        help="cut-outs of lungs, named as the X-rays of DATA: of --localisation, where the maps "
+        "should stay in them; of --outlines, to compare with",
     )
     add_patients_and_finding(parser)
     add_model(parser)
@@ -160,7 +165,7 @@ def _study(model: Classifier, data: list[Path], options: argparse.Namespace) -> 
         )
     if options.count < 1:
         raise ValueError(f"--count is {options.count}: it must be 1 or more")
-    if options.study in ("outliers", "shortcuts") and not data:
+    if options.study in ("outliers", "shortcuts", "places") and not data:
         raise ValueError(
             f"--{options.study} needs X-rays: name a folder that holds a folder per class"
         )
@@ -168,6 +173,11 @@ def _study(model: Classifier, data: list[Path], options: argparse.Namespace) -> 
     if options.study == "localisation":
         places = {"data": data, "lungs": options.lungs, "named": options.finding}
         return dict(module.study(model, options.count, options.boxes, options.images, **places))
+    if options.study == "outlines":
+        places = {"cut_outs": options.lungs, "only": options.only, "report": options.report}
+        return dict(module.study(options.count, data, patient_rules(options), **places))
+    if options.study == "places":
+        return dict(module.study(model, _selection(data, options)))
     if options.study == "shortcuts":
         return dict(module.study(model, _selection(data, options), options.count))
     return dict(module.study(model, data, options.count))

@@ -78,6 +78,17 @@ def training_sources(options: argparse.Namespace) -> Sources:
 
 def add_patients_and_finding(parser: argparse.ArgumentParser) -> None:
     """Add how patients are told, and which class is the finding."""
+    add_patients(parser)
+    parser.add_argument(
+        "--finding",
+        metavar="CLASS",
+        help="the class that is the finding; default: the one that is not called normal, healthy, "
+        "negative, control or the like",
+    )
+
+
+def add_patients(parser: argparse.ArgumentParser) -> None:
+    """Add how patients are told."""
     parser.add_argument(
         "--patients",
         type=Path,
@@ -89,12 +100,6 @@ def add_patients_and_finding(parser: argparse.ArgumentParser) -> None:
         metavar="REGEX",
         help="its first group names the patient in a file's path below DATA; default: the layouts "
         "of MIMIC-CXR, CheXpert, MURA, Kermany, NIH and others, and PatientID of DICOM files",
-    )
-    parser.add_argument(
-        "--finding",
-        metavar="CLASS",
-        help="the class that is the finding; default: the one that is not called normal, healthy, "
-        "negative, control or the like",
     )
 
 

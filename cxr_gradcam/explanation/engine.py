@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Unpack
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cxr_gradcam.anatomy.network import network_input
+from cxr_gradcam.anatomy.outline import Lungs, Outlining, Side
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.maps import fuse
 from cxr_gradcam.cam.perturbation_methods import Progress
@@ -34,12 +37,15 @@ class Examination:
         model: the classifier.
         forward_pass: the recorded forward pass, of this radiograph alone.
         pixels: grey values (H, W) of the radiograph, in [0, 1], for figures; None to keep none.
+        right_side: the side of the picture at which the patient's right is; None where the file
+            does not say so.
     """
 
     size: tuple[int, int]
     model: Classifier
     forward_pass: ForwardPass
     pixels: NDArray[np.float32] | None = None
+    right_side: Side | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -54,7 +60,16 @@ class Examination:
     @property
     def prediction(self) -> Prediction:
         """What the model says of the radiograph."""
-        return predict(self.model, self.forward_pass)
+        return predict(self.model, self.forward_pass, self._outlining)
+
+    @property
+    def lungs(self) -> Lungs:
+        """Both lungs of the radiograph, outlined when they are first asked for."""
+        return self._outlining.lungs
+
+    @cached_property
+    def _outlining(self) -> Outlining:
+        return _outlining(self.model, self.forward_pass, 0, self.size, self.right_side)
 
     @property
     def ood_score(self) -> float | None:
@@ -86,7 +101,12 @@ class Examination:
             ValueError: the model has no such class or detail, or the layer was not recorded.
         """
         [explanation] = _explanations(
-            self.model, self.forward_pass, [self.size], question, full_size=True, progress=progress
+            self.model,
+            self.forward_pass,
+            [self._outlining],
+            question,
+            full_size=True,
+            progress=progress,
         )
         return explanation if self.pixels is None else replace(explanation, pixels=self.pixels)
 
@@ -114,7 +134,9 @@ def examine(
     classifier = as_classifier(model)
     height, width = radiograph.pixels.shape
     forward_pass = classifier.record(classifier.prepare(radiograph), layers)
-    return Examination((height, width), classifier, forward_pass, radiograph.pixels)
+    return Examination(
+        (height, width), classifier, forward_pass, radiograph.pixels, radiograph.right_side
+    )
 
 
 def explain(
@@ -158,6 +180,7 @@ def explain_inputs(
     question: Question,
     *,
     full_size: bool,
+    right_sides: Sequence[Side | None] | None = None,
     progress: Progress | None = None,
 ) -> list[Explanation]:
     """Run a model on N radiographs at once, and answer the same question about each.
@@ -168,6 +191,8 @@ def explain_inputs(
         sizes: (H, W) of the N radiographs in pixels.
         question: asked of each radiograph.
         full_size: bring each map to its radiograph's grid; else it stays on the network's.
+        right_sides: the side of each picture at which the patient's right is, None where its file
+            does not say so; None where no file does.
         progress: called with (steps done, steps in all) while a slow method is at work.
 
     Returns:
@@ -178,15 +203,21 @@ def explain_inputs(
     """
     question = question.for_model(model)
     forward_pass = model.record(x, question.layers)
+    outlinings = [
+        _outlining(model, forward_pass, sample, size, side)
+        for sample, (size, side) in enumerate(
+            zip(sizes, right_sides or [None] * len(sizes), strict=True)
+        )
+    ]
     return _explanations(
-        model, forward_pass, sizes, question, full_size=full_size, progress=progress
+        model, forward_pass, outlinings, question, full_size=full_size, progress=progress
     )
 
 
 def _explanations(
     model: Classifier,
     forward_pass: ForwardPass,
-    sizes: Sequence[tuple[int, int]],
+    outlinings: Sequence[Outlining],
     question: Question,
     *,
     full_size: bool,
@@ -198,17 +229,36 @@ def _explanations(
     grid = forward_pass.x.shape[-2], forward_pass.x.shape[-1]
     on_grid, peaks = fuse(maps, grid, question.fusion)
     explanations = []
-    for sample, size in enumerate(sizes):
+    for sample, outlining in enumerate(outlinings):
         heatmap, peak = on_grid[sample], float(peaks[sample])
-        hottest = _hottest(heatmap, size) if peak else None
+        hottest = _hottest(heatmap, outlining.size) if peak else None
         if full_size:
             own = [each[sample : sample + 1] for each in maps]
-            heatmap = fuse(own, size, question.fusion)[0][0]
-        prediction = predict(model, forward_pass, sample)
+            heatmap = fuse(own, outlining.size, question.fusion)[0][0]
+        prediction = predict(model, forward_pass, outlining, sample)
         explanations.append(
-            Explanation(asked[sample], prediction, heatmap.cpu().numpy(), peak, hottest)
+            Explanation(
+                asked[sample],
+                prediction,
+                heatmap.cpu().numpy(),
+                peak,
+                hottest,
+                outlining=outlining,
+            )
         )
     return explanations
+
+
+def _outlining(
+    model: Classifier,
+    forward_pass: ForwardPass,
+    sample: int,
+    size: tuple[int, int],
+    right_side: Side | None,
+) -> Outlining:
+    """Take what the lungs' outlines need from the network's input, which is the whole picture."""
+    picture = model.preprocessing.picture(forward_pass.x[sample : sample + 1])
+    return Outlining(network_input(picture[..., 0])[0, 0].numpy(), size, right_side)
 
 
 def _resolved(question: Question, model: Classifier, forward_pass: ForwardPass) -> list[Question]:

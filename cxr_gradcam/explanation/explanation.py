@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_gradcam.anatomy.outline import Lungs, Outlining
+from cxr_gradcam.anatomy.zones import Place, locate
 from cxr_gradcam.explanation.display import DEFAULT, Display
 from cxr_gradcam.explanation.prediction import Prediction, percentage
 from cxr_gradcam.explanation.question import Question
@@ -36,6 +39,7 @@ class Explanation:
             edge: the mean of all places that share it; None for an empty map.
         pixels: grey values (H, W) of the radiograph, in [0, 1], for `figure`; None where these are
             not kept, as in a batch.
+        outlining: of the lungs of the radiograph; None where nobody can tell where they are.
     """
 
     question: Question
@@ -44,6 +48,7 @@ class Explanation:
     peak: float
     hottest: tuple[float, float] | None = None
     pixels: NDArray[np.float32] | None = None
+    outlining: Outlining | None = None
 
     @property
     def class_name(self) -> str:
@@ -138,6 +143,16 @@ class Explanation:
         file = BytesIO()
         self.figure().savefig(file, format="png", dpi=80)
         return file.getvalue()
+
+    @property
+    def lungs(self) -> Lungs | None:
+        """Both lungs of the radiograph; None without `outlining`."""
+        return None if self.outlining is None else self.outlining.lungs
+
+    @cached_property
+    def place(self) -> Place | None:
+        """The part of the chest where the map is strongest; None where nobody can tell."""
+        return None if self.lungs is None else locate(self.heatmap, self.lungs, self.hottest)
 
     @property
     def is_empty(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cxr_gradcam.anatomy.outline import Outlining
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.models.calibration import Verdict
 from cxr_gradcam.models.classifier import Classifier
@@ -19,9 +20,9 @@ class Prediction:
         finding: the class of the model's operating point; None without an operating point.
         verdict: how probable the finding is, in a word: "likely", "uncertain" or "unlikely"; None
             without an operating point.
-        ood_score: distance from the training radiographs, divided by the detector's threshold:
-            above 1 the radiograph is out of distribution, and the probabilities mean little; None
-            where the model has no detector.
+        ood_score: distance from the training radiographs, divided by the detector's threshold, or
+            that of the lungs, where it is greater: above 1 the radiograph is out of distribution,
+            and the probabilities mean little; None where the model has no detector.
         multi_label: whether several classes can be true at once.
         is_calibrated: whether the probabilities were fitted to validation radiographs.
         assumptions: what was assumed because the weights do not say it, one phrase each.
@@ -52,12 +53,15 @@ class Prediction:
         return None if self.ood_score is None else self.ood_score <= 1
 
 
-def predict(model: Classifier, forward_pass: ForwardPass, sample: int = 0) -> Prediction:
+def predict(
+    model: Classifier, forward_pass: ForwardPass, outlining: Outlining, sample: int = 0
+) -> Prediction:
     """Return what a model says of one radiograph of a recorded batch.
 
     Args:
         model: the classifier that recorded the pass.
         forward_pass: recorded forward pass of N radiographs.
+        outlining: of the lungs of the one radiograph.
         sample: index of the radiograph, 0 to N - 1.
 
     Returns:
@@ -71,18 +75,21 @@ def predict(model: Classifier, forward_pass: ForwardPass, sample: int = 0) -> Pr
         probabilities,
         None if point is None else point.class_name,
         None if point is None else point.verdict(probabilities[point.class_name]),
-        _ood_score(model, forward_pass, sample),
+        _ood_score(model, forward_pass, outlining, sample),
         model.multi_label,
         calibration.is_fitted,
         model.assumptions,
     )
 
 
-def _ood_score(model: Classifier, forward_pass: ForwardPass, sample: int) -> float | None:
+def _ood_score(
+    model: Classifier, forward_pass: ForwardPass, outlining: Outlining, sample: int
+) -> float | None:
     detector, features = model.ood_detector, forward_pass.features
     if detector is None or features is None:
         return None
-    return float(detector.score(features[sample : sample + 1])[0]) / detector.threshold
+    by_detector = float(detector.score(features[sample : sample + 1])[0]) / detector.threshold
+    return max(by_detector, outlining.lungs.score)
 
 
 def percentage(probability: float) -> str:

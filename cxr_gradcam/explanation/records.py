@@ -55,6 +55,11 @@ _KEYS = {
     "peak": _Key(NUMBER, lambda explanation: explanation.peak),
     "peak_x": _Key(NUMBER, lambda explanation: (explanation.hottest or (None, None))[0]),
     "peak_y": _Key(NUMBER, lambda explanation: (explanation.hottest or (None, None))[1]),
+    "hottest_place": _Key(TEXT, lambda explanation: getattr(explanation.place, "words", None)),
+    "share_in_lungs": _Key(
+        NUMBER, lambda explanation: getattr(explanation.place, "share_in_lungs", None)
+    ),
+    "lungs_problem": _Key(TEXT, lambda explanation: getattr(explanation.lungs, "problem", None)),
     "is_empty": _Key(TRUTH, lambda explanation: explanation.is_empty),
 }
 
@@ -64,13 +69,16 @@ _OF_RUN = {"model": TEXT, "analysis": TEXT, "outputs": TEXT, "error": TEXT}
 _ANSWER = ("predicted_class", "probabilities", "is_calibrated", "assumptions", "finding", "verdict")
 _QUESTION = ("class_name", "method", "contrast_with", "against", "layers")
 
-_RECORD = (*_ANSWER, "is_familiar", *_QUESTION, "ood_score", "peak", "peak_x", "peak_y")
+_PLACE = ("hottest_place", "share_in_lungs", "lungs_problem")
+_PEAK = ("peak", "peak_x", "peak_y")
+
+_RECORD = (*_ANSWER, "is_familiar", *_QUESTION, "ood_score", *_PEAK, *_PLACE)
 _CLASSIFIED = ("predicted_class", "probabilities", "finding", "verdict", "is_familiar", "ood_score")
 _LISTED = ("predicted_class", "probabilities", "finding", "verdict", "is_familiar")
-_REPORTED = (*_ANSWER, "is_familiar", *_QUESTION, "fusion", "ood_score", "is_empty")
+_REPORTED = (*_ANSWER, "is_familiar", *_QUESTION, "fusion", "ood_score", "is_empty", *_PLACE)
 
 _BEFORE = ("file", "sha256", "model", "analysis", "width", "height", "predicted_class")
-_AFTER = ("finding", "verdict", "ood_score", "is_familiar", *_QUESTION, "peak", "peak_x", "peak_y")
+_AFTER = ("finding", "verdict", "ood_score", "is_familiar", *_QUESTION, *_PEAK, *_PLACE)
 
 WORKLIST_COLUMNS = (
     *("number", "file", "predicted_class", PROBABILITY),
@@ -88,8 +96,9 @@ def explanation_record(explanation: Explanation) -> dict[str, Any]:
     Returns:
         {"predicted_class", "probabilities", "is_calibrated", "assumptions", "finding", "verdict",
         "is_familiar", "class_name", "method", "contrast_with", "against", "layers", "ood_score",
-        "peak", "peak_x", "peak_y"}; classes and layers by the model's own names, peak_x and peak_y
-        in pixels of the radiograph.
+        "peak", "peak_x", "peak_y", "hottest_place", "share_in_lungs", "lungs_problem"}; classes and
+        layers by the model's own names, peak_x and peak_y in pixels of the radiograph; the last
+        three as `Place.words`, `Place.share_in_lungs` and `Lungs.problem`, or None.
     """
     return _record(explanation, _RECORD)
 

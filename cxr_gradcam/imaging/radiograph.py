@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,7 @@ class Radiograph:
 
     pixels: NDArray[np.float32] = field(repr=False)
     file_format: str = "array"
+    right_side: Literal["left", "right"] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         pixels = self.pixels

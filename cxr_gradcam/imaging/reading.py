@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,13 +111,21 @@ def _read(data: bytes) -> tuple[Radiograph, Callable[[], StoredValues]]:
 
 
 def _read_dicom(data: bytes) -> tuple[Radiograph, Callable[[], StoredValues]]:
-    grey, stored_values = read_dicom_with_stored_values(data)
-    return _radiograph(grey, "DICOM"), stored_values
+    grey, orientation, stored_values = read_dicom_with_stored_values(data)
+    # Rows that run towards the patient's left begin at the patient's right.
+    towards = "" if orientation is None else orientation[0][0]
+    return _radiograph(grey, "DICOM", _BEGINS.get(towards)), stored_values
 
 
-def _radiograph(grey: NDArray[np.float32], file_format: str) -> Radiograph:
+_BEGINS: dict[str, Literal["left", "right"]] = {"L": "left", "R": "right"}
+"""The side of the picture at which the patient's right is, by where its rows run to."""
+
+
+def _radiograph(
+    grey: NDArray[np.float32], file_format: str, right_side: Literal["left", "right"] | None = None
+) -> Radiograph:
     grey.setflags(write=False)  # so that it need not be copied
-    return Radiograph(grey, file_format)
+    return Radiograph(grey, file_format, right_side)
 
 
 def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:

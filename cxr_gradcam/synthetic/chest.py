@@ -1,4 +1,4 @@
-"""Synthetic frontal chest radiographs with an opacity whose place is known.
+"""Synthetic frontal chest radiographs whose lungs, and whose opacity's place, are known.
 
 The anatomy (ellipsoids, tubes and stacked superellipses) is drawn upright in the patient's own
 centimetres (x towards the patient's left, the right of the picture; y downwards; z along the beam),
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cxr_gradcam.synthetic.lung_contents import draw_opacity, draw_vessels
 from cxr_gradcam.synthetic.organs import (
+    SIDES,
     displaced,
     draw_airways,
     draw_body,
@@ -42,20 +43,28 @@ from cxr_gradcam.synthetic.projection import (
 from cxr_gradcam.synthetic.skeleton import draw_ribs, draw_shoulder_girdle, draw_spine
 
 MASK_FRACTION = 0.5  # of the opacity's own greatest optical path
+LEAST_LUNG_CM = 2.0  # of a pleural cavity along the beam, for a pixel to count as lung
+MOST_ORGAN_CM = 2.0  # of heart, great vessels or diaphragm before or behind it
 
 
 @dataclass(frozen=True)
 class Phantom:
-    """A drawn radiograph and where its opacity lies.
+    """A drawn radiograph, where its lungs and where its opacity lie.
 
     Attributes:
         pixels: float32 (size, size) in [0, 1], high = dense, as displayed.
         lesion_mask: bool (size, size), the pixels where the opacity's optical path exceeds half
             of its maximum; all False without an opacity.
+        right_lung: bool (size, size), the patient's right lung, at the left of the picture: the
+            pleural cavity where neither heart, great vessels nor diaphragm hide it. The same with
+            and without the opacity.
+        left_lung: bool (size, size), the patient's left lung.
     """
 
     pixels: NDArray[np.float32]
     lesion_mask: NDArray[np.bool_]
+    right_lung: NDArray[np.bool_]
+    left_lung: NDArray[np.bool_]
 
     @property
     def has_opacity(self) -> bool:
@@ -86,28 +95,34 @@ def draw_phantom(seed: int, *, size: int = 512, opacity: bool = False) -> Phanto
         raise ValueError(f"size is {size} pixels; ask for a side of 64 to 2048 pixels")
     anatomy, lesion, pose, exposure = np.random.default_rng(seed).spawn(4)
     canvas = Canvas(FIELD_CM / size)
-    lung, healthy = _chest(canvas, anatomy)
+    lung, visible, healthy = _chest(canvas, anatomy)
     maps = _pose_maps(canvas, pose, size)
     healthy = _posed(healthy, maps)
     added = np.zeros_like(healthy)
     if opacity:
         added = _posed(draw_opacity(canvas, lesion, lung), maps)
     mask = added > MASK_FRACTION * added.max()
-    return Phantom(expose(healthy, added, FIELD_CM / size, exposure), mask)
+    right, left = (_posed(visible * (side * canvas.x > 0), maps) > 0.5 for side in SIDES)
+    return Phantom(expose(healthy, added, FIELD_CM / size, exposure), mask, right, left)
 
 
-def _chest(canvas: Canvas, rng: Generator) -> tuple[Image, Image]:
-    """Return the path length in the lungs (cm) and the optical path of the whole chest."""
+def _chest(canvas: Canvas, rng: Generator) -> tuple[Image, Image, Image]:
+    """Return the path length in the lungs (cm), where they show, and the chest's optical path.
+
+    Where they show is 1, elsewhere 0.
+    """
     body, breasts = draw_body(canvas, rng), draw_breasts(canvas, rng)
     organs = smooth_union(draw_diaphragm(canvas, rng), draw_heart(canvas, rng))
-    lung = displaced(np.minimum(draw_pleural_cavities(canvas), 0.86 * body), organs)
+    cavities = np.minimum(draw_pleural_cavities(canvas), 0.86 * body)
+    lung = displaced(cavities, organs)
+    visible = as_image((cavities > LEAST_LUNG_CM) & (organs < MOST_ORGAN_CM))
     texture = 1 + 0.06 * canvas.noise(rng, 1.2) + 0.08 * canvas.noise(rng, 0.3)
     vessels = draw_vessels(canvas, rng)
     filling = MU_LUNG * texture * lung + MU_SOFT * vessels * smooth_step(lung, 0.5, 5)
     air = draw_airways(canvas, rng) + draw_bowel_gas(canvas, rng)
     tissue = np.maximum(body * (1 + 0.012 * canvas.noise(rng, 2.5)) - lung - air, 0) + breasts
     bone = draw_ribs(canvas, rng) + draw_spine(canvas, rng) + draw_shoulder_girdle(canvas, rng)
-    return lung, as_image(MU_SOFT * tissue + filling + bone)
+    return lung, visible, as_image(MU_SOFT * tissue + filling + bone)
 
 
 def _pose_maps(canvas: Canvas, rng: Generator, size: int) -> tuple[Image, Image]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Literal
 
 from torch import Tensor
 
@@ -43,6 +44,8 @@ class Session:
         clicked: when the example was clicked, in ms of the page's clock; 0 for an upload.
         dicom: what results as DICOM need of the file; None where none can be written.
         example: the index in `example_files`; None for an upload.
+        right_side: the side of the picture at which the patient's right is; None where the file
+            does not say so.
         prior: the prior radiograph that is shown beside this one, or None.
         comparison: the second answer that is shown beside the first one, or None.
     """
@@ -54,6 +57,7 @@ class Session:
     clicked: float = 0
     dicom: DicomSource | None = None
     example: int | None = None
+    right_side: Literal["left", "right"] | None = None
     prior: Session | None = None
     comparison: Comparison | None = None
     _examinations: dict[str, Examination] = field(default_factory=dict)
@@ -73,7 +77,8 @@ class Session:
         """Open a radiograph: prepare the input of each model."""
         height, width = radiograph.pixels.shape
         inputs = {name: model.prepare(radiograph) for name, model in models.items()}
-        return cls(models, (height, width), inputs, image_id, clicked, dicom, example)
+        side = radiograph.right_side
+        return cls(models, (height, width), inputs, image_id, clicked, dicom, example, side)
 
     def examination(self, name: str) -> Examination:
         """Return a model's examination of the radiograph; run the network where it is not kept."""
@@ -120,4 +125,4 @@ class Session:
     def _examine(self, name: str) -> Examination:
         model = self.models[name]
         forward_pass = model.record(self.inputs[name], finest_layers(model))
-        return Examination(self.size, model, forward_pass)
+        return Examination(self.size, model, forward_pass, right_side=self.right_side)

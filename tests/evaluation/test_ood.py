@@ -52,7 +52,7 @@ def ood_detector(threshold: float) -> OODDetector:
 
 
 def test_a_gate_that_nothing_passes_notices_everything(model: ResNet50FineTuned) -> None:
-    model.preprocessing, model.ood_detector = Preprocessing(32), ood_detector(-1.0)
+    model.preprocessing, model.ood_detector = Preprocessing(32), ood_detector(1e-9)
     radiographs = [Radiograph(draw_phantom(seed, size=64).pixels) for seed in (1, 2, 3)]
     same = {"same": [[each.pixels for each in radiographs]]}
     rows = measure_ood(model, radiographs, same)
@@ -65,6 +65,18 @@ def test_a_gate_that_nothing_passes_notices_everything(model: ResNet50FineTuned)
     assert rows[-1]["AUROC"]["value"] == pytest.approx(0.5)
     model.ood_detector = ood_detector(np.inf)
     assert measure_ood(model, radiographs, same)[-1]["noticed"]["value"] == 0
+
+
+def test_what_shows_no_lungs_is_noticed_though_the_detector_passes_it(
+    model: ResNet50FineTuned,
+) -> None:
+    model.preprocessing, model.ood_detector = Preprocessing(32), ood_detector(np.inf)
+    radiographs = [Radiograph(draw_phantom(seed, size=64).pixels) for seed in (1, 2)]
+    noise = {"noise": [[np.random.default_rng(0).random((64, 64), np.float32)]]}
+    known, *_, row = measure_ood(model, radiographs, noise)
+    assert known["noticed"]["value"] == 0
+    assert row["noticed"]["value"] == row["AUROC"]["value"] == 1
+    assert (row["by the detector"], row["by the lungs"]) == ("0.000", "1.000")
 
 
 def test_without_a_gate_there_is_nothing_to_measure(model: ResNet50FineTuned) -> None:

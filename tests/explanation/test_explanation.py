@@ -66,7 +66,7 @@ class HotCorner(ForwardPass):
 class FakeClassifier:
     class_names, multi_label = NAMES, False
     calibration, ood_detector = Calibration(), None
-    assumptions, provenance = (), None
+    assumptions, provenance, preprocessing = (), None, Preprocessing(size=64)
 
 
 def test_a_hot_place_stays_in_its_place():

@@ -27,6 +27,10 @@ def test_arrays_keep_their_contract(seed, size, opacity):
     assert phantom.pixels.shape == phantom.lesion_mask.shape == (size, size)
     assert phantom.pixels.dtype == np.float32
     assert phantom.lesion_mask.dtype == np.bool_
+    for lung in (phantom.right_lung, phantom.left_lung):
+        assert lung.shape == (size, size)
+        assert 0.04 < lung.mean() < 0.25
+    assert not (phantom.right_lung & phantom.left_lung).any()
     assert phantom.pixels.min() >= 0
     assert phantom.pixels.max() <= 1
     assert phantom.has_opacity == opacity
@@ -38,6 +42,8 @@ def test_opacity_is_the_only_difference_of_a_pair(seed):
     healthy, ill = pair(seed, 96)
     mask = ill.lesion_mask
     change = ill.pixels - healthy.pixels
+    assert np.array_equal(healthy.right_lung, ill.right_lung)
+    assert np.array_equal(healthy.left_lung, ill.left_lung)
     assert change[mask].mean() > 0.04
     far = ~surroundings(mask, 8)
     assert far.any()

@@ -30,7 +30,7 @@ from cxr_gradcam.imaging.dicom.pixel_data import (
     require_native_pixel_data,
     undecodable_message,
 )
-from cxr_gradcam.imaging.dicom.stored_values import stored_values
+from cxr_gradcam.imaging.dicom.stored_values import patient_orientation, stored_values
 from cxr_gradcam.imaging.pixels import full_scale, to_unit_range
 from cxr_gradcam.imaging.radiograph import (
     RadiographError,
@@ -107,30 +107,32 @@ def read_dicom(data: bytes) -> NDArray[np.float32]:
             several frames; if it is too large, damaged or incomplete; or if its compression cannot
             be decoded.
     """
-    grey, _ = read_dicom_with_stored_values(data)
+    grey, _, _ = read_dicom_with_stored_values(data)
     return grey
 
 
 def read_dicom_with_stored_values(
     data: bytes,
-) -> tuple[NDArray[np.float32], Callable[[], StoredValues]]:
+) -> tuple[NDArray[np.float32], tuple[str, str] | None, Callable[[], StoredValues]]:
     """Read a radiograph like `read_dicom`, with its stored values.
 
     Args:
         data: A DICOM file (PS3.10), or a data set alone, without preamble and meta information.
 
     Returns:
-        Grey values (H, W) in [0, 1], and a function that returns the stored values for a viewer.
+        Grey values (H, W) in [0, 1]; the patient's directions of rows and columns, or None; and a
+        function that returns the stored values for a viewer.
 
     Raises:
         RadiographError: If the file cannot be read, as in `read_dicom`.
     """
     stored, dataset = _decode(data)
+    orientation = patient_orientation(dataset)
     with _as_grey_scale_error():
         if stored.ndim == 3:
             grey = _luma(stored, dataset)
-            return grey, partial(from_grey, grey, _WHITE_OF_COLOR)
-        return display(stored, dataset), partial(_stored_values, stored, dataset)
+            return grey, orientation, partial(from_grey, grey, _WHITE_OF_COLOR)
+        return display(stored, dataset), orientation, partial(_stored_values, stored, dataset)
 
 
 def _stored_values(stored: NDArray[np.integer], dataset: Dataset) -> StoredValues:

@@ -72,7 +72,7 @@ def stored_values(stored: NDArray[np.integer], dataset: Dataset) -> StoredValues
         is_inverted=is_inverted(dataset),
         padding=_padded(levels, dataset),
         spacing=pixel_spacing(dataset),
-        orientation=_orientation(dataset),
+        orientation=patient_orientation(dataset),
     )
 
 
@@ -162,7 +162,12 @@ def _spacing(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
     return values[0], values[1]
 
 
-def _orientation(dataset: Dataset) -> tuple[str, str] | None:
+def patient_orientation(dataset: Dataset) -> tuple[str, str] | None:
+    """Return the patient's directions of rows and columns (PS3.3 C.7.6.1.1.1), as ("L", "F").
+
+    Args:
+        dataset: of an image; without a valid PatientOrientation there is None.
+    """
     directions = dataset.get("PatientOrientation") or ()
     if isinstance(directions, str) or len(directions) != 2:
         return None

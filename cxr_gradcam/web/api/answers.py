@@ -100,7 +100,13 @@ class Answers:
         x = model.prepare(radiograph)
         with self._run:
             [explanation] = explain_inputs(
-                model, x, [(height, width)], question, full_size=True, progress=progress
+                model,
+                x,
+                [(height, width)],
+                question,
+                full_size=True,
+                right_sides=[radiograph.right_side],
+                progress=progress,
             )
         record = {
             "sha256": hashlib.sha256(data).hexdigest(),

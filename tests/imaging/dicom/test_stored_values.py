@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from cxr_gradcam.imaging.pixels import quantize
-from cxr_gradcam.imaging.reading import read_for_viewing
+from cxr_gradcam.imaging.reading import read_for_viewing, read_radiograph
 from cxr_gradcam.imaging.stored_values import AS_SEEN, StoredValues, Window
 from tests.imaging.dicom.dicom_files import NOISE, dataset, file_of
 
@@ -180,6 +180,15 @@ def test_orientation_is_directions_or_nothing(
     value: list[str], expected: tuple[str, str] | None
 ) -> None:
     assert stored(RAMP, PatientOrientation=value).orientation == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "side"), [(["L", "F"], "left"), (["RA", "H"], "right"), (["A", "F"], None)]
+)
+def test_rows_say_at_which_side_the_patients_right_is(value: list[str], side: str | None) -> None:
+    radiograph = read_radiograph(file_of(dataset(RAMP, PatientOrientation=value)))
+    assert radiograph.right_side == side
+    assert read_radiograph(file_of(dataset(RAMP))).right_side is None
 
 
 def test_small_ranges_take_eight_bits() -> None:

@@ -1,0 +1,244 @@
+"""Outlines of both lungs in a chest radiograph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from cxr_gradcam.anatomy.network import SIDE, LungNetwork, network_input
+from cxr_gradcam.anatomy.plausibility import shape_features, shape_problem
+from cxr_gradcam.bundled import assets
+from cxr_gradcam.imaging.radiograph import Radiograph
+from cxr_gradcam.models.checkpoint import CheckpointError, load_checkpoint
+from cxr_gradcam.models.ood import OODDetector
+
+Mask = NDArray[np.bool_]
+Grey = NDArray[np.float32]
+Side = Literal["right", "left"]
+
+ARCHITECTURE = "lungs"
+"""What the header of the network's weights says."""
+
+_LEAST_PART = 0.2
+_DARK = 0.06
+
+
+@dataclass(frozen=True, eq=False)
+class Lungs:
+    """Both lungs of a radiograph.
+
+    Attributes:
+        size: (H, W) of the radiograph in pixels.
+        shares: float32 (2, 128, 128) on the radiograph stretched to a square: the probability that
+            a place belongs to the lung at the left, and to the lung at the right of the picture.
+        body: bool (128, 128) on the same square, False where the beam met nothing.
+        score: how far size and place of the lungs are from those of chest radiographs, as a share
+            of the bound: above 1 they are not plausible.
+        problem: what is not plausible, in words; None where nothing is.
+        right_side: at which side of the picture the patient's right is: "left" in the usual view.
+        side_is_stated: whether the file says so.
+    """
+
+    size: tuple[int, int]
+    shares: Grey
+    body: Mask
+    score: float
+    problem: str | None = None
+    right_side: Side = "left"
+    side_is_stated: bool = False
+
+    @property
+    def right(self) -> Mask:
+        """The patient's right lung, bool (H, W) on the radiograph's own pixels."""
+        return self._full(0 if self.right_side == "left" else 1)
+
+    @property
+    def left(self) -> Mask:
+        """The patient's left lung, bool (H, W) on the radiograph's own pixels."""
+        return self._full(1 if self.right_side == "left" else 0)
+
+    @property
+    def masks(self) -> tuple[Mask, Mask]:
+        """The lungs at the left and at the right of the picture, bool (128, 128) each."""
+        return self.shares[0] > 0.5, self.shares[1] > 0.5
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether there are two lungs whose sizes and places are those of a chest radiograph."""
+        return self.problem is None
+
+    def _full(self, index: int) -> Mask:
+        height, width = self.size
+        shares = cv2.resize(self.shares[index], (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(shares > 0.5)
+
+
+class LungOutliner:
+    """The network that outlines the lungs, with its weights.
+
+    Args:
+        network: a trained network, whose own mode and weights stay as they are.
+        detector: of lungs that are not plausible; None to take every pair of lungs.
+    """
+
+    def __init__(self, network: LungNetwork, detector: OODDetector | None = None) -> None:
+        self._network, self._detector = _fused(network), detector
+
+    @torch.inference_mode()
+    def outline(self, pixels: Grey, size: tuple[int, int], right_side: Side | None = None) -> Lungs:
+        """Outline the lungs of a radiograph.
+
+        Args:
+            pixels: grey values (h, w) in [0, 1], high = dense: the whole radiograph at any size,
+                stretched or not.
+            size: (H, W) of the radiograph itself, in pixels.
+            right_side: the side of the picture at which the patient's right is; None where the
+                file does not say so.
+
+        Returns:
+            The lungs; empty where none was found.
+        """
+        square = network_input(pixels)
+        shares = lung_shares(self._network(square))
+        score, problem = shape_problem(shape_features(shares), self._detector)
+        return Lungs(
+            size,
+            shares,
+            body_mask(square[0, 0].numpy(), shares),
+            score,
+            problem,
+            right_side or "left",
+            right_side is not None,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Outlining:
+    """The lungs of a radiograph, outlined when they are first asked for.
+
+    Attributes:
+        pixels: grey values (h, w) in [0, 1], high = dense: the whole radiograph at any size.
+        size: (H, W) of the radiograph itself, in pixels.
+        right_side: the side of the picture at which the patient's right is; None where the file
+            does not say so.
+    """
+
+    pixels: Grey
+    size: tuple[int, int]
+    right_side: Side | None = None
+
+    @cached_property
+    def lungs(self) -> Lungs:
+        """Both lungs, by the network that comes with the package."""
+        return bundled_outliner().outline(self.pixels, self.size, self.right_side)
+
+
+def outline_lungs(radiograph: Radiograph) -> Lungs:
+    """Outline both lungs of a radiograph with the network that comes with the package.
+
+    Dense opacities belong to the lung that they lie in, as far as its outline can be guessed.
+
+    Args:
+        radiograph: a frontal chest radiograph.
+
+    Returns:
+        The lungs, and whether they are plausible: in other pictures than frontal chest radiographs
+        they mostly are not.
+
+    Raises:
+        CheckpointError: the weights are missing or damaged.
+
+    Example:
+        >>> from cxr_gradcam.synthetic.chest import draw_phantom
+        >>> lungs = outline_lungs(Radiograph(draw_phantom(1, size=128).pixels))
+        >>> bool(lungs.right.any()), lungs.problem
+        (True, None)
+    """
+    size = radiograph.pixels.shape[0], radiograph.pixels.shape[1]
+    return Outlining(radiograph.pixels, size, radiograph.right_side).lungs
+
+
+@cache
+def bundled_outliner() -> LungOutliner:
+    """Return the network that comes with the package, loaded once."""
+    return load_outliner(assets() / "lungs.safetensors")
+
+
+def load_outliner(path: Path) -> LungOutliner:
+    """Load a network that `train-lungs` wrote.
+
+    Args:
+        path: the .safetensors file.
+
+    Raises:
+        CheckpointError: no such file, or one of another network.
+    """
+    checkpoint = load_checkpoint(path)
+    if checkpoint.architecture != ARCHITECTURE:
+        raise CheckpointError(
+            f"{path} holds a network of the kind {checkpoint.architecture!r}, not the one that "
+            "outlines lungs: give a file that the command train-lungs wrote"
+        )
+    network = LungNetwork()
+    try:
+        network.load_state_dict(dict(checkpoint.state_dict))
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit the network of the lungs: {error}") from None
+    return LungOutliner(network, checkpoint.ood_detector)
+
+
+def lung_shares(logits: Tensor) -> Grey:
+    """Return where each lung is: its largest part, and others that are nearly as large, filled.
+
+    Args:
+        logits: (1, 2, 128, 128) of the network.
+
+    Returns:
+        float32 (2, 128, 128), above 0.5 in the lung.
+    """
+    shares = torch.sigmoid(logits[0]).numpy()
+    nearer = shares.argmax(axis=0)
+    return np.stack([_one_lung(shares[side], nearer == side) for side in (0, 1)])
+
+
+def _one_lung(share: Grey, is_nearer: Mask) -> Grey:
+    found = ((share > 0.5) & is_nearer).astype(np.uint8)
+    outlines, _ = cv2.findContours(found, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    areas = [cv2.contourArea(outline) for outline in outlines]
+    parts = [
+        outline
+        for outline, area in zip(outlines, areas, strict=True)
+        if area > 0 and area >= _LEAST_PART * max(areas)
+    ]
+    filled = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.drawContours(filled, parts, -1, 1, cv2.FILLED)
+    inside = np.maximum(share, np.float32(0.51))
+    return np.where(filled > 0, inside, np.minimum(share, np.float32(0.49))).astype(np.float32)
+
+
+def body_mask(square: Grey, shares: Grey) -> Mask:
+    """Return what is not dark from the picture's edge on; dark lungs are within."""
+    dark = (square < _DARK) & (shares.max(axis=0) < 0.5)
+    _, parts = cv2.connectedComponents(dark.astype(np.uint8))
+    edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    return np.asarray(~(np.isin(parts, np.unique(edge)) & dark))
+
+
+def _fused(network: LungNetwork) -> LungNetwork:
+    """Return a copy whose convolutions have taken in the BatchNorm behind them."""
+    copy = LungNetwork(network.channels).eval()
+    copy.load_state_dict(network.state_dict())
+    for block in (*copy.down, *copy.up):
+        for index in range(0, len(block), 3):
+            block[index] = fuse_conv_bn_eval(block[index], block[index + 1])
+            block[index + 1] = nn.Identity()
+    return copy.to(memory_format=torch.channels_last)

@@ -1,0 +1,66 @@
+"""Whether outlined lungs are those of a frontal chest radiograph: their number, size and place."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cxr_gradcam.models.ood import OODDetector
+
+LEAST_AREA = 0.012
+"""A lung fills at least this share of the picture."""
+
+_MEASURES = ("area", "column", "row", "width", "height", "lean")
+
+
+def shape_features(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Measure both lungs.
+
+    Args:
+        shares: (2, S, S), above 0.5 in the lung at the left and in the lung at the right.
+
+    Returns:
+        float32 (13,): area, column and row of the centre, width, height, and how far below the
+        middle of its height the centre lies, of each lung in shares of the picture; and how sure
+        the outlines are, in [0.5, 1]. 0 for a lung that is missing.
+    """
+    lungs = shares > 0.5
+    sure = shares[lungs]
+    return np.array(
+        [*_measured(lungs[0]), *_measured(lungs[1]), sure.mean() if sure.size else 0.5], np.float32
+    )
+
+
+def _measured(lung: NDArray[np.bool_]) -> list[float]:
+    rows, columns = np.nonzero(lung)
+    if not len(rows):
+        return [0.0] * len(_MEASURES)
+    side = len(lung)
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    lean = (rows.mean() - (rows.min() + rows.max()) / 2) / height
+    measures = (np.sqrt(len(rows)), columns.mean(), rows.mean(), width, height)
+    return [*(float(value / side) for value in measures), float(lean)]
+
+
+def shape_problem(
+    features: NDArray[np.float32], detector: OODDetector | None
+) -> tuple[float, str | None]:
+    """Judge lungs by their measures.
+
+    Args:
+        features: of `shape_features`.
+        detector: of measures unlike those of chest radiographs; None to judge by number alone.
+
+    Returns:
+        How far they are from those of chest radiographs as a share of the bound, above 1 where they
+        are not plausible; and what is not plausible in words, or None.
+    """
+    found = int((features[[0, len(_MEASURES)]] ** 2 >= LEAST_AREA).sum())
+    score = 0.0
+    if detector is not None:
+        distance = float(detector.score(torch.from_numpy(features)[None])[0])
+        score = distance / detector.threshold
+    if found < 2:
+        return max(score, 2.0), "no lungs were found" if found == 0 else "only one lung was found"
+    return score, "the lungs have an unusual size or place" if score > 1 else None

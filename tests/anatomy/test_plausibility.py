@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from cxr_gradcam.anatomy.plausibility import shape_features, shape_problem
+from cxr_gradcam.training.lungs.plausibility import fit_shapes
+
+
+def shares(left: tuple[slice, slice] | None, right: tuple[slice, slice] | None) -> np.ndarray:
+    both = np.full((2, 100, 100), 0.1, np.float32)
+    for share, place in zip(both, (left, right), strict=True):
+        if place is not None:
+            share[place] = 0.9
+    return both
+
+
+LEFT, RIGHT = (slice(20, 80), slice(10, 40)), (slice(20, 80), slice(60, 90))
+
+
+def test_lungs_are_measured_in_shares_of_the_picture():
+    features = shape_features(shares(LEFT, RIGHT))
+    area, column, row, width, height, lean = features[:6]
+    assert area == pytest.approx(np.sqrt(0.6 * 0.3))
+    assert (column, row) == pytest.approx((0.245, 0.495))
+    assert (width, height, lean) == pytest.approx((0.3, 0.6, 0))
+    assert features[7] - column == pytest.approx(0.5)
+    assert features[-1] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "words"),
+    [
+        (None, None, "no lungs were found"),
+        (LEFT, None, "only one lung was found"),
+        (None, RIGHT, "only one lung was found"),
+        (LEFT, (slice(0, 5), slice(0, 5)), "only one lung was found"),
+    ],
+)
+def test_missing_lungs_are_a_problem_without_any_figures(left, right, words):
+    score, problem = shape_problem(shape_features(shares(left, right)), None)
+    assert problem == words
+    assert score > 1
+
+
+def test_lungs_like_the_known_ones_are_plausible_and_others_are_not():
+    rng = np.random.default_rng(0)
+    known = [
+        shape_features(
+            shares(
+                (slice(20 + a, 80 + b), slice(10 + c, 40 + d)),
+                (slice(20 + a, 80 + b), slice(60 + c, 90 + d)),
+            )
+        )
+        for a, b, c, d in rng.integers(-6, 7, (200, 4))
+    ]
+    detector = fit_shapes([np.array(known)])
+    verdicts = [shape_problem(each, detector)[1] for each in known]
+    assert sum(verdict is None for verdict in verdicts) >= 198
+    small = shares((slice(40, 60), slice(10, 30)), (slice(40, 60), slice(70, 90)))
+    score, problem = shape_problem(shape_features(small), detector)
+    assert score > 1
+    assert problem == "the lungs have an unusual size or place"
+
+
+def test_too_few_radiographs_are_refused():
+    with pytest.raises(ValueError, match="20 at least"):
+        fit_shapes([np.zeros((3, 13), np.float32)])
