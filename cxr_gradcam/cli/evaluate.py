@@ -42,8 +42,11 @@ _STUDIES = {
         "trust",
         "how far the maps deserve belief: small changes, answers and maps together, ROAD, ARCC",
     ),
-    "outlines": ("outlines", "how well the lungs are outlined, and an opacity's zone is named"),
-    "places": ("places", "whether the map's place in the chest tells if the answer is right"),
+    "outlines": (
+        "lungs.outlines",
+        "how well the lungs are outlined, and an opacity's zone is named",
+    ),
+    "places": ("lungs.places", "whether the map's place in the chest tells if the answer is right"),
     "shortcuts": (
         "shortcuts",
         "what the answer tells of source, projection, age, border, marker, size and compression",

@@ -86,7 +86,7 @@ def read_pairs(
     listed = [list_source(folder) for folder in data]
     patients = tell_patients(listed, rules or PatientRules()).names
     files = [file.path for source in listed for file in source]
-    found = {path.stem: each for path, *each in zip(files, files, patients, strict=True)}
+    found = {path.stem: (path, name) for path, name in zip(files, patients, strict=True)}
     return _stacked(
         (name, patient, _squared(read_named(str(path)).pixels), labels)
         for name, (path, patient) in sorted(found.items())

@@ -1,7 +1,7 @@
 import pytest
 
 from cxr_gradcam.anatomy.zones import Place, Zone
-from cxr_gradcam.evaluation.places import Called, measure_places
+from cxr_gradcam.evaluation.lungs.places import Called, measure_places
 
 
 def called(number: int, right: bool, zone: Zone | None, share: float = 0.5) -> Called:

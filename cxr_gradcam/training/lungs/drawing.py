@@ -128,11 +128,11 @@ def _within(lungs: Labels, rng: Generator) -> Grey:
 
 def _soft_tissue(picture: Grey, labels: Labels) -> Grey:
     """Return the grey that heart and chest wall would have, were they in the lung's place."""
-    weight = np.where(labels > 0, 0, picture) + np.float32(1e-3)
+    weight = np.asarray(np.where(labels > 0, 0, picture) + 1e-3, np.float32)
     # Small, as it has no detail.
     spread = (
         cv2.GaussianBlur(cv2.resize(values, (32, 32), interpolation=cv2.INTER_AREA), (0, 0), 3)
-        for values in (np.asarray(weight * picture, np.float32), np.asarray(weight, np.float32))
+        for values in (weight * picture, weight)
     )
     return np.asarray(cv2.resize(next(spread) / next(spread), (SIDE, SIDE)), np.float32)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cxr_gradcam.cli import main
-from cxr_gradcam.data.split import held_out_patients
+from cxr_gradcam.data.held_out import held_out_patients
 from cxr_gradcam.models.checkpoint import load_checkpoint
 from cxr_gradcam.training.lungs import trainer
 from cxr_gradcam.training.lungs.trainer import LungRecipe, lung_loss, train_lungs

@@ -1,0 +1,1 @@
+"""Studies of the outlined lungs: how good they are, and what a place in them tells."""
