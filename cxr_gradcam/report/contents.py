@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cxr_gradcam.anatomy.zones import Zone
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.explanation.display import DEFAULT, Display
@@ -172,16 +173,21 @@ def check_typed(title: str, remark: str) -> None:
 
 
 def hottest_region(explanation: Explanation) -> str:
-    """Say where on the picture the heat map is strongest.
+    """Say where in the chest or, without plausible lungs, on the picture the map is strongest.
 
     Args:
         explanation: the explanation.
 
     Returns:
-        Thirds of the picture in words, as "strongest in the upper third, image left", or "empty".
+        The part of the chest, as "strongest in the right lung, upper zone"; without plausible lungs
+        thirds of the picture, as "strongest in the upper third, image left"; or "empty".
     """
     if explanation.is_empty:
         return "empty"
+    place = explanation.place
+    if place is not None:
+        beside = place.zone in {Zone.OUTSIDE, Zone.ABOVE, Zone.BELOW}
+        return f"strongest {place.words}" if beside else f"strongest in the {place.words}"
     heatmap = explanation.heatmap
     row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
     vertical = ("upper", "middle", "lower")[3 * int(row) // heatmap.shape[0]]

@@ -17,12 +17,13 @@ from PIL import Image
 from pypdf import PageObject, PdfReader
 
 from cxr_gradcam import Explanation
+from cxr_gradcam.anatomy.outline import Lungs, Outlining
 from cxr_gradcam.bundled import assets
 from cxr_gradcam.explanation import Prediction
 from cxr_gradcam.explanation.display import DEFAULT, Display
 from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.rendering import as_rgb
-from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Panels, Report
+from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Panels, Report, hottest_region
 from cxr_gradcam.report.letters import check_letters
 from cxr_gradcam.report.model import Measured, ReportedModel
 from cxr_gradcam.report.pdf import write_pdf
@@ -42,6 +43,28 @@ def explanation(
     prediction = Prediction({"Normal": 0.0662, "Pneumonia": 0.9338}, ood_score=ood_score)
     heatmap = np.linspace(0, 1, size[0] * size[1], dtype=np.float32).reshape(size)
     return Explanation(question, prediction, heatmap, peak)
+
+
+def test_the_place_is_named_by_the_part_of_the_chest():
+    shares = np.zeros((2, 128, 128), np.float32)
+    shares[0, 20:100, 15:55] = shares[1, 20:100, 75:115] = 1
+    outlining = Outlining(np.zeros((8, 8), np.float32), (128, 128), "left")
+    outlining.__dict__["lungs"] = Lungs(
+        (128, 128), shares, np.ones((128, 128), bool), 0.0, side_is_stated=True
+    )
+    heatmap = np.zeros((128, 128), np.float32)
+    heatmap[30, 30] = 1
+    question, prediction = Question("Pneumonia"), Prediction({"Normal": 0.1, "Pneumonia": 0.9})
+    upper = Explanation(question, prediction, heatmap, 1.0, outlining=outlining)
+    assert hottest_region(upper) == "strongest in the right lung, upper zone"
+    below = Explanation(question, prediction, heatmap[::-1].copy(), 1.0, outlining=outlining)
+    assert hottest_region(below) == "strongest in the right lung, lower zone"
+    lowest = Explanation(question, prediction, np.roll(heatmap, 90, axis=0), 1.0, None)
+    assert hottest_region(lowest) == "strongest in the lower third, image left"
+    outside = Explanation(
+        question, prediction, np.roll(heatmap, 90, axis=0), 1.0, outlining=outlining
+    )
+    assert hottest_region(outside) == "strongest below the diaphragm"
 
 
 def report(
