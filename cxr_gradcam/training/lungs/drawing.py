@@ -130,11 +130,11 @@ def _soft_tissue(picture: Grey, labels: Labels) -> Grey:
     """Return the grey that heart and chest wall would have, were they in the lung's place."""
     weight = np.asarray(np.where(labels > 0, 0, picture) + 1e-3, np.float32)
     # Small, as it has no detail.
-    spread = (
-        cv2.GaussianBlur(cv2.resize(values, (32, 32), interpolation=cv2.INTER_AREA), (0, 0), 3)
-        for values in (weight * picture, weight)
+    small = cv2.resize(
+        np.dstack([weight * picture, weight]), (32, 32), interpolation=cv2.INTER_AREA
     )
-    return np.asarray(cv2.resize(next(spread) / next(spread), (SIDE, SIDE)), np.float32)
+    spread = np.asarray(cv2.GaussianBlur(small, (0, 0), 3), np.float32)
+    return np.asarray(cv2.resize(spread[..., 0] / spread[..., 1], (SIDE, SIDE)), np.float32)
 
 
 def _clouds(rng: Generator, nodes: int) -> Grey:
