@@ -1,4 +1,4 @@
-"""Who says what about which image: the algorithm, the result, and unique identifiers from both."""
+"""The identity of an algorithm and of its results, and unique identifiers derived from both."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Algorithm:
     """The software and the weights that made a result.
 
     Args:
-        name: of the model.
-        version: of the software.
+        name: name of the model.
+        version: version of the software.
         checksum: SHA-256 of the weights, in hexadecimal digits.
-        settings: as of `Provenance`.
+        settings: how the weights are used, as in `Provenance`.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Algorithm:
 
     @property
     def identity(self) -> str:
-        """64 hexadecimal digits: other weights, or the same used otherwise, have others."""
+        """64 hexadecimal digits that differ by weights and by the settings they are used with."""
         return Provenance(self.name, self.checksum, settings=self.settings).identity
 
     @classmethod
@@ -49,21 +49,31 @@ class Algorithm:
         """Identify the weights that a model was loaded with.
 
         Args:
-            model: of `load_model` or `ResNet50FineTuned.from_checkpoint`.
+            model: a model of `load_model` or `ResNet50FineTuned.from_checkpoint`.
+
+        Returns:
+            The algorithm.
 
         Raises:
-            ValueError: it was not loaded, and nobody knows which weights it has.
+            ValueError: the model was not loaded from weights.
         """
         if model.provenance is None:
             raise ValueError(
-                "a result names the weights that made it, and this network's are not known: load "
-                "them by load_model"
+                "results name the weights that made them, and the weights of this network are not "
+                "known: load them by load_model"
             )
         return cls.of_provenance(model.provenance)
 
     @classmethod
     def of_provenance(cls, known: Provenance) -> Algorithm:
-        """Identify weights by where they come from."""
+        """Identify weights by their provenance.
+
+        Args:
+            known: the provenance of the weights.
+
+        Returns:
+            The algorithm.
+        """
         return cls(known.name, software_version(), known.sha256, known.settings)
 
     @classmethod
@@ -71,14 +81,14 @@ class Algorithm:
         """Identify the weights that `ResNet50FineTuned.from_checkpoint` loads from a source.
 
         Args:
-            source: as there; None for the bundled ones.
+            source: a file or the name of a repository; None for the bundled weights.
 
         Returns:
             The algorithm, its model named after the file.
 
         Raises:
             CheckpointError: the file cannot be fetched.
-            OSError: it cannot be read.
+            OSError: the file cannot be read.
         """
         weights = bundled_checkpoint() if source is None else source
         return cls(Path(weights).stem, software_version(), checksum(weights))
@@ -94,12 +104,12 @@ def software_version() -> str:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What an algorithm found on an image, ready to be written down.
+    """The explanation of a radiograph, with all that DICOM objects are made from.
 
     Args:
-        header: of the source image, as `read_header` returns it.
-        explanation: of that image.
-        algorithm: what made it.
+        header: header of the radiograph, as `read_header` returns it.
+        explanation: explanation of the radiograph.
+        algorithm: the algorithm that made the explanation.
     """
 
     header: SourceHeader
@@ -107,12 +117,12 @@ class Result:
     algorithm: Algorithm
 
     def uid(self, *what: str) -> str:
-        """Derive a unique identifier: the same image, weights and question have the same.
+        """Derive a unique identifier from radiograph, weights and question.
 
         A name-based UUID (RFC 9562, version 5) as a UID under 2.25 (PS3.5 B.2).
 
         Args:
-            what: what of this result is identified.
+            what: names of the part of the result that is identified.
 
         Returns:
             The UID.
@@ -123,13 +133,13 @@ class Result:
 
     @property
     def title(self) -> str:
-        """What the map shows, in words."""
+        """The method and the question, in words."""
         question = self.explanation.question
         return f"{METHODS[question.method].label} {question}"
 
     @property
     def finding(self) -> str:
-        """The class that the report is about: that of the operating point, or the predicted."""
+        """The class that the report is about: the finding, or the most probable class."""
         return self.explanation.finding or self.explanation.prediction.most_probable
 
 
@@ -137,10 +147,10 @@ def derived_uid(*name: str) -> str:
     """Derive a UID from a name.
 
     Args:
-        name: its parts.
+        name: the parts of the name.
 
     Returns:
-        "2.25." and a number of at most 39 digits; always the same for the same name.
+        "2.25." and a number of at most 39 digits; the same name always gives the same UID.
 
     Example:
         >>> derived_uid("a", "b") == derived_uid("a", "b") != derived_uid("ab")

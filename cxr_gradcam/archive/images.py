@@ -1,4 +1,4 @@
-"""Results as images: Secondary Capture for every viewer, Parametric Map for those that can."""
+"""Results as images: Secondary Capture for every viewer, Parametric Map for viewers of maps."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def secondary_capture(result: Result, picture: RGBImage, name: str, instance: in
     """Write a picture as a Secondary Capture Image (PS3.3 A.8.1).
 
     Args:
-        result: what it shows.
+        result: the result that the picture shows.
         picture: RGB (H, W, 3).
-        name: what kind of picture it is, in a word.
-        instance: its number in the series.
+        name: kind of the picture, in a word.
+        instance: number of the picture in the series.
 
     Returns:
         The object.
@@ -65,12 +65,12 @@ def secondary_capture(result: Result, picture: RGBImage, name: str, instance: in
 
 
 def parametric_map(result: Result) -> Dataset:
-    """Write a map as a Parametric Map (PS3.3 A.75), on the grid of the source image.
+    """Write a map as a Parametric Map (PS3.3 A.75), on the grid of the radiograph.
 
     The stored values 0 to 65535 mean 0 to 1, the evidence relative to the map's maximum.
 
     Args:
-        result: with the map.
+        result: the result, whose explanation holds the map.
 
     Returns:
         The object.
@@ -158,10 +158,10 @@ def _pixel_measures(header: Dataset) -> Dataset:
 
 
 def _plane(header: Dataset) -> tuple[list[Dataset], list[Dataset]]:
-    """Return position and orientation in a frame of reference that is the map's own.
+    """Return position and orientation in a frame of reference of the map's own.
 
-    A projection has no place in the patient's, so the origin is the first pixel. Without a
-    Patient Orientation it lies as frontal radiographs are displayed.
+    A projection has no position in the patient, so the origin is the first pixel. Without a
+    Patient Orientation the axes are those of a frontal radiograph as it is displayed.
     """
     position, orientation = Dataset(), Dataset()
     position.ImagePositionPatient = [0, 0, 0]

@@ -1,4 +1,4 @@
-"""What all results have in common: patient, study, a series of their own, equipment, references."""
+"""What all result objects share: study, a series of their own, equipment and references."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ def new_object(
 ) -> Dataset:
     """Begin a result object (PS3.3 C.7.1 to C.7.5 and C.12.1).
 
-    No time of a clock goes in, so that the same run makes the same object, byte for byte: date and
-    time of the content are the source's.
+    Date and time of the content are those of the radiograph, not of a clock, so that the same run
+    makes the same object, byte for byte.
 
     Args:
-        result: what it is about.
-        kind: names its series among those of the result.
-        sop_class: the UID of its SOP class.
-        modality: of its series.
-        series_number: of its series.
-        instance: its number in the series.
+        result: the result.
+        kind: name of the series among the series of the result.
+        sop_class: UID of the object's SOP class.
+        modality: modality of the series.
+        series_number: number of the series.
+        instance: number of the object in the series.
 
     Returns:
-        The object without what is particular to its SOP class.
+        The object, without the attributes that only its SOP class has and without those that
+        `SourceHeader.identify` adds.
     """
     header = result.header.image
     made = Dataset()
@@ -53,13 +54,13 @@ def new_object(
 
 
 def content_time(header: Dataset) -> tuple[str, str]:
-    """Return date and time of the source: of its content, acquisition, series or study.
+    """Return date and time of a radiograph: of its content, acquisition, series or study.
 
     Args:
-        header: of the source image.
+        header: attributes of the radiograph.
 
     Returns:
-        Values of VR DA and TM; "19000101" and "000000" where the source has none.
+        Values of VR DA and TM; "19000101" and "000000" for a radiograph without dates.
     """
     for of in ("Content", "Acquisition", "Series", "Study"):
         if date := header.get(f"{of}Date"):
@@ -68,7 +69,15 @@ def content_time(header: Dataset) -> tuple[str, str]:
 
 
 def as_text(text: str, length: int = 64) -> str:
-    """Return a text that any character set holds and a VR of so many characters takes."""
+    """Return a text in ASCII, which every character set holds.
+
+    Args:
+        text: the text; other letters become question marks, backslashes become slashes.
+        length: number of characters that the value representation holds.
+
+    Returns:
+        The text, cut off at the length.
+    """
     return text.encode("ascii", "replace").decode().replace("\\", "/")[:length].rstrip()
 
 
@@ -86,11 +95,11 @@ def coded(concept: Code) -> Dataset:
 
 
 def add_source(made: Dataset, header: Dataset) -> None:
-    """Say which image a derived image was made from (PS3.3 C.7.6.1.1.4, C.12.2).
+    """Refer to the radiograph that a derived image was made from (PS3.3 C.7.6.1.1.4, C.12.2).
 
     Args:
         made: the derived image.
-        header: of the source image.
+        header: attributes of the radiograph.
     """
     source = reference(header)
     source.PurposeOfReferenceCodeSequence = [

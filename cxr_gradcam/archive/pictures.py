@@ -1,6 +1,6 @@
-"""The pictures for a viewer that shows no maps: overlay and contours, each with its legend.
+"""Pictures for viewers that show no maps: overlay and contours, each with a legend.
 
-The legend tells the key to the colours, what was found, by what, and for what use.
+The legend explains the colours, and names finding, probability, model and intended use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.rendering import RGBImage, as_rgb, color_table, overlay
 
 SHORTEST, LONGEST = 640, 2048
-"""The bounds of a picture's longer side, in pixels; an image beyond them is scaled."""
+"""Bounds of a picture's longer side, in pixels; a radiograph beyond them is scaled."""
 
 CONTOURS = {0.5: (80, 200, 255), 0.75: (255, 200, 0), 0.9: (255, 80, 80)}
 """The colours (RGB) of the contours, by their share of the map's maximum."""
@@ -27,18 +27,18 @@ _NARROWEST = 320
 _WHITE, _AMBER = (255, 255, 255), (255, 191, 0)
 
 Key = Callable[[Image.Image, tuple[int, int], int], None]
-"""Draws what the colours mean: onto a canvas, at (x, y), with letters of a size."""
+"""Draws the legend of the colours: on a canvas, at (x, y), with letters of a height in pixels."""
 
 
 def overlay_picture(result: Result, radiograph: Radiograph) -> RGBImage:
-    """Draw the map over the image.
+    """Draw the map over the radiograph.
 
     Args:
-        result: with the map.
-        radiograph: the image.
+        result: the result, whose explanation holds the map.
+        radiograph: the radiograph.
 
     Returns:
-        RGB picture (H, W, 3): the image, and the legend below it.
+        RGB picture (H, W, 3): the radiograph, and the legend below it.
     """
     image, heatmap = _scaled(radiograph.pixels), _scaled(result.explanation.heatmap)
     return _with_legend(overlay(as_rgb(image), heatmap), result, _color_bar)
@@ -48,11 +48,11 @@ def contour_picture(result: Result, radiograph: Radiograph) -> RGBImage:
     """Draw lines where the map reaches the shares of its maximum in `CONTOURS`.
 
     Args:
-        result: with the map.
-        radiograph: the image, which shows between the lines unchanged.
+        result: the result, whose explanation holds the map.
+        radiograph: the radiograph, which stays unchanged between the lines.
 
     Returns:
-        RGB picture (H, W, 3): the image, and the legend below it.
+        RGB picture (H, W, 3): the radiograph, and the legend below it.
     """
     image, heatmap = _scaled(radiograph.pixels), _scaled(result.explanation.heatmap)
     picture = contour_overlay(
@@ -70,7 +70,7 @@ def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def reduced(radiograph: Radiograph) -> NDArray[np.uint8]:
-    """Return what pictures need of a radiograph: its grey values at their size, in 8 bits."""
+    """Return the grey values of a radiograph in 8 bits, at the size of the pictures."""
     return np.rint(255 * _scaled(radiograph.pixels)).astype(np.uint8)
 
 
@@ -79,8 +79,8 @@ def _with_legend(picture: RGBImage, result: Result, key: Key) -> RGBImage:
 
     Args:
         picture: RGB (H, W, 3).
-        result: what the legend tells of.
-        key: draws what the colours mean.
+        result: the result that the legend describes.
+        key: draws the legend of the colours.
 
     Returns:
         RGB picture, higher than the one given, and at least 320 pixels wide.

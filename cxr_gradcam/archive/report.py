@@ -35,7 +35,7 @@ from cxr_gradcam.explanation.prediction import Prediction
 REPORT_SERIES = 9002
 
 SCHEME = "99CXRGRADCAM"
-"""The designator of the codes that no public scheme has."""
+"""Designator of the coding scheme of this software, for terms that no public scheme has."""
 
 VERDICT = Code("VERDICT", SCHEME, "Verdict on the finding")
 RESEMBLANCE = Code("RESEMBLANCE", SCHEME, "Resemblance to the training images")
@@ -53,14 +53,15 @@ _FINDINGS: dict[str, Code] = {
 
 
 def structured_report(result: Result, evidence_map: Dataset) -> Dataset:
-    """Write what was found as a Comprehensive 3D SR, the class of IHE AI Results.
+    """Write a result as a Comprehensive 3D SR, the SOP class of IHE AI Results.
 
-    Each class is a measurement group (TID 1501) with its probability; the first is that of the
-    finding, with verdict and resemblance to the training images; the explained class refers to
-    the map. All name the algorithm (TID 4019) and the source image.
+    Each class is a measurement group (TID 1501) with its probability. The first group is that of
+    the finding, with verdict and resemblance to the training images. The group of the explained
+    class refers to the map. All groups name the chest as finding site, the algorithm (TID 4019)
+    and the radiograph.
 
     Args:
-        result: what was found.
+        result: the result.
         evidence_map: the map, as `parametric_map` makes it.
 
     Returns:
@@ -163,7 +164,7 @@ def _algorithm(result: Result) -> AlgorithmIdentification:
 
 
 def _caveats(prediction: Prediction) -> Iterator[str]:
-    """Yield what the probabilities do not rest on."""
+    """Yield what limits the probabilities: no calibration, and assumptions about the model."""
     if not prediction.is_calibrated:
         yield "Calibration: none"
     if prediction.assumptions:

@@ -1,4 +1,4 @@
-"""One explanation as DICOM objects, ready for the archive that the image is in."""
+"""One explanation as DICOM objects for the archive of its radiograph."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ def make_results(
 
     Args:
         data: the DICOM file that the radiograph was read from.
-        radiograph: what was read from it.
-        explanation: of the radiograph.
-        algorithm: what made the explanation.
+        radiograph: the radiograph, as it was read from the file.
+        explanation: explanation of the radiograph.
+        algorithm: the algorithm that made the explanation.
 
     Returns:
         {kind: object} for the four `KINDS`.
 
     Raises:
-        RadiographError: the file is no DICOM, its header is damaged, or does not name image,
-            series and study.
+        RadiographError: the file is no DICOM, its header is damaged, lacks a valid UID, or holds a
+            value that no result can hold as it came.
     """
     if radiograph.file_format != "DICOM":
         raise RadiographError(
@@ -81,8 +81,8 @@ def make_objects(result: Result, radiograph: Radiograph) -> dict[str, Dataset]:
     """Make the DICOM objects of a result whose header has been read.
 
     Args:
-        result: with the map on the source's own grid.
-        radiograph: as it was read, or `reduced`.
+        result: the result, whose map has the radiograph's own grid.
+        radiograph: the radiograph as it was read, or `reduced`.
 
     Returns:
         {kind: object} for the four `KINDS`.
@@ -114,17 +114,17 @@ def write_results(
     appears whole or not at all, and a second run writes the same files again.
 
     Args:
-        folder: made if it does not exist.
+        folder: folder of the files; it is made if it does not exist.
         data: the DICOM file that the radiograph was read from.
-        radiograph: what was read from it.
-        explanation: of the radiograph.
-        algorithm: what made the explanation.
+        radiograph: the radiograph, as it was read from the file.
+        explanation: explanation of the radiograph.
+        algorithm: the algorithm that made the explanation.
 
     Returns:
         {kind: file} for the four `KINDS`.
 
     Raises:
-        RadiographError: as `make_results`.
+        RadiographError: no results can be made, as in `make_results`.
         OSError: a file cannot be written.
     """
     made = make_results(data, radiograph, explanation, algorithm)

@@ -62,11 +62,11 @@ class ReportedModel:
         """Describe the weights that `ResNet50FineTuned.from_checkpoint` loads from a source.
 
         Args:
-            source: as there; None for the bundled ones.
+            source: a file or the name of a repository; None for the bundled weights.
 
         Raises:
             CheckpointError: the file cannot be fetched.
-            OSError: it cannot be read.
+            OSError: the file cannot be read.
         """
         weights = bundled_checkpoint() if source is None else source
         digits = checksum(weights)
