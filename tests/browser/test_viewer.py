@@ -476,7 +476,7 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     page.get_by_role("button", name="Example 1").focus()
     with next_image(page):
         page.keyboard.press("Enter")
-    page.locator("input[type=radio]:checked").first.focus()
+    page.locator("#class input[type=radio]:checked").focus()
     page.keyboard.press("Tab")  # Gradio's radio buttons are tab stops of their own
     with next_image(page):
         page.keyboard.press("Space")
