@@ -69,7 +69,7 @@ def page_picture() -> None:
 
 def _open_example(tab: Tab, address: str) -> None:
     tab.goto(f"{address}?example={EXAMPLE + 1}&class=Pneumonia&style=fading")
-    tab.locator("#viewer").get_by_text("evidence for Pneumonia", exact=False).first.wait_for()
+    tab.get_by_text("Evidence for Pneumonia", exact=False).first.wait_for()
     tab.wait_for_timeout(1_000)  # motion has ended
 
 

@@ -134,6 +134,8 @@ def test_a_link_of_ones_own_x_ray_names_nothing_of_it(url: str, opened: Open, fi
         "detail": ["fine"],
         "opacity": ["50"],
         "colors": ["jet"],
+        "style": ["even"],
+        "threshold": ["0"],
         "window": ["2"],
     }
     other = opened(link)

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from starlette.routing import BaseRoute
 
+from cxr_gradcam.explanation.display import DISPLAY_FIELDS
 from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.sharing.query import PARAMETERS, Link
 
@@ -39,6 +40,7 @@ class LinkButton(gr.HTML, metaclass=OwnComponent):
             apply_default_css=False,
             elem_id="sharing",
             parameters=list(PARAMETERS),
+            display={each.name: each.parameter for each in DISPLAY_FIELDS if each.parameter},
             **settings,
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from starlette.routing import BaseRoute
 
+from cxr_gradcam.explanation.records import WORKLIST_COLUMNS
 from cxr_gradcam.imaging.formats import EXTENSIONS
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
@@ -54,6 +55,7 @@ class Worklist(gr.HTML, metaclass=OwnComponent):
             max_files=MAX_FILES,
             max_bytes=MAX_BYTES,
             extensions=sorted(EXTENSIONS),
+            columns=list(WORKLIST_COLUMNS),
             **settings,
         )
 

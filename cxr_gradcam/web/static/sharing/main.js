@@ -11,15 +11,16 @@ const COPIED_SETTINGS =
 // element, props, watch and trigger are Gradio's: the component, what component.py told it, news of
 // it, and its events.
 export function start(element, props, watch, trigger) {
-  const sharing = new Sharing(element.querySelector(".sharing"), trigger);
+  const sharing = new Sharing(element.querySelector(".sharing"), props.display, trigger);
   watch("value", () => sharing.told(props.value));
   const names = new URLSearchParams(location.search).keys();
   if (names.some((name) => props.parameters.includes(name))) sharing.open();
 }
 
 class Sharing {
-  constructor(root, trigger) {
-    Object.assign(this, { root, trigger });
+  // parameters: of the display, by the names of the viewer's settings.
+  constructor(root, parameters, trigger) {
+    Object.assign(this, { root, parameters, trigger });
     this.byHand = root.querySelector(".by-hand");
     this.field = this.byHand.querySelector("input");
     document.addEventListener("copylink", () => this.copy());
@@ -79,7 +80,7 @@ class Sharing {
     const { panes } = this.viewer;
     if (!panes.a.link) return null;
     const asked = panes.b?.isSame ? `${panes.a.link}&${panes.b.link}` : panes.a.link;
-    const display = displayQuery(this.viewer.settings(), this.windows);
+    const display = displayQuery(this.viewer.settings(), this.windows, this.parameters);
     return new URL(`?${asked}&${display}`, location.origin + location.pathname);
   }
 

@@ -1,12 +1,12 @@
 // The display of a view as parameters of a link. What a link may say is checked in query.py.
 
-// settings: of the viewer; windows: of its picture. A window of the file goes by its number: its
-// name is the file's own text.
-export function displayQuery(settings, windows) {
-  const { opacity, colormap, style, threshold, window, view, layout } = settings;
-  const said = { opacity, colors: colormap };
-  if (style !== "even") said.style = style;
-  if (threshold) said.threshold = threshold;
+// settings: of the viewer; windows: of its picture; parameters: of the display, by the settings'
+// names. A window of the file goes by its number: its name is the file's own text.
+export function displayQuery(settings, windows, parameters) {
+  const { window, view, layout } = settings;
+  const said = Object.fromEntries(
+    Object.entries(parameters).map(([name, parameter]) => [parameter, settings[name]]),
+  );
   const number = 1 + windows.findIndex(({ label }) => label === window.preset);
   if (!window.preset) said.window = `${window.low},${window.high}`;
   else if (number > 1) said.window = number;

@@ -2,11 +2,11 @@
 // contours.py: a pixel lies on a line where one of its four neighbours at the line's width is of a
 // lower level, and is dark where one beside it is of a higher level.
 
-export const LEVELS = [0.5, 0.75, 0.9];
-const STEPS = LEVELS.map((level) => Math.ceil(255 * level));
-const LEVEL_OF = Uint8Array.from({ length: 256 }, (_, step) => {
-  return STEPS.filter((least) => step >= least).length;
-});
+const LEVELS = [0.5, 0.75, 0.9];
+
+/** The levels at which lines are drawn. @param {number} threshold in per cent of the maximum */
+export const levelsFrom = (threshold) => LEVELS.filter((level) => 100 * level >= threshold);
+
 const DARK = 0xff000000;
 
 /**
@@ -14,14 +14,19 @@ const DARK = 0xff000000;
  * @param {Uint32Array} pixels
  * @param {Uint8Array} steps of the map
  * @param {{ width: number, height: number }} size
- * @param {{ lines: Uint32Array, lineWidth: number, share: number }} paint colours of the steps, the
- *   lines' width, and the share of the scale's end that the map's maximum is
+ * @param {{ lines: Uint32Array, lineWidth: number, share: number, threshold: number }} paint
+ *   colours of the steps, the lines' width, the share of the scale's end that the map's maximum is,
+ *   and the per cent below which no line is drawn
  */
-export function drawContours(pixels, steps, { width, height }, { lines, lineWidth, share }) {
+export function drawContours(pixels, steps, { width, height }, paint) {
+  const { lines, lineWidth, share, threshold } = paint;
   const levels = new Uint8Array(steps.length);
-  const levelOf = LEVEL_OF.map((_, step) => LEVEL_OF[Math.round(step * share)]);
+  const least = levelsFrom(threshold).map((level) => Math.ceil(255 * level));
+  const levelOf = Uint8Array.from({ length: 256 }, (_, step) => {
+    return least.filter((each) => Math.round(step * share) >= each).length;
+  });
   for (let i = 0; i < levels.length; i++) levels[i] = levelOf[steps[i]];
-  const lineColors = [0, ...STEPS.map((step) => lines[step])];
+  const lineColors = [0, ...least.map((step) => lines[step])];
   for (let y = 0, at = 0; y < height; y++) {
     // Beyond the edge, the pixel at the edge counts.
     const up = y > 0 ? width : 0;

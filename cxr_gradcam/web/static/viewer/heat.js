@@ -1,6 +1,6 @@
 // How the heat map is laid over the picture: colours, opacity, threshold, contours.
 
-import { LEVELS } from "./contours.js";
+import { levelsFrom } from "./contours.js";
 import { bytesOf } from "./pixels.js";
 import { blendTable, colorsOf } from "./tables.js";
 
@@ -86,7 +86,7 @@ export class HeatDisplay {
       const blended = blendTable(bytes, (step) => opacityOf(Math.round(step * share)));
       const colors = this.colors(bytes, colormap, share);
       const lines = this.colors(this.bytes[colormap], colormap, 1);
-      this.made.set(share, { colors, lines, blended, share });
+      this.made.set(share, { colors, lines, blended, share, threshold });
     }
     return this.made.get(share);
   }
@@ -109,7 +109,7 @@ export class HeatDisplay {
     canvas.getContext("2d").putImageData(image, 0, 0);
     const drawn = canvas.toDataURL();
     for (const shown of this.root.querySelectorAll(".scale img")) shown.src = drawn;
-    const legend = this.contours ? LEVELS.map((level) => this.legend(level, bytes)) : [];
+    const legend = this.contours ? levelsFrom(this.settings.threshold).map((level) => this.legend(level, bytes)) : [];
     for (const place of this.root.querySelectorAll("[data-panel=overlay] .scale")) {
       place.querySelector(".legend")?.remove();
       if (!legend.length) continue;
@@ -140,7 +140,7 @@ export class HeatDisplay {
   get name() {
     const { opacity, style, threshold } = this.settings;
     const words = style === "contours" ? [style] : [opacity, ...(style === "fading" ? [style] : [])];
-    return threshold && style !== "contours" ? [...words, "from", threshold] : words;
+    return threshold ? [...words, "from", threshold] : words;
   }
 
   get settings() {

@@ -77,11 +77,11 @@ export class Renderer {
   // panel that shows this already is left alone: opacity concerns the overlay only.
   draw(canvas, panel, paint, look) {
     const { width, height } = look;
-    const { greys, colors, lines, blended, lineWidth } = paint;
+    const { greys, colors, lines, blended, lineWidth, threshold } = paint;
     const shown = {
       original: [greys],
       "heat-map": [colors],
-      overlay: [greys, lineWidth ? lines : blended, lineWidth],
+      overlay: lineWidth ? [greys, lines, lineWidth, threshold] : [greys, blended, lineWidth],
     }[panel];
     const painted = [look, this.map, ...shown];
     if (canvas.painted?.every((each, at) => each === painted[at]) && canvas.width === width) return;

@@ -1,22 +1,24 @@
 // The list as a table: RFC 4180, with cells that no spreadsheet takes for a formula.
 
-function csvOf(items, withNames) {
+/**
+ * Writes the rows.
+ * @param {any[]} items of the list
+ * @param {string[]} columns as records.py names them; one that ends in "_" stands for one per class
+ */
+function csvOf(items, columns) {
   const classNames = Object.keys(items.find((item) => item.row)?.row.probabilities ?? {});
-  const heads = classNames.map((name) => `probability_${name}`);
-  const lines = [
-    [
-      ...["number", ...(withNames ? ["file"] : []), "predicted_class", ...heads],
-      ...["finding", "verdict", "is_familiar", "error"],
-    ],
-  ];
-  for (const { number, path, row, error } of items) {
-    lines.push([
-      ...[number, ...(withNames ? [path] : []), row?.predicted_class],
-      ...classNames.map((name) => row?.probabilities[name].toPrecision(6)),
-      ...[row?.finding, row?.verdict, row?.is_familiar, error],
-    ]);
-  }
-  return lines.map((line) => `${line.map(cell).join(",")}\r\n`).join("");
+  const heads = columns.flatMap((column) =>
+    column.endsWith("_") ? classNames.map((name) => column + name) : [column],
+  );
+  const lines = items.map(({ number, path, row, error }) => {
+    const flat = { ...row, number, error, file: path };
+    return columns.flatMap((column) =>
+      column.endsWith("_")
+        ? classNames.map((name) => row?.probabilities[name].toPrecision(6))
+        : [flat[column]],
+    );
+  });
+  return [heads, ...lines].map((line) => `${line.map(cell).join(",")}\r\n`).join("");
 }
 
 function cell(value) {
@@ -25,11 +27,16 @@ function cell(value) {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Saves the table. @param {any[]} items @param {boolean} withNames */
-export function saveTable(items, withNames) {
+/**
+ * Saves the table.
+ * @param {any[]} items
+ * @param {string[]} columns
+ * @param {boolean} withNames
+ */
+export function saveTable(items, columns, withNames) {
   const link = document.createElement("a");
   // Spreadsheets take a file without this mark for one of their own country's characters.
-  const table = ["\ufeff", csvOf(items, withNames)];
+  const table = ["\ufeff", csvOf(items, columns.filter((column) => withNames || column !== "file"))];
   link.href = URL.createObjectURL(new Blob(table, { type: "text/csv" }));
   link.download = "worklist.csv";
   link.click();

@@ -49,7 +49,7 @@ class Worklist {
     });
     const buttons = {
       ...{ previous: () => this.step(-1), next: () => this.step(1), toggle: () => this.toggle() },
-      ...{ save: () => saveTable(this.list.items, this.names.checked), clear: () => this.close(), again: () => this.retry() },
+      ...{ save: () => saveTable(this.list.items, props.columns, this.names.checked), clear: () => this.close(), again: () => this.retry() },
       fold: () => this.fold(true),
     };
     for (const [name, action] of Object.entries(buttons)) {
