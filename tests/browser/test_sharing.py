@@ -92,8 +92,8 @@ def shown(page: Page) -> str:
 
 
 def flat(settings: dict) -> dict:
-    window, view = settings.pop("window"), settings.pop("view")
-    return settings | window | view
+    window, view, layout = (settings.pop(name) for name in ("window", "view", "layout"))
+    return settings | window | view | {"arrangement": layout["arrangement"]}
 
 
 def assert_same_view(page: Page, other: Page) -> None:
