@@ -57,6 +57,7 @@ def test_a_compressed_file_has_a_known_format(name: str) -> None:
 @pytest.mark.parametrize(
     "data",
     [b"text", gzip.compress(b"text"), zlib.compress(b"text"), b"\x1f\x8b\x08", b"x\x9c", b""],
+    ids=["text", "gzip", "zlib", "start of gzip", "start of zlib", "nothing"],  # gzip has a date
 )
 def test_other_files_have_none(data: bytes) -> None:
     assert not has_known_format(data)
@@ -96,6 +97,7 @@ def test_a_damaged_gzip_file_is_refused() -> None:
         (b"7z\xbc\xaf\x27\x1c", "7-Zip archive. Unpack it"),
         (b"x\x9cno deflated data", "holds no image"),
     ],
+    ids=["notes", "tar", "twice", "bzip2", "xz", "zstd", "7-Zip", "no zlib"],  # gzip has a date
     ids=["text", "tar", "twice", "bzip2", "xz", "zstd", "7z", "not zlib"],
 )
 def test_what_is_inside_or_around_is_named(data: bytes, message: str) -> None:
