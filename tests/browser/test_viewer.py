@@ -231,7 +231,7 @@ def test_another_class_shows_its_own_map_on_the_same_image(
     other = not_predicted(bundled, xray)
     with next_image(page):
         page.get_by_role("radio", name=other).check()
-    expect(page.locator("#viewer .note")).to_contain_text(other)
+    expect(page.locator("#place .note")).to_contain_text(other)
     expected = answer(bundled, xray, class_name=other).heatmap
     np.testing.assert_array_equal(pixels_of(page, "heat-map"), colorize(expected))
     original = as_rgb(read_radiograph(xray).pixels)
@@ -295,7 +295,7 @@ def test_the_questions_follow_the_class(page: Page, bundled: ResNet50FineTuned, 
     with next_image(page):
         page.get_by_role("radio", name=other).check()
     expect(page.get_by_label("Question", exact=True)).to_have_value(f"What speaks for {other}?")
-    expect(page.locator("#viewer .note")).to_contain_text(f"for {other}")
+    expect(page.locator("#place .note")).to_contain_text(f"for {other}")
 
 
 def test_a_slow_map_tells_how_far_it_is_and_gives_way_to_a_quick_one(

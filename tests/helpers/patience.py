@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-PATIENCE = 600
+PATIENCE = 30
 """Seconds after which what has not come is taken for lost."""
 
 
