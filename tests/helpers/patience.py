@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-PATIENCE = 30
+PATIENCE = 600
 """Seconds after which what has not come is taken for lost."""
 
 

@@ -62,12 +62,14 @@ class GraphForwardPass(RoundedForwardPass):
         with torch.inference_mode(mode=False), torch.no_grad():
             if self.two_classes:
                 weights = (weights[:, 1:] - weights[:, :1]) / 2
+            found: dict[str, Tensor] = {}
             if len(self.x) > 1 or self._graph.num_classes > FEW_CLASSES:
-                found: dict[str, Tensor] = {}
                 self._go_back(weights.float(), paths, found)
                 return [found[path] for path in paths]
-            self._go_back(torch.eye(self._graph.num_classes), paths, self._of_each_class)
-            each = [self._of_each_class[path] for path in paths]
+            found |= self._of_each_class  # another thread may release them meanwhile
+            self._go_back(torch.eye(self._graph.num_classes), paths, found)
+            self._of_each_class = found
+            each = [found[path] for path in paths]
             return [torch.einsum("nc,ckhw->nkhw", weights.float(), every) for every in each]
 
     def _go_back(self, weights: Tensor, paths: Sequence[str], found: dict[str, Tensor]) -> None:
@@ -92,7 +94,7 @@ class GraphForwardPass(RoundedForwardPass):
     def release(self) -> None:
         """Keep no gradients: they take as much memory as the activations, and are quickly made."""
         super().release()
-        self._of_each_class.clear()
+        self._of_each_class = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the graph on other images."""
