@@ -9,6 +9,17 @@ from cxr_gradcam.web.prediction import FEW
 from cxr_gradcam.web.start.facts import facts_html
 
 
+def limits(model: Classifier) -> list[str]:
+    """Return what a model knows, what its percentages rest on and what was assumed."""
+    names = model.class_names
+    known = " and ".join(names) if len(names) <= FEW else f"{len(names)} findings"
+    lines = [f"The model knows {known} on a frontal chest X-ray: other findings go unseen."]
+    lines.append(_meaning(model))
+    if model.assumptions:
+        lines.append(f"Its file does not say everything: {'; '.join(model.assumptions)}.")
+    return lines
+
+
 def scope(model: Classifier) -> str:
     """Write the limits of a model in three lines, and its facts for the screen that shows them.
 
@@ -18,14 +29,8 @@ def scope(model: Classifier) -> str:
     Returns:
         HTML; the facts are out of sight until the reader asks for them.
     """
-    names = model.class_names
-    known = " and ".join(names) if len(names) <= FEW else f"{len(names)} findings"
-    lines = [f"The model knows {known} on a frontal chest X-ray: other findings go unseen."]
-    lines.append(_meaning(model))
-    if model.assumptions:
-        lines.append(f"Its file does not say everything: {'; '.join(model.assumptions)}.")
-    limits = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    return f'{limits}<div class="model-facts" hidden>{facts_html(model)}</div>'
+    lines = "".join(f"<p>{escape(line)}</p>" for line in limits(model))
+    return f'{lines}<div class="model-facts" hidden>{facts_html(model)}</div>'
 
 
 def _meaning(model: Classifier) -> str:

@@ -23,7 +23,7 @@ from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.imaging.rendering import COLORMAPS, RGBImage, as_rgb
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.about import scope
+from cxr_gradcam.web.about import limits
 from cxr_gradcam.web.api.arguments import ArgumentError
 from cxr_gradcam.web.failures import reason
 
@@ -165,5 +165,5 @@ def _described(model: Classifier) -> dict[str, Any]:
         "notices_unfamiliar_images": model.ood_detector is not None,
         "trained_on": model.trained_on,
         "assumptions": list(model.assumptions),
-        "scope": scope(model),
+        "scope": " ".join(limits(model)),
     }
