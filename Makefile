@@ -15,10 +15,12 @@ app: ## start the page
 test: ## run all tests
 	$(PYTHON) -m pytest
 
-check: ## format, lint, types, workflow, JavaScript
+check: ## format, lint, types of Python and JavaScript, workflow
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	tsc --project tsconfig.json
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 docs: ## build the documentation site into site/
 	.venv/bin/zensical build --clean --strict

@@ -204,11 +204,12 @@ def test_an_interrupted_run_loses_at_most_the_batch_in_hand(
                 os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
             sleep(0.01)
         assert process.returncode == (130 if number == signal.SIGINT else -number)
-    assert lines_of(table) == 17
+    done = lines_of(table) - 1
+    assert done in (16, 32)  # whole batches; the second may have been ready when the signal came
     pipe.unlink()
     pipe.write_bytes(content)
     status, lines, _ = run(capsys, *words)
-    assert (status, lines) == (0, [f"{table}: {count - 16} explained, 16 done before"])
+    assert (status, lines) == (0, [f"{table}: {count - done} explained, {done} done before"])
     with table.open(newline="") as file:
         assert len({row["file"] for row in csv.DictReader(file)}) == count
 

@@ -1,6 +1,7 @@
 // An X-ray pasted anywhere on the page goes the way of a dropped one, through the upload field.
 () => {
   document.addEventListener("paste", (event) => {
+    /** @type {HTMLInputElement | null} */
     const field = document.querySelector("#upload input[type=file]");
     if (!field || !event.clipboardData?.files.length) return;
     field.files = event.clipboardData.files;

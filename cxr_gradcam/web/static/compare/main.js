@@ -6,6 +6,13 @@ export function start(element, props, trigger) {
 }
 
 class Compare {
+  /** @type {Record<string, string[]>} class names of each model */
+  classes;
+  /** @type {Record<string, string>} words for each method */
+  methods;
+  /** @type {(name: string, detail: object) => void} Gradio's */
+  trigger;
+
   constructor(root, { classes, methods }, trigger) {
     Object.assign(this, { root, classes, methods, trigger });
     this.chooser = root.querySelector("select");
@@ -14,7 +21,7 @@ class Compare {
     this.chooser.addEventListener("change", () => this.ask(this.chooser.value));
     this.stopper.addEventListener("click", () => this.stop());
     for (const event of ["map", "closed"]) document.addEventListener(event, () => this.show());
-    document.addEventListener("compare", ({ detail }) => this.ask(detail));
+    document.addEventListener("compare", (event) => this.ask(/** @type {CustomEvent} */ (event).detail));
   }
 
   get panes() {

@@ -13,12 +13,16 @@ const COPIED_SETTINGS =
 export function start(element, props, watch, trigger) {
   const sharing = new Sharing(element.querySelector(".sharing"), props.display, trigger);
   watch("value", () => sharing.told(props.value));
-  const names = new URLSearchParams(location.search).keys();
+  const names = [...new URLSearchParams(location.search).keys()];
   if (names.some((name) => props.parameters.includes(name))) sharing.open();
 }
 
 class Sharing {
-  // parameters: of the display, by the names of the viewer's settings.
+  /** @type {Record<string, string>} of the display, by the names of the viewer's settings */
+  parameters;
+  /** @type {(name: string, detail: object) => void} Gradio's */
+  trigger;
+
   constructor(root, parameters, trigger) {
     Object.assign(this, { root, parameters, trigger });
     this.byHand = root.querySelector(".by-hand");

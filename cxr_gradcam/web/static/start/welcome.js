@@ -1,3 +1,3 @@
 element.querySelector(".drop").addEventListener("click", () => {
-  document.querySelector("#upload input").click();
+  /** @type {HTMLElement} */ (document.querySelector("#upload input")).click();
 });

@@ -35,6 +35,8 @@ export function drawContours(pixels, steps, { width, height }, paint) {
     const farDown = Math.min(lineWidth, height - 1 - y) * width;
     for (let x = 0; x < width; x++, at++) {
       const level = levels[at];
+      const left = x > 0 ? 1 : 0;
+      const right = x + 1 < width ? 1 : 0;
       const farLeft = Math.min(lineWidth, x);
       const farRight = Math.min(lineWidth, width - 1 - x);
       if (
@@ -45,8 +47,8 @@ export function drawContours(pixels, steps, { width, height }, paint) {
       ) {
         pixels[at] = lineColors[level];
       } else if (
-        levels[at - (x > 0)] > level ||
-        levels[at + (x + 1 < width)] > level ||
+        levels[at - left] > level ||
+        levels[at + right] > level ||
         levels[at - up] > level ||
         levels[at + down] > level
       ) {

@@ -7,6 +7,9 @@ import { blendTable, colorsOf } from "./tables.js";
 const STYLES = ["even", "fading", "contours"];
 
 export class HeatDisplay {
+  /** @type {Map<string, Uint32Array>} colours made, by colour map and share */
+  known = new Map();
+
   // colormaps: for each name the table of 768 bytes in base64, whether equal steps look equal
   // (perceptual), and whether the colour-blind can tell them (safe).
   constructor(root, colormaps, onChange) {
@@ -94,7 +97,7 @@ export class HeatDisplay {
   // The same table as long as the colours are the same, so that panels know what they show.
   colors(bytes, colormap, share) {
     const name = `${colormap} ${share}`;
-    if (!this.known?.has(name)) (this.known ??= new Map()).set(name, colorsOf(bytes));
+    if (!this.known.has(name)) this.known.set(name, colorsOf(bytes));
     return this.known.get(name);
   }
 
@@ -152,7 +155,10 @@ export class HeatDisplay {
     };
   }
 
-  // Takes what can be taken: the values may come from a stranger's link.
+  /**
+   * Takes what can be taken: the values may come from a stranger's link.
+   * @param {{ opacity?: any, colormap?: any, style?: any, threshold?: any }} settings
+   */
   apply({ opacity, colormap, style, threshold }) {
     const isShare = (value) => Number.isInteger(value) && value >= 0 && value <= 100;
     if (isShare(opacity)) this.slider.value = opacity;

@@ -2,7 +2,10 @@
 
 const STEP = 0.1;
 
-// Every key, what it is called in the list, and what it does to the viewer.
+/**
+ * Every key, what it is called in the list, and what it does to the viewer.
+ * @type {[string, string | null, (viewer: any) => void][]}
+ */
 const KEYS = [
   ["+", "Zoom in", (viewer) => viewer.zoomIn()],
   ["-", "Zoom out", (viewer) => viewer.zoomOut()],
@@ -60,10 +63,12 @@ export function listen(viewer) {
 
 // Of a few classes the next one; of many the field, to be searched.
 function nextClass() {
-  const radios = [...document.querySelectorAll("#class input[type=radio]")];
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const found = document.querySelectorAll("#class input[type=radio]");
+  const radios = [...found];
   const at = radios.findIndex((each) => each.checked);
   if (radios.length) radios[(at + 1) % radios.length].click();
-  else document.querySelector("#class input")?.focus();
+  else /** @type {HTMLElement | null} */ (document.querySelector("#class input"))?.focus();
 }
 
 function foldRails() {

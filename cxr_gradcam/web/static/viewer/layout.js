@@ -74,11 +74,11 @@ export class Layout {
   }
 
   say() {
-    for (const { firstChild } of this.choices.children) {
-      firstChild.checked = firstChild.value === this.arrangement;
+    for (const input of this.choices.querySelectorAll("input")) {
+      input.checked = input.value === this.arrangement;
     }
-    for (const { firstChild } of this.toggles.children) {
-      firstChild.checked = this.shown.includes(firstChild.value);
+    for (const input of this.toggles.querySelectorAll("input")) {
+      input.checked = this.shown.includes(input.value);
     }
   }
 

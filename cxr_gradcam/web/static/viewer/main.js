@@ -29,8 +29,11 @@ export function start(element, props, watch) {
 }
 
 class Viewer {
+  /** @type {{ a: Pane, b?: Pane }} the open X-ray, and what is shown beside it */
+  panes = { a: new Pane() };
+
   constructor(root, colormaps) {
-    Object.assign(this, { root, panes: { a: new Pane() } });
+    this.root = root;
     root.viewer = this; // for links, reports and lists of many images
     this.help = root.querySelector(".help");
     this.cursor = new Cursor(this);

@@ -22,6 +22,11 @@ export function drawMarks(svg, size, { greyScale, toPanel, scale, ruler, cursor 
   if (cursor) drawCross(svg, toPanel(cursor));
 }
 
+/**
+ * @param {SVGElement} svg
+ * @param {{ width: number, height: number }} size
+ * @param {{ left?: string, right?: string, top?: string, bottom?: string }} letters
+ */
 function drawSides(svg, { width, height }, { left, right, top, bottom }) {
   const middle = { x: width / 2, y: height / 2 };
   const mark = (text, x, y, anchor) => text && add(svg, "text", { x, y, "text-anchor": anchor }, text);

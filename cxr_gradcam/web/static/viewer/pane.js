@@ -4,6 +4,9 @@ import { Renderer } from "./renderer.js";
 
 // One picture with its map, and what the server says of its values.
 export class Pane {
+  /** @type {any} what the server says of the values */
+  greyScale;
+
   constructor() {
     this.renderer = new Renderer();
   }

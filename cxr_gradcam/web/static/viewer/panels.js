@@ -42,7 +42,10 @@ class Row {
    * @param {(canvas: HTMLCanvasElement) => void} told.onCanvas
    */
   constructor(figures, { caption = "", onDownload, onLarge, onCanvas }) {
-    Object.assign(this, { figures, caption, canvases: {}, marks: {} });
+    this.figures = figures;
+    this.caption = caption;
+    this.canvases = {};
+    this.marks = {};
     for (const figure of figures) this.fill(figure, onDownload, onLarge);
     Object.values(this.canvases).forEach(onCanvas);
   }
@@ -135,7 +138,11 @@ export class Panels {
    * @param {(pane: string, canvas: HTMLCanvasElement) => void} told.onCanvas called with each canvas
    */
   constructor(viewer, layout, { onResize, onDownload, onCanvas }) {
-    Object.assign(this, { viewer, layout, onDownload, onCanvas, onResize });
+    this.viewer = viewer;
+    this.layout = layout;
+    this.onDownload = onDownload;
+    this.onCanvas = onCanvas;
+    this.onResize = onResize;
     this.room = viewer.querySelector(".panels");
     this.aspect = 1;
     this.observer = new ResizeObserver(() => this.place());

@@ -7,7 +7,12 @@ const WHEEL = 1.0015; // a notch of 100 zooms by 1.16
 // Places are in CSS pixels of the canvas, from its top left corner.
 export class Pointers {
   constructor(canvas, target) {
-    Object.assign(this, { canvas, target, down: new Map(), drag: null });
+    this.canvas = canvas;
+    this.target = target;
+    /** @type {Map<number, { x: number, y: number }>} where mouse, pen and fingers are pressed */
+    this.down = new Map();
+    /** @type {string | null} */
+    this.drag = null;
     const on = (kind, action) => canvas.addEventListener(kind, (event) => action.call(this, event));
     on("pointerdown", this.press);
     on("pointermove", this.move);

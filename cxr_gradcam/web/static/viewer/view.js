@@ -3,6 +3,11 @@
 const MOST = 64;
 
 export class View {
+  x = 0.5;
+  y = 0.5;
+  zoom = 1;
+
+  /** @param {() => void} [onChange] */
   constructor(onChange) {
     this.onChange = onChange;
     this.smooth = true;

@@ -5,6 +5,9 @@ import { greysOf } from "./tables.js";
 const OWN = "own";
 
 export class Windowing {
+  low = 0;
+  high = 1;
+
   constructor(root, onChange) {
     this.onChange = onChange;
     this.chooser = root.querySelector(".window select");

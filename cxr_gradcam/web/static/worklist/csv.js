@@ -5,7 +5,7 @@
  * @param {any[]} items of the list
  * @param {string[]} columns as records.py names them; one that ends in "_" stands for one per class
  */
-function csvOf(items, columns) {
+export function csvOf(items, columns) {
   const classNames = Object.keys(items.find((item) => item.row)?.row.probabilities ?? {});
   const heads = columns.flatMap((column) =>
     column.endsWith("_") ? classNames.map((name) => column + name) : [column],

@@ -25,16 +25,17 @@ export function watchField({ onMany, onOne, onPrior }) {
   window.addEventListener(
     "change",
     (event) => {
-      if (event.target.matches?.(FOLDER)) {
-        take(event, [...event.target.files]);
-        event.target.value = "";
+      const field = /** @type {HTMLInputElement} */ (event.target);
+      const files = [...(field.files ?? [])];
+      if (field.matches?.(FOLDER)) {
+        take(event, files);
+        field.value = "";
       }
-      if (event.target.matches?.(PRIOR)) {
-        onPrior(event.target.files[0]);
-        event.target.value = "";
+      if (field.matches?.(PRIOR)) {
+        onPrior(files[0]);
+        field.value = "";
       }
-      if (!event.target.matches?.(INPUT)) return;
-      const files = [...event.target.files];
+      if (!field.matches?.(INPUT)) return;
       if (isMany(files)) take(event, files);
       else if (files.length) onOne(files[0]);
     },
@@ -65,6 +66,7 @@ export function watchField({ onMany, onOne, onPrior }) {
 }
 
 function putIntoField(file) {
+  /** @type {HTMLInputElement | null} */
   const input = document.querySelector(INPUT);
   if (!input) return; // the one before is on its way
   const transfer = new DataTransfer();

@@ -6,6 +6,11 @@ import { byUrgency, GROUPS, groupOf } from "./order.js";
 const SIGNS = { likely: "●", uncertain: "◐", unlikely: "○" };
 
 export class List {
+  /** @type {(item: any) => void} */
+  onOpen;
+  /** @type {(item: any) => void} */
+  onBeside;
+
   constructor(root, { onOpen, onBeside }) {
     this.rows = root.querySelector(".rows");
     this.filters = root.querySelector(".filters");
@@ -97,14 +102,18 @@ export class List {
 
   // Offers the groups that there are, with their counts, and hides what is not chosen.
   showGroups() {
-    const counts = Map.groupBy(this.items, groupOf);
+    const counts = new Map();
+    for (const item of this.items) {
+      const group = groupOf(item);
+      counts.set(group, (counts.get(group) ?? 0) + 1);
+    }
     if (!counts.has(this.group)) this.group = "all";
-    const failed = counts.get("failed")?.length ?? 0;
+    const failed = counts.get("failed") ?? 0;
     this.failed.hidden = !failed;
     this.fold.textContent = `✕ ${failed} failed`;
     const there = GROUPS.filter(([name]) => name !== "failed" && counts.has(name));
     const all = ["all", "All", this.items.length - failed];
-    const offered = [all, ...there.map(([name, label]) => [name, label, counts.get(name).length])];
+    const offered = [all, ...there.map(([name, label]) => [name, label, counts.get(name)])];
     this.offer(offered);
     for (const { element, error } of this.items) {
       element.hidden = !error && !this.isShown(element.dataset.group);

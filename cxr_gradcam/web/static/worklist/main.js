@@ -25,8 +25,18 @@ export function start(element, props, watch, trigger) {
 }
 
 class Worklist {
+  /** @type {HTMLButtonElement} */
+  toggleButton;
+  /** @type {HTMLButtonElement} */
+  againButton;
+  /** @type {string[]} what is said of files that were left out */
+  notes = [];
+  last = 0; // number given
+  skipped = 0;
+
   constructor(root, props, trigger) {
-    Object.assign(this, { root, trigger });
+    this.root = root;
+    this.trigger = trigger;
     const { max_files: maxFiles, max_bytes: maxBytes, extensions } = props;
     this.limits = { maxFiles, maxBytes, extensions };
     addIcons(root);
@@ -64,7 +74,7 @@ class Worklist {
     document.addEventListener("keydown", (event) => this.onKey(event));
     document.addEventListener("unfold", () => this.fold(!PAGE.classList.contains("list-folded")));
     document.querySelector("#examples")?.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
+      const button = /** @type {Element} */ (event.target).closest("button");
       const example = [...(button?.parentNode.children ?? [])].indexOf(button);
       if (button) this.leaveList({ example });
     });
@@ -197,7 +207,9 @@ class Worklist {
   async openAgain(source) {
     if (source.item && this.list.items.includes(source.item)) return this.open(source.item);
     if ("example" in source) {
-      document.querySelectorAll("#examples button")[source.example]?.click();
+      /** @type {NodeListOf<HTMLElement>} */
+      const examples = document.querySelectorAll("#examples button");
+      examples[source.example]?.click();
       return;
     }
     this.leaveList(source);

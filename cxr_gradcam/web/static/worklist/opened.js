@@ -7,7 +7,7 @@ const LONGEST = 30000; // ms that opening again may take
 const LONGEST_MAP = 5000; // ms that others wait for a map
 
 /**
- * @typedef {{ blob: () => Promise<Blob>, item?: any } | { example: number }} Source
+ * @typedef {{ blob?: () => Promise<Blob>, item?: any, example?: number }} Source
  */
 
 export class Opened {
@@ -16,14 +16,15 @@ export class Opened {
    * @param {(item: any) => void} onRefused called with the row that stays open, or null
    */
   constructor(open, onRefused) {
-    Object.assign(this, { open, onRefused });
+    this.open = open;
+    this.onRefused = onRefused;
     /** @type {Source | null} */
     this.current = null;
     /** @type {Source | null} asked for; not shown yet */
     this.next = null;
     document.addEventListener("leaving", (event) => this.leave(event));
     document.addEventListener("picture", () => this.arrive());
-    document.addEventListener("refused", (event) => this.refuse(event.detail));
+    document.addEventListener("refused", (event) => this.refuse(/** @type {CustomEvent} */ (event).detail));
   }
 
   get viewer() {
@@ -89,13 +90,14 @@ export class Opened {
 
 // Fulfilled when the viewer shows another map, or should have.
 export function nextMap() {
+  /** @type {HTMLElement} */
+  const viewer = document.querySelector("#viewer .viewer");
   return new Promise((done) => {
-    const observer = new MutationObserver(([{ target }]) => target.dataset.shown && end());
+    const observer = new MutationObserver(() => viewer.dataset.shown && end());
     const end = () => {
       observer.disconnect();
       done();
     };
-    const viewer = document.querySelector("#viewer .viewer");
     observer.observe(viewer, { attributeFilter: ["data-shown"] });
     setTimeout(end, LONGEST_MAP);
   });

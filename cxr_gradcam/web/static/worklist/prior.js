@@ -9,7 +9,8 @@ export class Prior {
    * @param {(name: string, detail: object) => void} trigger Gradio's
    */
   constructor(list, trigger) {
-    Object.assign(this, { list, trigger });
+    this.list = list;
+    this.trigger = trigger;
     const viewer = /** @type {HTMLElement} */ (document.querySelector("#viewer .viewer"));
     // It is marked in the list while the viewer shows it.
     new MutationObserver(() => {

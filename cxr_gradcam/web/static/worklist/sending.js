@@ -11,7 +11,12 @@ export class Sending {
   // onChange: called with an item when its row, error or absence is known, and with nothing at the
   // end; maxBytes: of one file.
   constructor({ maxBytes, onChange }) {
-    Object.assign(this, { maxBytes, onChange, queue: [], running: 0, stopped: false });
+    this.maxBytes = maxBytes;
+    this.onChange = onChange;
+    this.queue = [];
+    this.running = 0;
+    this.stopped = false;
+    this.model = null; // which answers
     this.done = this.elapsed = 0;
   }
 
