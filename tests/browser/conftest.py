@@ -38,12 +38,14 @@ ARGUMENTS = [
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         try:
-            started = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=ARGUMENTS
-            )
+            # The shell is the same engine without windows and menus of its own.
+            found = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+            started = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         except Error as error:
             stop = pytest.fail if os.environ.get("CI") else pytest.skip
-            stop(f"no Chromium: install Debian's chromium or run `playwright install` ({error})")
+            stop(
+                f"no Chromium: install Debian's chromium-headless-shell or run `playwright install` ({error})"
+            )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(started, "new_context", _patient(started.new_context))
             yield started
@@ -76,10 +78,18 @@ def url(bundled: ResNet50FineTuned, cache: Path) -> Iterator[str]:
         app.close()
 
 
-@pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
+@pytest.fixture(scope="session")
+def visited(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that may have the page's code in its cache."""
     with closing(browser.new_context(viewport=SIZE)) as context:
-        opened = context.new_page()
+        yield context
+
+
+@pytest.fixture
+def page(visited: BrowserContext, url: str) -> Iterator[Page]:
+    with closing(visited.new_page()) as opened:
+        forget = {"origin": url.rstrip("/"), "storageTypes": "all"}
+        visited.new_cdp_session(opened).send("Storage.clearDataForOrigin", forget)
         opened.goto(url)
         opened.wait_for_selector("#viewer .panels canvas", state="attached")
         yield opened
