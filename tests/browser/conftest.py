@@ -43,9 +43,8 @@ def browser() -> Iterator[Browser]:
             started = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         except Error as error:
             stop = pytest.fail if os.environ.get("CI") else pytest.skip
-            stop(
-                f"no Chromium: install Debian's chromium-headless-shell or run `playwright install` ({error})"
-            )
+            remedy = "install Debian's chromium-headless-shell or run `playwright install`"
+            stop(f"no Chromium: {remedy} ({error})")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(started, "new_context", _patient(started.new_context))
             yield started

@@ -60,7 +60,8 @@ def pixels_of(page: Page, panel: str) -> NDArray[np.uint8]:
           const blob = await new Promise(done => {
             URL.createObjectURL = made => { done(made); return ""; };
             HTMLAnchorElement.prototype.click = () => {};
-            document.querySelector(`[data-panel=${panel}] button[aria-label$="download as PNG"]`).click();
+            const [, , save] = document.querySelector(`[data-panel=${panel}] figcaption`).children;
+            save.click();
           });
           Object.assign(URL, { createObjectURL });
           setTimeout(() => { HTMLAnchorElement.prototype.click = click; });
