@@ -181,6 +181,17 @@ class Events:
         """Answer another question, by another method or in another detail."""
         return self._answer(session, self._controls.question_of(*values), progress)
 
+    def stop(self, chosen: gr.EventData, session: Session | None, *_: object) -> list[Any]:
+        """End the slow map that is being made; what is shown stays, and so does its method."""
+        if session is None:
+            return [gr.skip(), gr.skip()]
+        session.cancel()
+        beside: Any = gr.skip()
+        if session.comparison is not None and session.comparison.is_slow:
+            session.comparison, beside = None, View(pane="b")
+        method = str(chosen.method)
+        return [method if method in METHODS else gr.skip(), beside]
+
     def _ask_model(self, session: Session | None, asked: PageQuestion) -> Iterator[list[Any]]:
         """Show a model's scope, and its answer about the open radiograph where there is one."""
         about = [self._controls.details(asked), *self._about(asked.model)]
@@ -259,6 +270,8 @@ class Events:
             check()
             progress(done / total, desc=METHODS[asked.question.method].label)
 
+        if METHODS[asked.question.method].is_slow:
+            report(0, 1)  # the page offers to stop it from the beginning on
         try:
             view = view_of(session, asked, session.answer(asked, report), report)
             check()

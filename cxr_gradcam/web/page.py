@@ -207,6 +207,10 @@ class Page(ServedBlocks):
         controls.class_name.input(events.change_class, asked, changed, **_QUESTION)
         for control in (controls.question, controls.method, controls.detail):
             control.input(events.change_map, asked, self._viewer, **_QUESTION)
+        stopped = [controls.method, self._viewer]
+        self._viewer.stop(
+            events.stop, asked, stopped, queue=False, show_progress="hidden", api_visibility="private"
+        )
         self._connect_downloads(
             asked, [upload.then, listed.then, example.then, shown.then, controls.model.input]
         )

@@ -31,7 +31,7 @@ _STATIC = Path(__file__).parent / "static"
 # Gradio runs this text when the component loads; the code itself comes as modules.
 _ON_LOAD = """
 import(new URL("viewer/main.js", document.baseURI)).then(({ start }) => {
-  start(element, props, watch);
+  start(element, props, watch, trigger);
 });
 """
 

@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
 from cxr_gradcam import ResNet50FineTuned
+from cxr_gradcam.imaging.rendering import color_table
 from cxr_gradcam.web.page import Page as ViewerPage
 from tests.browser.conftest import Open
-from tests.browser.test_sharing import assert_same_view, copy_link, open_example
-from tests.browser.test_viewer import as_array, choose, next_image, set_opacity, two_frames
+from tests.browser.test_sharing import assert_same_view, copy_link
+from tests.browser.test_viewer import (
+    as_array,
+    choose,
+    next_image,
+    open_example,
+    set_opacity,
+    two_frames,
+)
 from tests.helpers.findings import FINDINGS, eighteen_findings
 
 
@@ -92,14 +100,33 @@ def test_two_findings_side_by_side_with_one_set_of_sliders(page: Page) -> None:
     assert [name.startswith(first) for name in names] == [True, True, False, False]
     assert names[2].startswith(second)
     status = page.locator("#compare [role=status]")
-    expect(status).to_contain_text(f"Comparing with {second}. Each map has its own colour scale")
+    expect(status).to_contain_text(f"Comparing with {second}. Both maps have one colour scale")
     set_opacity(page, 0)
     np.testing.assert_array_equal(pixels(page, names[1]), pixels(page, names[3]))
-    heat = pixels(page, names[2])
+    heat, share = pixels(page, names[2]), share_of_second(page)
     with next_image(page):
         choose(page, "Evidence for", second)
     expect(page.locator("#viewer figure:visible")).to_have_count(3)  # with itself: it has ended
-    np.testing.assert_array_equal(pixels(page, "Heat map"), heat)
+    steps = steps_of(pixels(page, "Heat map"))
+    np.testing.assert_array_equal(
+        heat, color_table("jet")[np.floor(steps * share + 0.5).astype(int)]
+    )
+
+
+def share_of_second(page: Page) -> float:
+    """How strong the second map's strongest place is beside the stronger one of both."""
+    peaks = page.evaluate(
+        "Object.values(document.querySelector('#viewer .viewer').viewer.panes).map(p => p.peak)"
+    )
+    return float(peaks[1] / max(peaks))
+
+
+def steps_of(heat_map: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The steps of the map that a panel shows on a scale of its own."""
+    colors = {tuple(color): step for step, color in enumerate(color_table("jet").tolist())}
+    assert len(colors) == 256
+    flat = [colors[tuple(pixel)] for pixel in heat_map.reshape(-1, 3).tolist()]
+    return np.array(flat).reshape(heat_map.shape[:2])
 
 
 def test_another_model_and_the_end_by_keyboard(page: Page) -> None:

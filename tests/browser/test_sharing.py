@@ -18,6 +18,7 @@ from tests.browser.test_viewer import (
     choose,
     next_image,
     on_screen,
+    open_example,
     open_settings,
     two_frames,
     upload,
@@ -52,11 +53,6 @@ def apply(page: Page, **some: object) -> None:
 def choose_class(page: Page, name: str) -> None:
     with next_image(page):
         page.get_by_role("radio", name=name).check()
-
-
-def open_example(page: Page, index: int) -> None:
-    with next_image(page):
-        page.locator("#examples button").nth(index).dispatch_event("click")
 
 
 def look_closely(page: Page) -> None:
@@ -195,7 +191,7 @@ def test_where_the_clipboard_is_refused_the_link_can_be_taken(url: str, opened: 
     expect(field).to_be_focused()
     assert field.input_value().startswith(url)
     assert page.evaluate("getSelection().toString()") == field.input_value()
-    expect(page.locator("#sharing dialog")).to_contain_text("copy the link yourself")
+    expect(page.get_by_role("dialog", name="Copy by hand")).to_contain_text("copy the link yourself")
 
 
 def test_below_a_path_of_another_server(

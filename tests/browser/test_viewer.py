@@ -35,6 +35,16 @@ def upload(page: Page, path: Path) -> None:
         page.set_input_files("#upload input[type=file]", path)
 
 
+def open_example(page: Page, index: int) -> None:
+    """Open an example as a reader does: by its card, or by the menu while an X-ray is open."""
+    button = page.locator("#examples button").nth(index)
+    if not button.is_visible():
+        page.get_by_role("button", name="Open", exact=True).click()
+        button = page.locator("#open-menu .examples button").nth(index)
+    with next_image(page):
+        button.click()
+
+
 @contextmanager
 def next_image(page: Page) -> Iterator[None]:
     """Wait until the viewer shows another map than before."""
@@ -330,8 +340,7 @@ def test_a_new_image_does_not_wait_for_a_slow_method(
     open_settings(page)
     choose(page, "Method", "Score-CAM")
     expect(page.locator("#viewer").get_by_role("progressbar")).to_be_visible()
-    with next_image(page):
-        page.get_by_role("button", name="Example 2: pneumonia").click()
+    open_example(page, 1)
     assert_shows(page, bundled, example_files()[1])
     expect(page.get_by_label("Method", exact=True)).to_have_value("Grad-CAM")
 

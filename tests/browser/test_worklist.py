@@ -139,7 +139,7 @@ def test_names_are_shown_only_where_the_reader_asks_and_never_sent(
     open_list(page, folder)
     page.locator("#viewer .viewer[data-shown]").wait_for()
     with next_image(page):
-        rows(page).locator("button:not([aria-current])").first.click()
+        rows(page).locator("> button:first-child:not([aria-current])").first.click()
     name = worklist(page).get_by_text("film 1.png")
     expect(name).to_be_hidden()
     worklist(page).get_by_role("checkbox", name="File names").check()

@@ -45,6 +45,8 @@ class CompareHandlers:
             check()
             progress(done / total, desc="Comparing")
 
+        if session.comparison is not None and session.comparison.is_slow:
+            report(0, 1)  # the page offers to stop it from the beginning on
         try:
             return ["", compared(session, asked, report) or View(pane="b")]
         except Superseded:

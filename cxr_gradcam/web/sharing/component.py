@@ -35,7 +35,6 @@ class LinkButton(gr.HTML, metaclass=OwnComponent):
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
         super().__init__(
             html_template=(_STATIC / "sharing.html").read_text("utf-8"),
-            css_template=(_STATIC / "sharing.css").read_text("utf-8"),
             js_on_load=_ON_LOAD,
             apply_default_css=False,
             elem_id="sharing",

@@ -20,7 +20,9 @@ class Compare {
     this.status = root.querySelector("[role=status]");
     this.chooser.addEventListener("change", () => this.ask(this.chooser.value));
     this.stopper.addEventListener("click", () => this.stop());
-    for (const event of ["map", "closed"]) document.addEventListener(event, () => this.show());
+    for (const event of ["map", "closed", "stopped"]) {
+      document.addEventListener(event, () => this.show());
+    }
     document.addEventListener("compare", (event) => this.ask(/** @type {CustomEvent} */ (event).detail));
   }
 

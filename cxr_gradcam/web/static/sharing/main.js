@@ -25,9 +25,12 @@ class Sharing {
 
   constructor(root, parameters, trigger) {
     Object.assign(this, { root, parameters, trigger });
+    root.sharing = this; // for a reload of the page
     this.byHand = root.querySelector(".by-hand");
     this.field = this.byHand.querySelector("input");
+    document.querySelector(".gradio-container").append(this.byHand); // its own place is not shown
     document.addEventListener("copylink", () => this.copy());
+    document.addEventListener("asklink", ({ detail }) => this.ask(detail));
     document.addEventListener("picture", () => this.showDisplay());
     document.addEventListener("map", () => this.askMore());
   }
@@ -42,7 +45,11 @@ class Sharing {
 
   // Asks the server what of the page's address can be given.
   open() {
-    this.trigger("select", { query: location.search });
+    this.ask(location.search);
+  }
+
+  ask(query) {
+    this.trigger("select", { query });
   }
 
   told(link) {

@@ -11,12 +11,14 @@ import { Panels } from "./panels.js";
 import { fetchPixels } from "./pixels.js";
 import { Pointers } from "./pointer.js";
 import { Pane } from "./pane.js";
+import { Slow } from "./slow.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
 import { Windowing } from "./windowing.js";
 
-// element, props and watch are Gradio's: the component, its value and tables, and news of them.
-export function start(element, props, watch) {
+// element, props, watch and trigger are Gradio's: the component, its value and tables, news of
+// them, and its events.
+export function start(element, props, watch, trigger) {
   const viewer = new Viewer(element.querySelector(".viewer"), props.colormaps);
   // One after the other, in the order in which they came.
   let queue = Promise.resolve();
@@ -26,6 +28,13 @@ export function start(element, props, watch) {
   };
   watch("value", showNext);
   showNext();
+  const component = /** @type {HTMLElement} */ (document.querySelector("#viewer"));
+  new Slow(component, () => {
+    // The field names the method again by which the map that stays was made.
+    const method = new URLSearchParams(viewer.panes.a.link).get("method");
+    trigger("stop", { method });
+    viewer.tell("stopped");
+  });
 }
 
 class Viewer {
@@ -57,7 +66,7 @@ class Viewer {
 
   /**
    * News for the other parts of the page.
-   * @param {"leaving" | "refused" | "picture" | "map" | "closed"} name
+   * @param {"leaving" | "refused" | "picture" | "map" | "closed" | "stopped"} name
    * @param {unknown} [detail]
    */
   tell(name, detail) {

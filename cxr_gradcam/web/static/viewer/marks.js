@@ -18,7 +18,10 @@ export function drawMarks(svg, size, { greyScale, toPanel, scale, ruler, cursor 
   svg.replaceChildren();
   drawSides(svg, size, sideMarks(greyScale.orientation));
   drawBar(svg, size, scaleBar(greyScale.spacing, scale, size.width * 0.4));
-  if (ruler) drawRuler(svg, toPanel(ruler.from), toPanel(ruler.to), lengthOf(ruler, greyScale.spacing));
+  if (ruler) {
+    const ends = [toPanel(ruler.from), toPanel(ruler.to)];
+    drawRuler(svg, size, ends, lengthOf(ruler, greyScale.spacing));
+  }
   if (cursor) drawCross(svg, toPanel(cursor));
 }
 
@@ -44,10 +47,25 @@ function drawBar(svg, { width, height }, bar) {
   add(svg, "text", { x: to, y: y - 9, "text-anchor": "end" }, text);
 }
 
-function drawRuler(svg, from, to, text) {
+function drawRuler(svg, size, [from, to], text) {
   add(svg, "path", { d: `M${from.x} ${from.y}L${to.x} ${to.y}` });
   for (const { x, y } of [from, to]) add(svg, "circle", { cx: x, cy: y, r: 3 });
-  add(svg, "text", { x: to.x + 8, y: to.y - 8 }, text);
+  add(svg, "text", besideEnd(size, to), text);
+}
+
+/**
+ * Returns where a label stands beside a place: towards the panel's middle, and never outside it.
+ * @param {{ width: number, height: number }} size of the panel
+ * @param {{ x: number, y: number }} place
+ */
+export function besideEnd({ width, height }, place) {
+  const isRight = place.x > width / 2;
+  const within = (at, from, to) => Math.min(Math.max(at, from), to);
+  return {
+    x: within(place.x + (isRight ? -8 : 8), 8, width - 8),
+    y: within(place.y - 8, 18, height - 8),
+    "text-anchor": isRight ? "end" : "start",
+  };
 }
 
 function drawCross(svg, { x, y }) {

@@ -25,6 +25,8 @@ export class Tools {
     smooth.addEventListener("input", () => viewer.toggleSmooth());
     addIcons(root);
     this.choose("move");
+    walk(this.modes, (mode) => mode.click());
+    walk(root.querySelector(".zooms"));
   }
 
   mode(id, name, key) {
@@ -37,11 +39,37 @@ export class Tools {
   choose(id) {
     this.chosen = id;
     for (const mode of this.modes.children) {
-      mode.setAttribute("aria-checked", mode.dataset.mode === id);
+      const isChosen = mode.dataset.mode === id;
+      mode.setAttribute("aria-checked", isChosen);
+      mode.tabIndex = isChosen ? 0 : -1;
     }
     const cursor = { move: "grab", window: "ns-resize", measure: "crosshair" }[id];
     this.root.style.setProperty("--cursor", cursor);
   }
+}
+
+const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+
+/**
+ * Makes a group of buttons one stop of the Tab key, within which the arrow keys go on.
+ * @param {HTMLElement} group
+ * @param {(button: HTMLElement) => void} [arrive] called with the button that an arrow leads to
+ */
+function walk(group, arrive) {
+  const buttons = [...group.children];
+  const here = buttons.find((each) => each.getAttribute("aria-checked") === "true") ?? buttons[0];
+  const stop = (button) => buttons.forEach((each) => (each.tabIndex = each === button ? 0 : -1));
+  stop(here);
+  group.addEventListener("focusin", (event) => stop(event.target));
+  group.addEventListener("keydown", (event) => {
+    const step = STEPS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const at = buttons.indexOf(document.activeElement) + step;
+    const next = buttons[(at + buttons.length) % buttons.length];
+    next.focus();
+    arrive?.(next);
+  });
 }
 
 /**

@@ -10,6 +10,7 @@ import { List } from "./list.js";
 import { nextMap, Opened } from "./opened.js";
 import { groupOf } from "./order.js";
 import { Prior } from "./prior.js";
+import { Reload } from "./reload.js";
 import { reasonOf, Sending, upload } from "./sending.js";
 import { skippedInWords, stateInWords } from "./words.js";
 
@@ -79,6 +80,7 @@ class Worklist {
       if (button) this.leaveList({ example });
     });
     this.clear();
+    this.reload = new Reload(this);
   }
 
   find(selector) {
@@ -114,17 +116,24 @@ class Worklist {
     if (!files.length) notes.push("No X-rays were found in it.");
     this.notes.push(...notes);
     const items = files.map((file) => ({ ...file, number: ++this.last }));
-    for (const item of items) this.list.place(item);
-    this.root.hidden = false;
-    PAGE.classList.add("has-worklist");
+    this.put(items, items);
     this.fold(false);
     this.waitsForFirst = true;
-    this.sending.add(items);
-    this.show();
     this.say(`${items.length} files are in the worklist.`);
   }
 
+  // Shows items, and asks about those that wait.
+  put(items, waiting) {
+    for (const item of items) this.list.place(item);
+    this.root.hidden = false;
+    PAGE.classList.add("has-worklist");
+    this.reload.add(items);
+    this.sending.add(waiting);
+    this.show();
+  }
+
   changed(item) {
+    if (item) this.reload.changed(item);
     if (item?.skipped) {
       this.skipped += 1;
       this.list.remove(item);
@@ -269,15 +278,18 @@ class Worklist {
 
   bringBack({ items, last, skipped, notes }, current, waiting) {
     Object.assign(this, { last, skipped, notes });
-    for (const item of items) this.list.place(item);
-    this.root.hidden = false;
-    PAGE.classList.add("has-worklist");
-    this.sending.add(waiting);
+    this.put(items, waiting);
     if (current && this.opened.current?.item === current) this.list.mark(current);
-    this.show();
+  }
+
+  // The list of before a reload.
+  restore(items) {
+    this.last = Math.max(...items.map(({ number }) => number));
+    this.put(items, items.filter((item) => groupOf(item) === "waiting"));
   }
 
   clear() {
+    this.reload?.clear();
     this.sending.clear();
     this.list.clear();
     Object.assign(this, { last: 0, skipped: 0, notes: [], waitsForFirst: false });

@@ -1,5 +1,7 @@
 // What the list says of itself.
 
+import { inWords } from "../page/duration.js";
+
 /**
  * @param {{ all: number, waiting: number, failed: number }} counts
  * @param {{ isRunning: boolean, secondsLeft: number | null }} sending
@@ -16,10 +18,4 @@ export function skippedInWords(count) {
   if (!count) return "";
   const [files, are] = count === 1 ? ["file", "is"] : ["files", "are"];
   return `${count} ${files} that ${are} no picture left out.`;
-}
-
-/** @param {number} seconds */
-function inWords(seconds) {
-  if (seconds < 100) return `${Math.max(1, Math.round(seconds))} s`;
-  return `${Math.round(seconds / 60)} min`;
 }
