@@ -209,7 +209,12 @@ class Page(ServedBlocks):
             control.input(events.change_map, asked, self._viewer, **_QUESTION)
         stopped = [controls.method, self._viewer]
         self._viewer.stop(
-            events.stop, asked, stopped, queue=False, show_progress="hidden", api_visibility="private"
+            events.stop,
+            asked,
+            stopped,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
         )
         self._connect_downloads(
             asked, [upload.then, listed.then, example.then, shown.then, controls.model.input]

@@ -191,7 +191,9 @@ def test_where_the_clipboard_is_refused_the_link_can_be_taken(url: str, opened: 
     expect(field).to_be_focused()
     assert field.input_value().startswith(url)
     assert page.evaluate("getSelection().toString()") == field.input_value()
-    expect(page.get_by_role("dialog", name="Copy by hand")).to_contain_text("copy the link yourself")
+    expect(page.get_by_role("dialog", name="Copy by hand")).to_contain_text(
+        "copy the link yourself"
+    )
 
 
 def test_below_a_path_of_another_server(

@@ -66,10 +66,11 @@ def test_an_answered_session_keeps_no_graph_of_its_weak_maps() -> None:
     questions = [
         PageQuestion("model", Question(name, detail="finest")) for name in model.class_names
     ]
-    session = Session.of({"model": model}, film, "film")
+    other, session = (Session.of({"model": model}, film, name) for name in ("other", "film"))
+    other.answer(questions[0])
     answers = [session.answer(question) for question in questions]
     assert isinstance(session.examination("model").forward_pass, GraphForwardPass)
-    held, shared = tensors_below(session, answers), tensors_below(model)
+    held, shared = tensors_below(session, answers), tensors_below(model, other)
     assert 1_000_000 < held_bytes(held, shared) < 2_600_000
     own = {id(each) for each in shared}
     assert not any(each.requires_grad for each in held if id(each) not in own)

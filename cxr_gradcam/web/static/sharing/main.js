@@ -30,7 +30,7 @@ class Sharing {
     this.field = this.byHand.querySelector("input");
     document.querySelector(".gradio-container").append(this.byHand); // its own place is not shown
     document.addEventListener("copylink", () => this.copy());
-    document.addEventListener("asklink", ({ detail }) => this.ask(detail));
+    document.addEventListener("asklink", (event) => this.ask(/** @type {CustomEvent} */ (event).detail));
     document.addEventListener("picture", () => this.showDisplay());
     document.addEventListener("map", () => this.askMore());
   }

@@ -19,8 +19,8 @@ export function drawMarks(svg, size, { greyScale, toPanel, scale, ruler, cursor 
   drawSides(svg, size, sideMarks(greyScale.orientation));
   drawBar(svg, size, scaleBar(greyScale.spacing, scale, size.width * 0.4));
   if (ruler) {
-    const ends = [toPanel(ruler.from), toPanel(ruler.to)];
-    drawRuler(svg, size, ends, lengthOf(ruler, greyScale.spacing));
+    const [from, to] = [toPanel(ruler.from), toPanel(ruler.to)];
+    drawRuler(svg, size, from, to, lengthOf(ruler, greyScale.spacing));
   }
   if (cursor) drawCross(svg, toPanel(cursor));
 }
@@ -47,7 +47,7 @@ function drawBar(svg, { width, height }, bar) {
   add(svg, "text", { x: to, y: y - 9, "text-anchor": "end" }, text);
 }
 
-function drawRuler(svg, size, [from, to], text) {
+function drawRuler(svg, size, from, to, text) {
   add(svg, "path", { d: `M${from.x} ${from.y}L${to.x} ${to.y}` });
   for (const { x, y } of [from, to]) add(svg, "circle", { cx: x, cy: y, r: 3 });
   add(svg, "text", besideEnd(size, to), text);

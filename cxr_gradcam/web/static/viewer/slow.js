@@ -31,6 +31,7 @@ export class Slow {
   /** @param {number} share of the work that is done */
   tell(share) {
     if (share === this.began?.last) return;
+    this.root.style.setProperty("--share", `${100 * share}%`);
     const now = performance.now();
     this.began ??= { now, share };
     this.began.last = share;

@@ -56,7 +56,7 @@ const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
  * @param {(button: HTMLElement) => void} [arrive] called with the button that an arrow leads to
  */
 function walk(group, arrive) {
-  const buttons = [...group.children];
+  const buttons = /** @type {HTMLElement[]} */ ([...group.children]);
   const here = buttons.find((each) => each.getAttribute("aria-checked") === "true") ?? buttons[0];
   const stop = (button) => buttons.forEach((each) => (each.tabIndex = each === button ? 0 : -1));
   stop(here);
@@ -65,7 +65,7 @@ function walk(group, arrive) {
     const step = STEPS[event.key];
     if (!step) return;
     event.preventDefault();
-    const at = buttons.indexOf(document.activeElement) + step;
+    const at = buttons.indexOf(/** @type {HTMLElement} */ (document.activeElement)) + step;
     const next = buttons[(at + buttons.length) % buttons.length];
     next.focus();
     arrive?.(next);

@@ -33,7 +33,10 @@ export class Kept {
    * @param {boolean} isReload whether the tab showed this page before
    */
   constructor(database, tab, key, isReload) {
-    Object.assign(this, { database, tab, key, isReload });
+    this.database = database;
+    this.tab = tab;
+    this.key = key;
+    this.isReload = isReload;
     /** What was put last of each kind: the next one waits for it. @type {Map<string, Promise<void>>} */
     this.last = new Map();
   }
