@@ -33,7 +33,7 @@ class Session:
     The server keeps no pixels of the radiograph, except 8-bit ones of a DICOM file, 2,048 at the
     longer side: the browser has them. It keeps the input of each model (0.6 MB at 224 pixels,
     1.2 MB at 320, whatever the radiograph's size), so that another model can be asked without the
-    file, and the forward passes of the two models that were asked last (2 MB with the bundled
+    file, and the forward passes of the two models that were asked last (3 MB with the bundled
     weights).
 
     Attributes:

@@ -71,7 +71,7 @@ def test_an_answered_session_keeps_no_graph_of_its_weak_maps() -> None:
     answers = [session.answer(question) for question in questions]
     assert isinstance(session.examination("model").forward_pass, GraphForwardPass)
     held, shared = tensors_below(session, answers), tensors_below(model, other)
-    assert 1_000_000 < held_bytes(held, shared) < 2_600_000
+    assert 1_000_000 < held_bytes(held, shared) < 3_300_000
     own = {id(each) for each in shared}
     assert not any(each.requires_grad for each in held if id(each) not in own)
     again = session.answer(questions[1])
