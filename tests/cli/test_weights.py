@@ -25,6 +25,7 @@ from tests.helpers.command_line import run
 
 FILM = example_files()[0]
 SMALL = ("--input-size", "64")
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture(scope="module")
