@@ -51,6 +51,7 @@ def test_an_image_made_in_inference_mode_can_be_explained(model, shared_model, i
 @pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
 @pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "unfrozen"])
 def test_autocast(model, shared_model, images, caller, frozen):
+    images = images[:2]  # most processors only imitate bfloat16, slowly
     freeze(model, trunk=frozen, head=False)
     with caller(), torch.autocast("cpu", dtype=torch.bfloat16):
         plain = model(images)
@@ -59,7 +60,7 @@ def test_autocast(model, shared_model, images, caller, frozen):
     assert torch.equal(logits, plain)
     assert heatmaps.dtype == torch.float32
     assert heatmaps.min() >= 0
-    assert heatmaps.amax(dim=(1, 2)).tolist() == [1, 1, 1, 1]
+    assert heatmaps.amax(dim=(1, 2)).tolist() == [1, 1]
     # bfloat16 has 8 bits; the error of 50 layers stays far from the contrast of the map.
     precise = shared_model(images, True, 1)[1]
     assert (heatmaps - precise).abs().mean() < 0.05
@@ -70,9 +71,9 @@ def test_training_in_autocast_is_the_same_with_a_map(model, images):
     for return_gradcam in (False, True):
         network = copy.deepcopy(model).train()
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            output = network(images, return_gradcam)
+            output = network(images[:2], return_gradcam)
         logits = output[0] if return_gradcam else output
-        nn.functional.cross_entropy(logits.float(), torch.tensor(CLASSES)).backward()
+        nn.functional.cross_entropy(logits.float(), torch.tensor(CLASSES[:2])).backward()
         steps.append(parameter_gradients(network))
     assert_same_tensors(*steps)
 
