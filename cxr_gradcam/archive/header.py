@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import cast
 
-from pydicom import config, dcmread
+from pydicom import config
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
 from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
@@ -23,7 +24,7 @@ from pydicom.uid import UID
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STR_VR, validate_value
 
 from cxr_gradcam.imaging.decompression import decompress
-from cxr_gradcam.imaging.dicom.file import is_dicom
+from cxr_gradcam.imaging.dicom.file import open_data_set
 from cxr_gradcam.imaging.radiograph import RadiographError
 
 Element = DataElement | RawDataElement
@@ -63,6 +64,7 @@ _TERMS = {
 }
 # PS3.5 7.1.2: the length of most value representations has 16 bits, and is even
 _LONGEST = 2**16 - 2
+_PIXEL_GROUP = 0x7FE0
 
 _LIBRARIES = ("pydicom", "highdicom", "highdicom.base", "highdicom.sr.templates")
 _suppression_lock = threading.RLock()
@@ -139,12 +141,8 @@ def read_header(data: bytes) -> SourceHeader:
     """
     try:
         with suppress_library_messages():
-            data = decompress(data)
-            if not is_dicom(data):
-                data = bytes(128) + b"DICM" + data.removeprefix(b"DICM")
-            keywords = [*_PATIENT_AND_STUDY, *_EQUIPMENT, *_UIDS, *_IMAGE, "BodyPartExamined"]
-            dataset = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=keywords)
-            return _header(dataset)
+            _, stream, syntax = open_data_set(decompress(data))
+            return _header(_read_elements(stream, syntax))
     except RadiographError:
         raise
     except Exception:
@@ -153,6 +151,17 @@ def read_header(data: bytes) -> SourceHeader:
             "The DICOM header is damaged, so no results can be written. "
             "Send the instance as the modality or the archive stored it."
         ) from None
+
+
+def _read_elements(stream: BytesIO, syntax: UID) -> Dataset:
+    keywords = (*_PATIENT_AND_STUDY, *_EQUIPMENT, *_UIDS, *_IMAGE, "BodyPartExamined")
+    return read_dataset(
+        stream,
+        syntax.is_implicit_VR,
+        syntax.is_little_endian,
+        stop_when=lambda tag, *_: tag.group == _PIXEL_GROUP,
+        specific_tags=[Tag(keyword) for keyword in keywords],
+    )
 
 
 def _header(dataset: Dataset) -> SourceHeader:

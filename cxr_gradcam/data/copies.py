@@ -2,90 +2,184 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import sha256
+from itertools import compress
 from pathlib import Path
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from cxr_gradcam.data.folders import read_named
 
+_SIDE = 16
+_ALIKE = 0.7
+"""The mean difference, in grey levels of 255, of one picture in two sizes or compressions.
 
-def picture_digests(paths: Sequence[Path]) -> list[bytes]:
-    """Return a digest of each file's decoded grey values in 8 bits, whatever its format.
+Of two views of one patient it is several levels.
+"""
+_LEAST_CONTRAST = 5.0  # grey levels; blank pictures are all alike
+_SAME_SHAPE = 1.02
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """What tells whether two files show one picture.
+
+    Attributes:
+        digest: of the decoded grey values in 8 bits and their number.
+        small: float32 (256,), the picture in 16 by 16 grey values from 0 to 255.
+        aspect: width by height.
+    """
+
+    digest: bytes
+    small: NDArray[np.float32]
+    aspect: float
+
+    def resembles(self, others: Sequence[Fingerprint]) -> list[bool]:
+        """Return of each of others whether it is this picture in another size or compression."""
+        if not others or self.small.std() < _LEAST_CONTRAST:
+            return [False] * len(others)
+        differences = np.abs(np.stack([each.small for each in others]) - self.small).mean(axis=1)
+        return [
+            bool(difference < _ALIKE) and _one_shape(self.aspect, each.aspect)
+            for difference, each in zip(differences, others, strict=True)
+        ]
+
+
+def _one_shape(one: float, other: float) -> bool:
+    return 1 / _SAME_SHAPE < one / other < _SAME_SHAPE
+
+
+def fingerprints(paths: Sequence[Path]) -> list[Fingerprint]:
+    """Return the fingerprint of each file's picture, whatever its format.
 
     Raises:
         RadiographError: a file cannot be read.
     """
 
-    def digest(path: Path) -> bytes:
+    def fingerprint(path: Path) -> Fingerprint:
         pixels = read_named(str(path)).pixels
         grey = (pixels * 255).round().astype(np.uint8)
-        return sha256(repr(grey.shape).encode() + grey.tobytes()).digest()[:16]
+        digest = sha256(repr(grey.shape).encode() + grey.tobytes()).digest()[:16]
+        small = cv2.resize(grey.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        return Fingerprint(digest, small.ravel(), grey.shape[1] / grey.shape[0])
 
     console = Console(stderr=True)
     with ThreadPoolExecutor() as pool:
-        read = pool.map(digest, paths)
+        read = pool.map(fingerprint, paths)
         title = "comparing"
         return list(track(read, title, len(paths), console=console, transient=True))
 
 
-def join_copies(patients: Sequence[str], digests: Sequence[bytes]) -> list[str]:
+def same_pictures(found: Sequence[Fingerprint]) -> list[int]:
+    """Number the pictures of files; files with one number show one picture.
+
+    Args:
+        found: N fingerprints.
+
+    Returns:
+        N numbers: the index of the first file that shows the picture.
+    """
+    joined = _Joined(len(found))
+    first: dict[bytes, int] = {}
+    for index, each in enumerate(found):
+        joined.join(first.setdefault(each.digest, index), index)
+    different = sorted(first.values(), key=lambda index: float(found[index].small.mean()))
+    means = [float(found[index].small.mean()) for index in different]
+    for start, index in enumerate(different):
+        # The means of two pictures differ by no more than the pictures do.
+        near = different[start + 1 : bisect_right(means, means[start] + _ALIKE)]
+        alike = found[index].resembles([found[other] for other in near])
+        for other in compress(near, alike):
+            joined.join(index, other)
+    return [joined.root(index) for index in range(len(found))]
+
+
+class _Joined:
+    """The numbers from 0 to N - 1 in sets that are joined; each is called by its least number."""
+
+    def __init__(self, count: int) -> None:
+        self._parent = [*range(count)]
+
+    def root(self, number: int) -> int:
+        parent = self._parent
+        while parent[number] != number:
+            parent[number] = number = parent[parent[number]]
+        return number
+
+    def join(self, one: int, other: int) -> None:
+        least, greater = sorted((self.root(one), self.root(other)))
+        self._parent[greater] = least
+
+
+def join_copies(patients: Sequence[str], pictures: Sequence[int]) -> list[str]:
     """Take patients who share a picture for one.
 
     Args:
         patients: N names.
-        digests: N, of `picture_digests`.
+        pictures: N numbers, of `same_pictures`.
 
     Returns:
         N names: the first one, in the order of names, of those that are one patient.
     """
-    parent = {name: name for name in patients}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            parent[name] = name = parent[parent[name]]
-        return name
-
-    first: dict[bytes, str] = {}
-    for name, digest in zip(patients, digests, strict=True):
-        one, other = sorted((root(first.setdefault(digest, name)), root(name)))
-        parent[other] = one
-    return [root(name) for name in patients]
+    names = sorted({*patients})
+    numbers = [*map({name: number for number, name in enumerate(names)}.__getitem__, patients)]
+    joined, first = _Joined(len(names)), dict[int, int]()
+    for number, picture in zip(numbers, pictures, strict=True):
+        joined.join(first.setdefault(picture, number), number)
+    return [names[joined.root(number)] for number in numbers]
 
 
-def copies_note(digests: Sequence[bytes]) -> list[str]:
-    """Say how many files are copies of others; nothing where none is."""
-    copies = len(digests) - len({*digests})
+def copies_note(found: Sequence[Fingerprint], pictures: Sequence[int]) -> list[str]:
+    """Say how many files are copies of others; nothing where none is.
+
+    Args:
+        found: N fingerprints.
+        pictures: N numbers, of `same_pictures`.
+    """
+    copies = len(pictures) - len({*pictures})
     if not copies:
         return []
+    same = len(found) - len({each.digest for each in found})
+    kinds = [
+        f"{count:,} {what}"
+        for count, what in (
+            (same, "with the same pixels under another name"),
+            (copies - same, "in another size or compression"),
+        )
+        if count > 0
+    ]
     return [
-        f"note: {copies:,} of {len(digests):,} X-rays are copies (the same pixels under another "
-        "name); patients who share a picture count as one"
+        f"note: {copies:,} of {len(pictures):,} X-rays are copies ({', '.join(kinds)}); patients "
+        "who share a picture count as one"
     ]
 
 
 def refuse_contradictions(
-    paths: Sequence[Path], class_names: Sequence[str], digests: Sequence[bytes]
+    paths: Sequence[Path], class_names: Sequence[str], found: Sequence[Fingerprint]
 ) -> None:
     """Refuse one picture that lies in two classes.
 
     Args:
         paths: N files.
         class_names: the class of each.
-        digests: N, of `picture_digests`.
+        found: N fingerprints.
 
     Raises:
         ValueError: two files with the same pixels have different classes.
     """
     first: dict[bytes, int] = {}
     pairs = [
-        (first[digest], index)
-        for index, digest in enumerate(digests)
-        if class_names[first.setdefault(digest, index)] != class_names[index]
+        (first[each.digest], index)
+        for index, each in enumerate(found)
+        if class_names[first.setdefault(each.digest, index)] != class_names[index]
     ]
     if pairs:
         one, other = pairs[0]

@@ -3,30 +3,55 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 _ABSENCE = frozenset(
     {
         *("normal", "normals", "healthy", "negative", "negatives", "neg", "control", "controls"),
         *("unremarkable", "clear", "benign", "none", "absent", "absence", "false", "unaffected"),
-        *("normale", "gesund", "kontrolle", "sano", "sana", "sain", "saine", "saludable"),
-        *("正常", "健康", "норма"),
+        *("uninfected", "noninfected", "undiseased", "wnl"),
+        *("normale", "normalen", "normales", "normali", "normaux", "normaal", "normalny", "gesund"),
+        *("unauffallig", "kontrolle", "kontrollen", "sano", "sana", "sanos", "sain", "saine"),
+        *("saludable", "saudavel", "saudaveis", "sani", "gezond", "frisk", "terve", "zdrowy"),
+        *(
+            "zdravy",
+            "sagl\u0131kl\u0131",
+            "saglikli",
+            "negativ",
+            "negativo",
+            "negativa",
+            "negatif",
+            "temoin",
+        ),
+        *("controle", "controles", "controllo", "controlli"),
+        *("正常", "健康", "阴性", "陰性", "对照", "対照", "對照", "无异常", "異常なし", "所見なし"),
+        *("정상", "норма", "здоров", "здоровые", "طبيعي", "سليم"),
     }
 )
-"""Words that name the absence of a finding wherever they stand in a class's name."""
-_NEGATIONS = frozenset({"no", "non", "not", "without", "nil", "ohne", "sin", "sans", "kein"})
+"""Words, without accents, that name the absence of a finding wherever they stand in a name."""
+_NEGATIONS = frozenset(
+    {
+        *("no", "non", "not", "without", "nil", "ohne", "kein", "keine", "sin", "sans", "pas"),
+        *("sem", "senza", "nessun", "nessuna", "geen", "bez", "utan", "uden", "без", "нет"),
+    }
+)
 """Words that turn the meaning of what follows them."""
 _NOTHING = frozenset(
-    {"finding", "findings", "disease", "abnormality", "abnormalities", "pathology"}
+    {
+        *("finding", "findings", "disease", "abnormality", "abnormalities", "pathology"),
+        *("hallazgos", "achados", "reperti", "befund", "anomalie", "патологии"),
+    }
 )
 """What a class of healthy radiographs is without, as in "No Finding"."""
+_WRITTEN_TOGETHER = re.compile(rf"^(no|non|not)({'|'.join(sorted(_NOTHING))})$")
 
 
 def is_absence(class_name: str) -> bool:
     """Return whether a class's name says that nothing was found.
 
     Example:
-        >>> [is_absence(name) for name in ("NORMAL", "No_Finding", "Covid", "not normal")]
+        >>> [is_absence(name) for name in ("NORMAL1", "NoFinding", "Covid", "not normal")]
         [True, True, False, False]
     """
     words = _words(class_name)
@@ -79,9 +104,9 @@ def named_class(class_names: Sequence[str], name: str) -> str:
     Raises:
         ValueError: no class has this name.
     """
-    wanted = _words(name)
+    wanted = "".join(_words(name))
     for each in class_names:
-        if _words(each) == wanted:
+        if "".join(_words(each)) == wanted:
             return each
     raise ValueError(f"no class {name!r}: the classes are {', '.join(class_names)}")
 
@@ -103,6 +128,25 @@ def finding_among(class_names: Sequence[str], named: str | None = None) -> str |
         return named_class(class_names, named)
     findings = findings_among(class_names)
     return findings[0] if len(findings) == 1 else None
+
+
+def measured_findings(class_names: Sequence[str], named: str | None, what: str) -> tuple[str, ...]:
+    """Return the findings that are measured: the one that is named or clear, else each of several.
+
+    Args:
+        class_names: the classes.
+        named: the name of one of them, or None.
+        what: what needs them, the first words of the error.
+
+    Raises:
+        ValueError: no class has the name, or there are two classes or no absence among them, and it
+            is not clear which is the finding.
+    """
+    finding = finding_among(class_names, named)
+    several = findings_among(class_names)
+    if finding is None and len(several) > 1 and len(class_names) > 2:
+        return several
+    return (require_finding(class_names, named, what),)
 
 
 def finding_note(class_names: Sequence[str], finding: str | None) -> str:
@@ -142,9 +186,31 @@ def _is_plainly_normal(name: str) -> bool:
 
 def _denies_another(name: str, class_names: Sequence[str]) -> bool:
     """Return whether a name is another class's with a negation in it: "CT NonCOVID", "CT COVID"."""
-    words = [word.removeprefix("non") for word in _words(name) if word not in _NEGATIONS]
-    return words != _words(name) and any(words == _words(other) for other in class_names)
+    words = _words(name)
+    others = [_words(other) for other in class_names if other != name]
+    for negation in ("no", "non", "not"):
+        kept = [word.removeprefix(negation) for word in words if word not in _NEGATIONS]
+        if kept != words and kept in others:
+            return True
+    return False
 
 
 def _words(name: str) -> list[str]:
-    return re.findall(r"[^\W_]+", name.casefold())
+    """Return the words of a name in small letters, without accents and without a last number.
+
+    Example:
+        >>> _words("NORMAL2 (No Finding)"), _words("Saudável"), _words("nofinding")
+        (['normal', 'no', 'finding'], ['saudavel'], ['no', 'finding'])
+    """
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    letters = "".join(each for each in plain if not unicodedata.combining(each))
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", letters))
+    return [part for word in words for part in _parts(word)]
+
+
+def _parts(word: str) -> list[str]:
+    """Divide "nofinding", and take the number off "normal2"."""
+    if together := _WRITTEN_TOGETHER.match(word):
+        return [*together.groups()]
+    unnumbered = word.rstrip("0123456789")
+    return [unnumbered if unnumbered in _ABSENCE else word]

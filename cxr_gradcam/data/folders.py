@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxr_gradcam.data.findings import is_absence
 from cxr_gradcam.data.parts import Part, part_of
 from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.imaging.reading import read_radiograph
@@ -93,7 +94,7 @@ def list_source(source: Path) -> list[ListedFile]:
 
     Raises:
         OSError: a folder is missing, or holds no class folders, or a class folder is empty.
-        ValueError: it is not clear whether folders are classes or parts.
+        ValueError: it is not clear whether folders are classes or parts, or they are neither.
     """
     return [file for folder in folders_of(source) for file in _list_folder(folder.expanduser())]
 
@@ -177,11 +178,19 @@ def _list_folder(source: Path) -> list[ListedFile]:
 
 
 def _unwrapped(folder: Path) -> Path:
-    """Skip folders that hold nothing but a divided folder, as archives unpack to."""
+    """Skip folders that hold nothing but the folder of parts or classes, as archives unpack to."""
     folders = _subfolders(folder)
-    if len(folders) == 1 and part_of(folders[0].name) is None and _divided(folders[0]):
-        return _unwrapped(folders[0])
+    if len(folders) == 1 and part_of(folders[0].name) is None:
+        inner = _unwrapped(folders[0]) if _subfolders(folders[0], required=False) else folders[0]
+        if _divided(inner) or _holds_classes(inner):
+            return inner
     return folder
+
+
+def _holds_classes(folder: Path) -> bool:
+    """Return whether the names of the folders in a folder are plainly those of classes."""
+    names = [each.name for each in _subfolders(folder, required=False)]
+    return len(names) > 1 and any(map(is_absence, names))
 
 
 def _class_folders(folder: Path) -> Iterator[tuple[Path, Part | None]]:
@@ -191,7 +200,14 @@ def _class_folders(folder: Path) -> Iterator[tuple[Path, Part | None]]:
             part = part_of(part_folder.name)
             yield from ((each, part) for each in _subfolders(part_folder, required=False))
         return
-    for each in _subfolders(folder):
+    folders = _subfolders(folder)
+    if all(not is_absence(each.name) and _holds_classes(each) for each in folders):
+        raise ValueError(
+            f"{folder} holds {', '.join(each.name for each in folders)}, and each of them holds "
+            "class folders of its own: give them as several sources, or as one, as "
+            f"{JOINED.join(str(each) for each in folders)}"
+        )
+    for each in folders:
         yield each, None
 
 

@@ -20,10 +20,13 @@ _PARTS = {
     Part.TEST: ("test", "testing", "tst", "holdout", "heldout"),
 }
 _PART_OF_WORD = {word: part for part, words in _PARTS.items() for word in words}
-_AFTER_A_PART = frozenset(
-    {"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "split", "part", "files"}
+_BESIDE_A_PART = frozenset(
+    {
+        *("set", "sets", "data", "dataset", "images", "image", "imgs", "img", "split", "part"),
+        *("files", "stage", "chest", "x", "ray", "rays", "xray", "xrays", "cxr", "radiographs"),
+    }
 )
-"""Words that may follow the name of a part, as in "test_set"."""
+"""Words that may stand beside the name of a part, as in "test_set" and "stage_2_train_images"."""
 
 
 def part_of(name: str) -> Part | None:
@@ -33,8 +36,7 @@ def part_of(name: str) -> Part | None:
         >>> part_of("Test_set"), part_of("NORMAL")
         (<Part.TEST: 'test'>, None)
     """
-    words = [word for word in re.split(r"[\W_]+", name.casefold()) if word]
+    words = [word for word in re.split(r"[\W_\d]+", name.casefold()) if word]
     whole = _PART_OF_WORD.get("".join(words))  # "held-out"
-    if whole or not words or not {*words[1:]} <= _AFTER_A_PART:
-        return whole
-    return _PART_OF_WORD.get(words[0])
+    telling = [word for word in words if word not in _BESIDE_A_PART]
+    return whole or (_PART_OF_WORD.get(telling[0]) if len(telling) == 1 else None)

@@ -11,38 +11,46 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from statistics import median
 
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_dataset
+from pydicom.tag import Tag
 
 from cxr_gradcam.data.folders import ListedFile
-from cxr_gradcam.data.reads import open_table
-from cxr_gradcam.imaging.dicom.file import is_dicom
+from cxr_gradcam.data.patient_table import look_up, read_table
+from cxr_gradcam.imaging.decompression import start_of_content
+from cxr_gradcam.imaging.dicom.file import is_bare_dicom, is_dicom, open_data_set
 
 _FOLDERS = {
     "folders as in MIMIC-CXR": re.compile(r"(?:^|/)(p\d{8})/"),
     "folders as in CheXpert and MURA": re.compile(r"(?:^|/)(patient\d+)/"),
     "folders as in BIDS": re.compile(r"(?:^|/)(sub-[^/]+)/"),
     "folders named after patients": re.compile(
-        r"(?:^|/)((?:patient|pat|subject|subj|case|person|mrn|pid|id)[ _-]*[a-z]{0,3}\d[^/]*)/",
+        r"(?:^|/)((?:patient|pat|pt|p|subject|subj|case|person|mrn|pid|id)"
+        r"[ _-]*[a-z]{0,3}\d[^/]*)/",
         re.IGNORECASE,
     ),
 }
 """By what they are: patterns of folders of patients in a path below a class folder."""
 _FILE_NAMES = {
-    "file names as in Kermany et al.": re.compile(r"^(person\d+|(?:NORMAL\d+-)?IM-\d+)"),
+    "file names as in Kermany et al.": re.compile(
+        r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|(?:NORMAL|BACTERIA|VIRUS)-\d+(?=-\d))"
+    ),
     "file names as in NIH ChestX-ray14": re.compile(r"^(\d{8})_"),
     "file names as in MIMIC-CXR and CheXpert": re.compile(r"^(p\d{8}|patient\d+|sub-[^_]+)[_-]"),
     "file names as in Open-i": re.compile(r"^(CXR\d+)_"),
+    "file names that begin with the patient": re.compile(
+        r"^((?:patient|pat|pt|p|subject|subj|case|mrn|pid)[ _-]*\d+)[ _.-]+(?=.*\.)", re.IGNORECASE
+    ),
 }
 """By what they are: patterns of file names that begin with the patient."""
+_PATIENT_ID = Tag("PatientID")
+_HEADER = 2**20
+"""The bytes of a DICOM file that are read for its PatientID."""
 _LEAST_FOLDERS = 10
 """From so many folders below the classes on, they are taken for patients."""
 
-_IMAGE_COLUMNS = ("image", "image index", "path", "filename", "file name", "file", "dicom id")
-_PATIENT_COLUMNS = ("patient", "patient id", "patientid", "subject id", "subject", "patientname")
 _NO_IDENTITY = frozenset(
     {"", "0", "none", "unknown", "anonymous", "anonymized", "anonymised", "anon", "removed"}
 )
@@ -133,11 +141,17 @@ def tell_patients(sources: Sequence[Sequence[ListedFile]], rules: PatientRules) 
 
     Raises:
         ValueError: the pattern is no regular expression with a group, or the table lacks a column
-            or has a row that stands for several files.
+            has a row that stands for several files, or names none of the files.
         OSError: the table cannot be read.
     """
-    table = {} if rules.table is None else _read_table(rules.table)
+    table = {} if rules.table is None else read_table(rules.table)
     pairs = [pair for files in sources for pair in _tell_in_source(files, rules, table)]
+    if table and pairs and _TABLE not in {way for _, way in pairs}:
+        raise ValueError(
+            f"{rules.table} names none of these X-rays: its first image is {next(iter(table))}, "
+            f"and the first X-ray is {next(files[0] for files in sources if files).below_source}; "
+            "write names or paths of these files into it"
+        )
     return Patients([name for name, _ in pairs], [way for _, way in pairs])
 
 
@@ -160,7 +174,7 @@ def patient_in(text: str, pattern: str) -> str | None:
 def _tell_in_source(
     files: Sequence[ListedFile], rules: PatientRules, table: Mapping[str, str]
 ) -> list[tuple[str, str]]:
-    in_table = _look_up(files, table)
+    in_table = look_up(files, table)
     names_repeat = _names_repeat(files)
     use_inner_folders = names_repeat or _lie_in_many_folders(files)
     told = []
@@ -216,74 +230,28 @@ def _lie_in_many_folders(files: Sequence[ListedFile]) -> bool:
 def _dicom_patient(path: Path) -> str:
     """Return the PatientID of a DICOM file; "" where there is none."""
     with path.open("rb") as file:
-        if not is_dicom(file.read(132)):
-            return ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a warning would print what it warns of
-        try:
-            dataset = dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
-            identity = str(dataset.get("PatientID", "") or "").strip()
-        except (InvalidDicomError, ValueError, TypeError, EOFError, NotImplementedError):
-            return ""  # reading the pixels says what is wrong
+        start = file.read(_HEADER)
+    if start_of_content(start, 2) != start[:2]:
+        start = start_of_content(start, _HEADER)
+    if not is_dicom(start) and not is_bare_dicom(start):
+        return ""
+    try:
+        identity = _patient_id(start).strip()
+    except Exception:
+        return ""  # reading the pixels says what is wrong
     return "" if identity.casefold() in _NO_IDENTITY else identity
 
 
-def _read_table(table: Path) -> dict[str, str]:
-    """Return {image: patient} of a CSV; an image is a path, and may lack its suffix."""
-    with open_table(table) as rows:
-        columns = {_column(name): name for name in rows.fieldnames or ()}
-        image = next((columns[name] for name in _IMAGE_COLUMNS if name in columns), None)
-        patient = next((columns[name] for name in _PATIENT_COLUMNS if name in columns), None)
-        if image is None or patient is None:
-            raise ValueError(
-                f"{table} needs the columns image and patient, and has "
-                f"{', '.join(rows.fieldnames or ()) or 'none'}"
-            )
-        patients: dict[str, str] = {}
-        for row in rows:
-            name, known = (
-                (row[image] or "").strip().replace("\\", "/"),
-                (row[patient] or "").strip(),
-            )
-            if not name or not known:
-                raise ValueError(f"line {rows.line_num} of {table} lacks its image or its patient")
-            if patients.setdefault(name, known) != known:
-                raise ValueError(
-                    f"line {rows.line_num} of {table} names another patient for {name} than an "
-                    "earlier line: write the image's path below the source where names repeat"
-                )
-        return patients
-
-
-def _column(name: str) -> str:
-    return name.strip().casefold().replace("_", " ")
-
-
-def _look_up(files: Sequence[ListedFile], table: Mapping[str, str]) -> list[str | None]:
-    """Return the patient of each file by the longest end of its path that the table has."""
-    if not table:
-        return [None] * len(files)
-    used: dict[str, str] = {}
-    found = list[str | None]()
-    for file in files:
-        key = _key(file, table)
-        if key is not None and "/" not in key:
-            other = used.setdefault(key, file.below_source)
-            if other != file.below_source:
-                raise ValueError(
-                    f"the table of patients names {key}, which may be {other} or "
-                    f"{file.below_source}: write the paths below the source into it"
-                )
-        found.append(None if key is None else table[key])
-    return found
-
-
-def _key(file: ListedFile, table: Mapping[str, str]) -> str | None:
-    path = PurePosixPath(file.path.as_posix())
-    for whole in (path, path.with_suffix("")):
-        parts = whole.parts
-        for start in range(max(0, len(parts) - 8), len(parts)):
-            key = "/".join(parts[start:])
-            if key in table:
-                return key
-    return None
+def _patient_id(data: bytes) -> str:
+    """Return the PatientID of a DICOM file, or of the file's beginning."""
+    _, stream, syntax = open_data_set(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a warning would quote what it warns of
+        found = read_dataset(
+            stream,
+            syntax.is_implicit_VR,
+            syntax.is_little_endian,
+            stop_when=lambda tag, *_: tag > _PATIENT_ID,
+            specific_tags=[_PATIENT_ID, Tag("SpecificCharacterSet")],
+        )
+        return str(found.get("PatientID", "") or "")

@@ -47,7 +47,7 @@ Reads = Mapping[Path, Read]
 
 @contextmanager
 def open_table(table: Path) -> Iterator[csv.DictReader[str]]:
-    """Open a CSV whose first line names its columns.
+    """Open a CSV whose first line names its columns, between commas, semicolons or tabs.
 
     Args:
         table: the file, in UTF-8.
@@ -61,10 +61,12 @@ def open_table(table: Path) -> Iterator[csv.DictReader[str]]:
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            yield csv.DictReader(file)
+            first = file.readline()
+            file.seek(0)
+            yield csv.DictReader(file, delimiter=max(",;\t", key=first.count))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
-            f"{table} is no CSV file in UTF-8 ({error}): save it as CSV UTF-8 with commas"
+            f"{table} is no CSV file in UTF-8 ({error}): save it as CSV UTF-8"
         ) from error
 
 

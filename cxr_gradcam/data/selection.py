@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cxr_gradcam.data.copies import (
     copies_note,
+    fingerprints,
     join_copies,
-    picture_digests,
     refuse_contradictions,
+    same_pictures,
 )
 from cxr_gradcam.data.findings import finding_note, named_class, require_finding
 from cxr_gradcam.data.folders import ListedFile, files_for_test, folder_notes, source_names
@@ -101,13 +102,16 @@ def select_radiographs(
             "nobody read any of these radiographs, so there is no class to measure against: leave "
             "--reads out to measure against the class folders"
         )
-    digests = picture_digests([each.path for each in found])
+    prints = fingerprints([each.path for each in found])
+    pictures = same_pictures(prints)
     names = [class_names[each.label] for each in found]
-    refuse_contradictions([each.path for each in found], names, digests)
-    patients = join_copies([each.patient for each in found], digests)
+    refuse_contradictions([each.path for each in found], names, prints)
+    patients = join_copies([each.patient for each in found], pictures)
     joined = [replace(each, patient=name) for each, name in zip(found, patients, strict=True)]
     notes = folder_notes(zip(selection.data, source_names(selection.data), listed, strict=True))
-    notes += Patients(patients, [each.told_by for each in found]).notes() + copies_note(digests)
+    notes += Patients(patients, [each.told_by for each in found]).notes() + copies_note(
+        prints, pictures
+    )
     return joined, [*notes, finding_note(class_names, finding)]
 
 

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from cxr_gradcam.data.copies import (
+    Fingerprint,
     copies_note,
+    fingerprints,
     join_copies,
-    picture_digests,
     refuse_contradictions,
+    same_pictures,
 )
 from cxr_gradcam.data.findings import (
     absence_among,
@@ -177,8 +179,10 @@ def split_by_patient(
     class_names = common_classes([{file.class_name for file in files} for files in listed])
     finding = _finding(class_names, sources)
     rows = _rows(sources, listed)
-    digests = picture_digests([row.file.path for row in rows])
-    patients = join_copies([row.patient for row in rows], digests)
+    prints = fingerprints([row.file.path for row in rows])
+    patients = join_copies([row.patient for row in rows], same_pictures(prints))
+    rows, patients, prints = _without(sources.left_out, rows, patients, prints)
+    told = [row.told_by for row in rows]
     labels = torch.tensor(
         [label_of(row.file.class_name, row.read, class_names, finding) for row in rows]
     )
@@ -194,12 +198,13 @@ def split_by_patient(
     used = torch.where(held_out, doubts == Doubt.NONE, trusted) & ~unused
     chosen = used.nonzero()[:, 0].tolist()
     files = [rows[index].file for index in chosen]
-    used_digests = [digests[index] for index in chosen]
     refuse_contradictions(
-        [file.path for file in files], [class_names[label] for label in labels[used]], used_digests
+        [file.path for file in files],
+        [class_names[label] for label in labels[used]],
+        [prints[index] for index in chosen],
     )
     for side, of in (("validation", held_out & used), ("training", ~held_out & used)):
-        _require_every_class(labels[of], class_names, side)
+        _require_every_class(labels[of], class_names, side, Patients(patients, told).notes()[:1])
     return Split(
         class_names,
         names,
@@ -214,8 +219,8 @@ def split_by_patient(
         finding,
         (
             *folder_notes(zip(sources.folders, names, listed, strict=True)),
-            *Patients(patients, [row.told_by for row in rows]).notes(),
-            *copies_note(digests),
+            *Patients(patients, told).notes(),
+            *copies_note(prints, same_pictures(prints)),
             *_unused_note(int(unused.sum())),
             finding_note(class_names, finding),
         ),
@@ -232,17 +237,32 @@ def _finding(class_names: Sequence[str], sources: Sources) -> str | None:
 
 
 def _rows(sources: Sources, listed: Sequence[Sequence[ListedFile]]) -> list[_Row]:
-    """Return the files of patients who are not left out."""
     reads = load_reads(sources.reads)
-    left_out = frozenset[str]() if sources.left_out is None else load_patients(sources.left_out)
     patients = tell_patients(listed, sources.patients)
     files = [(file, index) for index, files in enumerate(listed) for file in files]
     named = zip(files, patients.names, patients.told_by, strict=True)
     return [
         _Row(file, index, read_of(file.path, reads), patient, told_by)
         for (file, index), patient, told_by in named
-        if not {patient, file.path.name} & left_out
     ]
+
+
+def _without(
+    left_out: Path | None, rows: list[_Row], patients: list[str], prints: list[Fingerprint]
+) -> tuple[list[_Row], list[str], list[Fingerprint]]:
+    """Leave out patients by a table, with copies of their radiographs under other names."""
+    named = frozenset[str]() if left_out is None else load_patients(left_out)
+    gone = {
+        patient
+        for row, patient in zip(rows, patients, strict=True)
+        if {row.patient, row.file.path.name} & named
+    }
+    kept = [index for index, patient in enumerate(patients) if patient not in gone]
+    return (
+        [rows[index] for index in kept],
+        [patients[index] for index in kept],
+        [prints[index] for index in kept],
+    )
 
 
 def _unused_note(count: int) -> list[str]:
@@ -254,11 +274,13 @@ def _unused_note(count: int) -> list[str]:
     ]
 
 
-def _require_every_class(labels: Tensor, class_names: Sequence[str], side: str) -> None:
+def _require_every_class(
+    labels: Tensor, class_names: Sequence[str], side: str, told: Sequence[str]
+) -> None:
     missing = {*range(len(class_names))} - {*labels.tolist()}
     if missing:
         raise ValueError(
             f"the class {class_names[min(missing)]} has no patient for {side}: change "
             "--validation-share, or add X-rays of other patients (to the part for validation, "
-            "where the folder has one)"
+            f"where the folder has one) ({'; '.join(told)})"
         )

@@ -18,7 +18,10 @@ from cxr_gradcam.data.findings import (
     [
         *("NORMAL", "Normal chest", "healthy", "Healthy_controls", "No_Finding", "no-finding"),
         *("Negative", "Negative for Pneumonia", "COVID negative", "control", "Non-COVID", "no"),
-        *("unremarkable", "disease free", "without opacity", "none"),
+        *("unremarkable", "disease free", "without opacity", "none", "NORMAL1", "normal_cxr"),
+        *("NoFinding", "Nofindings", "no abnormality", "Uninfected", "within normal limits"),
+        *("Sano", "saudável", "saudave\u0301l", "SAĞLIKLI", "négatif", "unauffällig", "Témoin"),
+        *("Sin hallazgos", "ohne Befund", "Без патологии", "норма", "正常", "健康", "정상"),
     ],
 )
 def test_names_of_an_absence(name: str) -> None:
@@ -29,7 +32,8 @@ def test_names_of_an_absence(name: str) -> None:
     "name",
     [
         *("COVID", "Abnormal", "not normal", "no lung opacity, not normal", "Uncontrolled", "TB"),
-        *("Pneumonia", "positive", "yes", "Nodule", "class 1", "Pneumothorax"),
+        *("Pneumonia", "positive", "yes", "Nodule", "class 1", "Pneumothorax", "Unhealthy"),
+        *("Abnormal2", "Notable", "Nodules", "不正常", "肺炎", "COVID19", "Nonspecific", "1"),
     ],
 )
 def test_names_of_a_finding(name: str) -> None:
@@ -44,6 +48,9 @@ def test_names_of_a_finding(name: str) -> None:
         (("Covid", "Non-covid", "Normal"), ("Covid", "Non-covid")),
         (("Covid", "Non-covid"), ("Covid",)),
         (("CT COVID", "CT NonCOVID"), ("CT COVID",)),
+        (("Nopneumonia", "Pneumonia"), ("Pneumonia",)),
+        (("Covid19", "Notcovid19"), ("Covid19",)),
+        (("NORMAL1", "NORMAL2", "PNEUMONIA"), ("PNEUMONIA",)),
         (("Bacteria", "No finding", "Virus"), ("Bacteria", "Virus")),
         (("Cat", "Dog"), ("Cat", "Dog")),
         (("Control", "Healthy"), ()),
@@ -67,7 +74,8 @@ def test_the_absence_of_a_finding() -> None:
 
 def test_a_finding_that_names_do_not_tell_is_asked_for() -> None:
     assert require_finding(("Cat", "Dog"), "dog", "calibrate") == "Dog"
-    assert require_finding(("Lung_Opacity", "Cat"), "lung opacity", "x") == "Lung_Opacity"
+    for written in ("lung opacity", "LungOpacity", "lung-opacity"):
+        assert require_finding(("Lung_Opacity", "Cat"), written, "x") == "Lung_Opacity"
     with pytest.raises(ValueError, match=r"calibrate needs .* Cat, Dog .* --finding"):
         require_finding(("Cat", "Dog"), None, "calibrate")
     with pytest.raises(ValueError, match="no class 'Bird': the classes are Cat, Dog"):

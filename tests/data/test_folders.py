@@ -81,9 +81,12 @@ def test_a_class_folder_may_be_a_link_and_a_link_to_nothing_is_refused(
     ("name", "part"),
     [
         *[(name, Part.TRAINING) for name in ("train", "Training", "TRAIN", "train_set", "trn")],
+        *[(name, Part.TRAINING) for name in ("stage_2_train_images", "01_train", "train2")],
+        *[(name, Part.VALIDATION) for name in ("images_val", "chest-xray-dev", "VALIDATION 1")],
         *[(name, Part.VALIDATION) for name in ("val", "valid", "Validation", "dev", "val-data")],
         *[(name, Part.TEST) for name in ("test", "Testing", "test images", "held-out")],
         *[(name, None) for name in ("NORMAL", "trained", "control", "attest", "test positive")],
+        *[(name, None) for name in ("positive_test", "images", "train_test", "images_001", "12")],
     ],
 )
 def test_names_of_parts(name: str, part: Part | None) -> None:
@@ -113,6 +116,20 @@ def test_the_parts_of_a_root_are_used_as_what_they_are(make: Make, names: tuple[
 def test_a_root_may_lie_in_the_folder_that_an_archive_unpacked(make: Make) -> None:
     root = make(*(f"chest_xray/{name}" for name in ROOT), "__MACOSX/chest_xray/._train")
     assert len(files_for_training(root)) == 3
+
+
+def test_class_folders_may_lie_in_folders_that_an_archive_unpacked(make: Make) -> None:
+    root = make("chest/CXR/NORMAL/1.png", "chest/CXR/TB/2.png")
+    assert [file.class_name for file in files_for_training(root)] == ["NORMAL", "TB"]
+    alone = make("patients/NORMAL/a1/1.png", "patients/NORMAL/a2/2.png") / "patients"
+    assert {file.class_name for file in files_for_training(alone)} == {"NORMAL"}
+
+
+@pytest.mark.parametrize("names", [("fold1", "fold2"), ("AP", "PA"), ("site A", "site B", "C")])
+def test_folders_that_each_hold_classes_are_no_classes(make: Make, names: tuple[str, ...]) -> None:
+    folder = make(*(f"{name}/{kind}/1.png" for name in names for kind in ("Normal", "TB")))
+    with pytest.raises(ValueError, match=r"each of them holds class folders .* as one, as .*\+"):
+        files_for_training(folder)
 
 
 def test_class_folders_may_hold_the_parts(make: Make) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 from cxr_gradcam.data.folders import list_source
 from cxr_gradcam.data.patients import PatientRules, Patients, tell_patients
@@ -36,6 +45,11 @@ def patients_of(folder: Path, *names: str, **rules: object) -> Patients:
         ("XR_CHEST/patient00011/study1_positive/image1.png", "patient00011"),
         ("sub-S03044/ses-E06160/mod-rx/chest.png", "sub-S03044"),
         ("Patient 7/1.png", "Patient 7"),
+        ("P007/1.png", "P007"),
+        ("NORMAL-1003233-0001.jpeg", "NORMAL-1003233"),
+        ("VIRUS-1003233-0002.jpeg", "VIRUS-1003233"),
+        ("Patient 12 (PA).png", "Patient 12"),
+        ("subject-003_lateral.png", "subject-003"),
         ("subject_003/1.png", "subject_003"),
     ],
 )
@@ -92,7 +106,10 @@ def test_a_pattern_that_takes_each_image_for_a_patient_is_warned_of(tmp_path: Pa
 TABLES = {
     "names": "image,patient\na.png,7\nb.png,7\nc.png,8\n",
     "paths": "Path,Patient ID\nNORMAL/a.png,7\nNORMAL/deep/b.png,7\ndata/PNEUMONIA/c.png,8\n",
-    "stems": "dicom_id;subject_id\n".replace(";", ",") + "a,7\nb,7\nc,8\n",
+    "stems": "dicom_id,subject_id\na,7\nb,7\nc,8\n",
+    "PadChest": "ImageID,ImageDir,PatientID\nA.PNG,1,7\nB.PNG,1,7\nC.PNG,2,8\n",
+    "other formats": "image_path;patient_nr\nx/a.dcm;7\nx/b.dcm.gz;7\nx/c.jpg;8\n",
+    "longer paths": "Path\tMRN\nold/NORMAL/a.png\t7\nold/deep/b.png\t7\nold/c.png\t8\n",
 }
 
 
@@ -114,6 +131,8 @@ def test_a_table_comes_first(tmp_path: Path, text: str) -> None:
         ("image,patient\na.png,\n", "line 2 .* lacks its image or its patient"),
         ("image,patient\na.png,7\na.png,8\n", "line 3 .* names another patient for a.png"),
         ("image,patient\nview1.png,7\n", "view1.png, which may be .*x/view1.png or .*y/view1.png"),
+        ("image,patient\nq/a.png,7\nr/a.png,8\n", "q/a.png and r/a.png, of different patients"),
+        ("image,patient\nother.png,7\n", "names none of these X-rays: its first .* other.png"),
     ],
 )
 def test_a_table_that_does_not_tell_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -123,14 +142,35 @@ def test_a_table_that_does_not_tell_is_refused(tmp_path: Path, text: str, messag
         patients_of(tmp_path / "data", "N/a.png", "N/x/view1.png", "N/y/view1.png", table=table)
 
 
-def write_dicom(path: Path, patient: str) -> None:
+def write_dicom(path: Path, patient: str, syntax: UID = ExplicitVRLittleEndian) -> None:
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.TransferSyntaxUID = syntax
     dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     dataset.PatientID = patient
     path.parent.mkdir(parents=True, exist_ok=True)
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+def test_compressed_dicom_files_name_their_patient(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    write_dicom(tmp_path / "whole.dcm", "MRN 42")
+    data = (tmp_path / "whole.dcm").read_bytes()
+    (tmp_path / "N").mkdir()
+    (tmp_path / "N" / "1.dcm.gz").write_bytes(compress(data))
+    (tmp_path / "N" / "2.dcm").write_bytes(data[132:])  # without preamble
+    assert patients_of(tmp_path).names == ["MRN 42", "MRN 42"]
+
+
+def test_deflated_dicom_files_name_their_patient(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "N" / "1.dcm", "MRN 42", DeflatedExplicitVRLittleEndian)
+    data = (tmp_path / "N" / "1.dcm").read_bytes()
+    start = 132 + 12 + int.from_bytes(data[140:144], "little")
+    plain = zlib.decompress(data[start:], -zlib.MAX_WBITS)
+    (tmp_path / "N" / "2.dcm").write_bytes(data[:start] + zlib.compress(plain))
+    assert patients_of(tmp_path).names == ["MRN 42", "MRN 42"]
 
 
 def test_dicom_files_name_their_patient(

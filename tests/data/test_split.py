@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,16 @@ def test_patients_may_be_left_out(data: Path, tmp_path: Path) -> None:
     split = split_by_patient(Sources([data], left_out=table), 0.5, 0)
     assert {"N0.png", "P3.png"} & {path.name for path in split.paths} == set()
     assert len(split.paths) == 14
+
+
+def test_copies_of_what_is_left_out_are_left_out(data: Path, tmp_path: Path) -> None:
+    table = tmp_path / "left-out.csv"
+    table.write_text("patient\nN0.png\n")
+    shutil.copytree(data, tmp_path / "again")
+    (tmp_path / "again" / "NORMAL" / "N0.png").rename(tmp_path / "again" / "NORMAL" / "x.png")
+    split = split_by_patient(Sources([data, tmp_path / "again"], left_out=table), 0.5, 0)
+    assert {"N0.png", "x.png"} & {path.name for path in split.paths} == set()
+    assert len(split.paths) == 30
 
 
 def test_two_folders_may_be_one_source_and_one_may_lack_a_class(data: Path, tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ def complete_description(dataset: Dataset) -> None:
         shape = dataset.get("PresentationLUTShape")
         dataset.PhotometricInterpretation = _INTERPRETATION_OF_SHAPE.get(shape, "")
     if not dataset.get("SamplesPerPixel"):
-        is_grey = str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
-        dataset.SamplesPerPixel = 1 if is_grey else 3
+        is_one = str(dataset.PhotometricInterpretation).startswith(("MONOCHROME", "PALETTE"))
+        dataset.SamplesPerPixel = 1 if is_one else 3
 
 
 def _convert_whole_number(dataset: Dataset, keyword: str) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset
+from pydicom.pixels.processing import apply_color_lut
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
@@ -55,13 +56,23 @@ _KEYWORDS = (
     *("WindowCenterWidthExplanation", "PatientOrientation", "PixelSpacing"),
     *("PixelSpacingCalibrationType", "ImagerPixelSpacing"),
     "EstimatedRadiographicMagnificationFactor",
+    *(
+        f"{segmented}{color}PaletteColorLookupTable{part}"
+        for color in ("Red", "Green", "Blue")
+        for segmented, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
+    ),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData"),
 )
 _TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in _KEYWORDS]
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
+_PALETTE = "PALETTE COLOR"
 _COLOR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _WHITE_OF_COLOR = 2**12 - 1  # luma of 8-bit colour has more than 256 levels
+_DAMAGED = (
+    "The DICOM file is damaged or cut short: its elements cannot be parsed. Copy, send or export "
+    "it again."
+)
 _PREAMBLE = bytes(128) + b"DICM"
 # The first element of a data set without preamble: group 2 or 8, then a VR or a short length
 _BARE = re.compile(
@@ -92,7 +103,8 @@ def read_dicom(data: bytes) -> NDArray[np.float32]:
     A VOI LUT has precedence over a window, and the first usable one of several is applied. 0 and 1
     are the ends of the window or of the LUT's output, whatever the image contains; without both,
     0 and 1 are the least and the greatest value that is not padding. Padding becomes 0. Colour,
-    which photographs of films have, becomes luma, without any of these steps. Pixel spacing and
+    which photographs of films have, becomes luma, without any of these steps; so do the colours
+    that a palette names. Pixel spacing and
     aspect ratio are not applied (pixels are taken as square), and neither are overlays and
     shutters.
 
@@ -148,10 +160,7 @@ def _as_grey_scale_error() -> AbstractContextManager[None]:
 
 
 def _decode(data: bytes) -> tuple[NDArray[np.integer], Dataset]:
-    with raising_radiograph_error(
-        "The DICOM file is damaged or cut short: its elements cannot be parsed. Copy, send or "
-        "export it again."
-    ):
+    with raising_radiograph_error(_DAMAGED):
         dataset, syntax = _parse(data)
         complete_description(dataset)
         _require_radiograph(dataset)
@@ -160,7 +169,21 @@ def _decode(data: bytes) -> tuple[NDArray[np.integer], Dataset]:
         require_native_pixel_data(dataset)
         message = undecodable_message(dataset)
     with raising_radiograph_error(message):
-        return decode_pixels(dataset), dataset
+        stored = decode_pixels(dataset)
+    if dataset.PhotometricInterpretation == _PALETTE:
+        stored = _palette_colors(stored, dataset)
+    return stored, dataset
+
+
+def _palette_colors(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.integer]:
+    """Look up the colours (H, W, 3) of stored values (PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6)."""
+    with raising_radiograph_error(
+        "The colour table of the DICOM file (PALETTE COLOR) is missing or damaged. Export the "
+        "image from its viewer as PNG."
+    ):
+        colors = apply_color_lut(stored, dataset)
+    dataset.PhotometricInterpretation, dataset.BitsStored = "RGB", 8 * colors.itemsize
+    return colors
 
 
 def _luma(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32]:
@@ -172,6 +195,25 @@ def _luma(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32]:
 
 def _parse(data: bytes) -> tuple[Dataset, UID]:
     """Return the data set with its meta information, and the syntax that it is written in."""
+    meta, stream, syntax = open_data_set(data)
+    dataset = _elements(stream, syntax)
+    dataset.file_meta = FileMetaDataset(meta)
+    return dataset, syntax
+
+
+def open_data_set(data: bytes) -> tuple[Dataset, BytesIO, UID]:
+    """Find the data set of a file, whether deflated, without preamble or without meta information.
+
+    Args:
+        data: A DICOM file, or its beginning.
+
+    Returns:
+        The meta information; a stream at the first element of the data set; and the transfer syntax
+        that its elements are written in.
+
+    Raises:
+        RadiographError: If the meta information is damaged, or the inflated data is too large.
+    """
     # pydicom's own reader of files would warn of damaged meta information by quoting it.
     if not is_dicom(data):
         data = _PREAMBLE + data.removeprefix(b"DICM")
@@ -187,9 +229,7 @@ def _parse(data: bytes) -> tuple[Dataset, UID]:
         stream = BytesIO(_inflated(stream.read()))
     syntax = native_syntax(declared, stream.read(6))
     stream.seek(-6, os.SEEK_CUR)
-    dataset = _elements(stream, syntax)
-    dataset.file_meta = FileMetaDataset(meta)
-    return dataset, syntax
+    return meta, stream, syntax
 
 
 def _inflated(deflated: bytes) -> bytes:
@@ -244,9 +284,9 @@ def _require_radiograph(dataset: Dataset) -> None:
 
 def _require_interpretation(dataset: Dataset) -> None:
     interpretation = dataset.PhotometricInterpretation
-    if interpretation not in (*_GREY, *_COLOR):
-        reason = f"{', '.join((*_GREY, *_COLOR))} can be read"
+    if interpretation not in (*_GREY, _PALETTE, *_COLOR):
+        reason = f"{', '.join((*_GREY, _PALETTE, *_COLOR))} can be read"
         refuse_element(dataset, "PhotometricInterpretation", reason)
-    if dataset.SamplesPerPixel != (1 if interpretation in _GREY else 3):
+    if dataset.SamplesPerPixel != (3 if interpretation in _COLOR else 1):
         reason = f"this contradicts PhotometricInterpretation, which is {interpretation}"
         refuse_element(dataset, "SamplesPerPixel", reason)

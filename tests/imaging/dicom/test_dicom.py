@@ -40,7 +40,7 @@ def test_other_modalities_are_refused(modality: str) -> None:
             {"PhotometricInterpretation": "RGB"},
             "SamplesPerPixel is '1'; this contradicts .* which is RGB",
         ),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "is 'PALETTE COLOR'"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, r"colour table .* missing .*as PNG"),
         ({"NumberOfFrames": 2}, r"\(0028,0008\) NumberOfFrames is '2'"),
         ({"Rows": 65535, "Columns": 65535}, "65535 by 65535"),
         ({"Rows": 0}, "2 by 0"),
@@ -51,6 +51,23 @@ def test_other_modalities_are_refused(modality: str) -> None:
 def test_refusals_name_what_was_received(attributes: dict[str, Any], message: str) -> None:
     with pytest.raises(RadiographError, match=message):
         shown([[0, 1]], **attributes)
+
+
+@pytest.mark.parametrize(
+    ("bits", "spelling"), [(8, "PALETTE COLOR"), (16, "PALETTE COLOR"), (16, "palette color ")]
+)
+def test_the_colours_of_a_palette_become_luma(bits: int, spelling: str) -> None:
+    colors = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
+    tables: dict[str, Any] = {}
+    for name, entries in zip(("Red", "Green", "Blue"), colors.T, strict=True):
+        keyword = f"{name}PaletteColorLookupTable"
+        tables[f"{keyword}Descriptor"] = [len(entries), 0, bits]
+        wide = (entries * (257 if bits == 16 else 1)).astype(f"u{bits // 8}")
+        tables[f"{keyword}Data"] = wide.tobytes() + bytes(wide.nbytes % 2)
+    made = dataset(np.array([[0, 1, 2, 3, 4, 0]], np.uint8), **tables)
+    made["PhotometricInterpretation"].value = spelling
+    found = read_dicom(file_of(made))
+    np.testing.assert_allclose(found, [[0, 0.299, 0.587, 0.114, 1, 0]], atol=1e-6)
 
 
 @pytest.mark.parametrize("keyword", ["PixelData", "PhotometricInterpretation"])
