@@ -36,15 +36,19 @@ def run(options: argparse.Namespace) -> int:
         validation_share=options.validation_share,
         seed=options.seed,
     )
-    point = found.calibration.operating_point
-    assert point is not None  # calibrate chooses one  # noqa: S101
-    print(
-        f"{options.checkpoint}: temperature {found.calibration.temperature:.2f}; "
+    calibration = found.calibration
+    points = filter(None, (calibration.operating_point, *calibration.further_points))
+    called = [
         f"{point.class_name} called from {point.threshold:.1%}, unlikely below "
-        f"{point.unlikely_below:.1%}, likely from {point.likely_from:.1%}; familiar up to "
-        f"{found.ood_detector.threshold:.2f}"
+        f"{point.unlikely_below:.1%}, likely from {point.likely_from:.1%}"
+        for point in points
+    ]
+    print(
+        f"{options.checkpoint}: temperature {calibration.temperature:.2f}; {'; '.join(called)}; "
+        f"familiar up to {found.ood_detector.threshold:.2f}"
     )
-    for source, verdicts in found.verdicts.items():
-        counts = (f"{word} {images} ({ill})" for word, (images, ill) in verdicts.items())
-        print(f"{source}, validation X-rays (with the finding): {', '.join(counts)}")
+    for finding, sources in found.verdicts.items():
+        for source, verdicts in sources.items():
+            counts = (f"{word} {images} ({ill})" for word, (images, ill) in verdicts.items())
+            print(f"{source}, validation X-rays (with {finding}): {', '.join(counts)}")
     return 0

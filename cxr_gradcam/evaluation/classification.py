@@ -82,9 +82,7 @@ def summarize(predictions: Predictions) -> dict[str, Any]:
 def _finding(predictions: Predictions, name: str) -> dict[str, Any]:
     cases = predictions.cases(name)
     groups = {group: cases.only(chosen) for group, chosen in _groups(predictions, cases.actual)}
-    point = predictions.calibration.operating_point
-    if point is not None and point.class_name != name:
-        point = None
+    point = predictions.calibration.point_of(name)
     return {
         "threshold": predictions.threshold(name),
         "groups": {group: measure(members) for group, members in groups.items()},

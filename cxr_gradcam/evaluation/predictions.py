@@ -75,8 +75,8 @@ class Predictions:
         Returns:
             The threshold; None where the most probable class is called.
         """
-        point = self.calibration.operating_point
-        if point is not None and point.class_name == finding:
+        point = self.calibration.point_of(finding)
+        if point is not None:
             return point.threshold
         return 0.5 if len(self.class_names) == 2 or self.multi_label else None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -62,16 +63,36 @@ class Calibration:
 
     Args:
         temperature: the logits are divided by it; 1 where nothing was fitted.
-        operating_point: where the finding is called; None where nothing was fitted.
+        operating_point: where the finding is called; None where nothing was fitted, or where
+            several classes are findings.
+        further_points: where each of several findings is called.
     """
 
     temperature: float = 1.0
     operating_point: OperatingPoint | None = None
+    further_points: tuple[OperatingPoint, ...] = ()
 
     @property
     def is_fitted(self) -> bool:
         """Whether anything was fitted."""
         return self != Calibration()
+
+    def point_of(self, class_name: str) -> OperatingPoint | None:
+        """Return where a class is called; None where nothing was fitted for it."""
+        points = (self.operating_point, *self.further_points)
+        return next((each for each in points if each and each.class_name == class_name), None)
+
+    def renamed(self, names: Mapping[str, str]) -> Calibration:
+        """Return the calibration for classes that have got other names.
+
+        Args:
+            names: {class: its new name}.
+        """
+        point, *further = (
+            None if each is None else replace(each, class_name=names[each.class_name])
+            for each in (self.operating_point, *self.further_points)
+        )
+        return replace(self, operating_point=point, further_points=tuple(filter(None, further)))
 
     def probabilities(self, logits: Tensor, multi_label: bool = False) -> Tensor:
         """Turn logits (…, C) into calibrated probabilities.

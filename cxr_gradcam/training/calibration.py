@@ -12,7 +12,7 @@ from rich.progress import track
 from torch import Tensor
 
 from cxr_gradcam.data.dataset import PHANTOM_CLASSES, LabelledImages, load, sampling_weights
-from cxr_gradcam.data.findings import named_class, require_finding
+from cxr_gradcam.data.findings import measured_findings, named_class
 from cxr_gradcam.data.labels import Doubt
 from cxr_gradcam.data.patients import print_notes
 from cxr_gradcam.data.split import Sources, Split, split_by_patient
@@ -39,7 +39,7 @@ VIEWS = 2
 """How many times each validation image is used with another image's tone and sharpness."""
 BATCH_SIZE = 16
 
-Verdicts = dict[str, dict[Verdict, tuple[int, int]]]
+Verdicts = dict[str, dict[str, dict[Verdict, tuple[int, int]]]]
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Calibrated:
     """What `calibrate` stored.
 
     Attributes:
-        calibration: temperature and operating point.
+        calibration: temperature and operating points.
         ood_detector: the out-of-distribution detector.
-        verdicts: {source: {verdict: (number of validation radiographs with this verdict, number of
-            them with the finding)}}.
+        verdicts: {finding: {source: {verdict: (number of validation radiographs with this verdict,
+            number of them with the finding)}}}.
     """
 
     calibration: Calibration
@@ -61,12 +61,13 @@ class Calibrated:
 def calibrate(
     checkpoint: Path, sources: Sources, *, validation_share: float | None = None, seed: int = 0
 ) -> Calibrated:
-    """Fit temperature, operating point and detector of trained weights, and store them there.
+    """Fit temperature, operating points and detector of trained weights, and store them there.
 
-    The split is made again from the recipe in the file. Temperature and operating point come from
-    the validation radiographs, unchanged and `VIEWS` times with another's tone and sharpness, so
-    that they hold for other machines too. The detector is fitted to training images, drawn as in
-    training. Cut-outs and radiographs without a read are not used.
+    The split is made again from the recipe in the file. Where several classes are findings, each
+    gets an operating point. Temperature and operating points come from the validation radiographs,
+    unchanged and `VIEWS` times with another's tone and sharpness, so that they hold for other
+    machines too. The detector is fitted to training images, drawn as in training. Cut-outs and
+    radiographs without a read are not used.
 
     Args:
         checkpoint: a file that `save_checkpoint` wrote.
@@ -92,7 +93,8 @@ def calibrate(
             "is true: use these weights as they are, or train with one class per radiograph"
         )
     named = sources.finding or stored.finding
-    finding = require_finding(stored.class_names, named, "calibrate")
+    findings = measured_findings(stored.class_names, named, "calibrate")
+    finding = findings[0] if len(findings) == 1 else None
     sources = replace(sources, finding=finding)
     if validation_share is None:
         split, seed = _split_of_training(checkpoint, stored, sources)
@@ -105,7 +107,7 @@ def calibrate(
     training, validation = load(split, stored.preprocessing.size, phantoms, 0.0)
     model = load_model(checkpoint)
     validation = _in_order_of(model.class_names, validation, split)
-    calibration, features, verdicts = fit_calibration(model, validation, split, finding)
+    calibration, features, verdicts = fit_calibration(model, validation, split, findings)
     source_of = validation.source_of[: len(features)]
     detector = _fit_detector(model, training, features, source_of)
     learnt = replace(stored, calibration=calibration, ood_detector=detector, finding=finding)
@@ -162,43 +164,54 @@ def _fit_detector(
 
 
 def fit_calibration(
-    model: ResNet50FineTuned | CAM, validation: LabelledImages, split: Split, finding: str
+    model: ResNet50FineTuned | CAM,
+    validation: LabelledImages,
+    split: Split,
+    findings: Sequence[str],
 ) -> tuple[Calibration, Tensor, Verdicts]:
-    """Fit temperature and operating point to validation radiographs.
+    """Fit temperature and operating points to validation radiographs.
 
     Args:
         model: the classifier.
         validation: the images, labelled by the indices of the model's classes; synthetic ones
             among them do not count.
         split: names the sources of the images, and says which of the sources are noisy.
-        finding: the class that the operating point is for.
+        findings: the classes that get an operating point each.
 
     Returns:
         The calibration; the radiographs' features (N, K); the verdicts of `Calibrated`.
     """
-    class_idx = model.class_names.index(finding)
     real = len(validation) - len(validation.masks)
     images, labels = validation.images[:real], validation.labels[:real]
     features, as_is = _look(model, images)
     shifted = [_look(model, mixed_appearance(images, seed))[1] for seed in range(VIEWS)]
     logits = torch.cat([as_is, *shifted])
     calibration = Calibration(fit_temperature(logits, labels.repeat(1 + VIEWS)))
-    source_of = validation.source_of[:real].repeat(1 + VIEWS)
-    point = choose_operating_point(
-        finding,
-        calibration.probabilities(logits)[:, class_idx].numpy(),
-        (labels.repeat(1 + VIEWS) == class_idx).numpy(),
-        source_of.numpy(),
-        (source_of >= split.noisy_from).numpy(),
-    )
-    calibration = replace(calibration, operating_point=point)
-    ill = labels == class_idx
-    verdicts = {
-        name: _verdicts(point, calibration.probabilities(as_is[of])[:, class_idx], ill[of])
-        for index, name in enumerate(split.sources)
-        if (of := validation.source_of[:real] == index).any()
-    }
+    source_of = validation.source_of[:real]
+    verdicts: Verdicts = {}
+    for finding in findings:
+        class_idx = model.class_names.index(finding)
+        point = choose_operating_point(
+            finding,
+            calibration.probabilities(logits)[:, class_idx].numpy(),
+            (labels == class_idx).repeat(1 + VIEWS).numpy(),
+            source_of.repeat(1 + VIEWS).numpy(),
+            (source_of >= split.noisy_from).repeat(1 + VIEWS).numpy(),
+        )
+        calibration = _with_point(calibration, point, alone=len(findings) == 1)
+        probabilities = calibration.probabilities(as_is)[:, class_idx]
+        verdicts[finding] = {
+            name: _verdicts(point, probabilities[of], (labels == class_idx)[of])
+            for index, name in enumerate(split.sources)
+            if (of := source_of == index).any()
+        }
     return calibration, features, verdicts
+
+
+def _with_point(calibration: Calibration, point: OperatingPoint, *, alone: bool) -> Calibration:
+    if alone:
+        return replace(calibration, operating_point=point)
+    return replace(calibration, further_points=(*calibration.further_points, point))
 
 
 def _verdicts(
@@ -256,6 +269,7 @@ def _features(model: ResNet50FineTuned | CAM, x: Tensor) -> tuple[Tensor, Tensor
     if forward_pass.features is None:
         raise ValueError(
             "this network has no features in front of a linear head, which the "
-            "out-of-distribution detector needs: it cannot be calibrated"
+            "out-of-distribution detector needs, so it cannot be calibrated: end it in a Linear "
+            "layer"
         )
     return forward_pass.features, forward_pass.logits

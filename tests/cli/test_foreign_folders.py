@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxr_gradcam import load_model
 from cxr_gradcam.models.checkpoint import load_checkpoint
 from tests.helpers.command_line import run
 
@@ -78,3 +79,25 @@ def test_a_finding_that_is_not_clear_is_asked_for(
     status, lines, _ = run(capsys, "evaluate", weights, folder, "--json")
     assert status == 0
     assert list(json.loads(lines[-1])["findings"]) == ["Bacteria"]
+
+
+def test_each_of_several_findings_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes = {"COVID": 60, "NORMAL": 110, "TB": 170}
+    root = make(tmp_path / "root", classes, {"train": 30, "val": 8, "test": 4})
+    weights = tmp_path / "weights.safetensors"
+    assert run(capsys, "train", root, "--output", weights, *SMALL)[0] == 0
+    status, lines, said = run(capsys, "calibrate", weights, root)
+    assert status == 0, said
+    assert "each of Covid, Tb is a finding" in said
+    assert all(any(f"{name} called from" in line for line in lines) for name in ("Covid", "Tb"))
+    stored = load_checkpoint(weights)
+    assert stored.finding is None
+    points = stored.calibration.further_points
+    assert [point.class_name for point in points] == ["Covid", "Tb"]
+    status, lines, _ = run(capsys, "evaluate", weights, root, "--json")
+    assert status == 0
+    assert [*json.loads(lines[-1])["findings"]] == ["Covid", "Tb"]
+    model = load_model(weights, class_names=["A", "B", "C"])
+    assert [point.class_name for point in model.calibration.further_points] == ["A", "C"]

@@ -67,12 +67,12 @@ def test_each_picture_stays_at_its_place_when_exchanged() -> None:
 def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
     model = Brightness()
     validation = _validation(noisy=9, phantoms=5)
-    calibration, features, verdicts = fit_calibration(model, validation, _split(), "Pneumonia")  # type: ignore[arg-type]
-    assert set(verdicts) == {"sure", "noisy"}
-    counted = verdicts["sure"].values()
+    calibration, features, verdicts = fit_calibration(model, validation, _split(), ["Pneumonia"])  # type: ignore[arg-type]
+    assert set(verdicts["Pneumonia"]) == {"sure", "noisy"}
+    counted = verdicts["Pneumonia"]["sure"].values()
     assert sum(images for images, _ in counted) == COUNT - 14
     assert sum(ill for _, ill in counted) == (COUNT - 14) // 2
-    assert verdicts["sure"]["likely"] == ((COUNT - 14) // 2,) * 2
+    assert verdicts["Pneumonia"]["sure"]["likely"] == ((COUNT - 14) // 2,) * 2
     assert len(features) == COUNT - 5
     assert sum(map(len, model.forward_pass)) == (1 + VIEWS) * (COUNT - 5)
     point = calibration.operating_point
@@ -86,7 +86,22 @@ def test_phantoms_are_not_looked_at_and_noisy_labels_move_no_bound() -> None:
 
 def test_wrong_labels_make_the_temperature_higher() -> None:
     few, many = (
-        fit_calibration(Brightness(), _validation(n, 0), _split(), "Pneumonia")[0].temperature  # type: ignore[arg-type]
+        fit_calibration(Brightness(), _validation(n, 0), _split(), ["Pneumonia"])[0].temperature  # type: ignore[arg-type]
         for n in (2, 12)
     )
     assert few < many
+
+
+def test_each_of_several_findings_gets_its_operating_point() -> None:
+    calibration, _, verdicts = fit_calibration(
+        Brightness(),  # type: ignore[arg-type]
+        _validation(0, 0),
+        _split(),
+        ["Normal", "Pneumonia"],
+    )
+    assert calibration.operating_point is None
+    assert [point.class_name for point in calibration.further_points] == ["Normal", "Pneumonia"]
+    assert calibration.point_of("Pneumonia") == calibration.further_points[1]
+    assert calibration.point_of("Fracture") is None
+    assert [*verdicts] == ["Normal", "Pneumonia"]
+    assert verdicts["Normal"]["sure"]["likely"] == (COUNT // 2 + 1,) * 2

@@ -167,11 +167,8 @@ def _calibrate(
         model.finding = model.class_names[header.class_names.index(header.finding)]
     if overrides.changes_logits:
         return
-    point = header.calibration.operating_point
-    if point is not None:  # an override may have renamed the class
-        name = model.class_names[header.class_names.index(point.class_name)]
-        point = replace(point, class_name=name)
-    model.calibration = replace(header.calibration, operating_point=point)
+    names = dict(zip(header.class_names, model.class_names, strict=True))
+    model.calibration = header.calibration.renamed(names)  # an override may have renamed them
     model.ood_detector = header.ood_detector
 
 
