@@ -27,6 +27,7 @@ class HookedForwardPass(ForwardPass):
         x: images (N, C, H, W).
         logits_layer: the layer that gives the logits; None for the model itself.
         output: how the model's output is read.
+        calls: by name, which call of a layer is kept, as in `Capture`.
 
     Raises:
         ValueError: a layer is not reached, does not lead to the scores or has no places.
@@ -40,23 +41,26 @@ class HookedForwardPass(ForwardPass):
         logits_layer: nn.Module | None = None,
         *,
         output: OutputFormat | None = None,
+        calls: Mapping[str, int] | None = None,
     ) -> None:
         require_explainable(model)
         self.x, self.layers = x.detach(), tuple(layers)
         self._model, self._modules, self._logits_layer = model, dict(layers), logits_layer
-        self._format = output or OutputFormat()
+        self._format, self._calls = output or OutputFormat(), calls
         self._scores, capture = self._capture(x, torch.no_grad())
         if not self._scores.requires_grad:  # a no_grad of the model's own ended behind the layers
             self._scores, capture = self._capture(x, torch.enable_grad())
         for name in layers:
             if name not in capture.outputs:
-                raise ValueError(f"layer {name!r} takes no part in the network's forward pass")
+                raise ValueError(
+                    f"layer {name!r} takes no part in the network's forward pass: choose another"
+                )
         self._outputs, self.features = capture.outputs, capture.features
         self._grids = {name: self._grid(name, capture.places) for name in layers}
         self.logits = self._scores.detach()
 
     def _capture(self, x: Tensor, mode: AbstractContextManager[object]) -> tuple[Tensor, Capture]:
-        with mode, capturing(self._modules, self._logits_layer) as capture:
+        with mode, capturing(self._modules, self._logits_layer, calls=self._calls) as capture:
             return self._run(x, capture), capture
 
     def activations(self, layer: str) -> Tensor:
@@ -94,7 +98,9 @@ class HookedForwardPass(ForwardPass):
         with evaluating(self._model), hooked(layers):
             output = self._model(x)
         scores = (
-            self._format.scores(output) if capture.logits is None else scores_of(capture.logits, "")
+            self._format.scores(output, len(x))
+            if capture.logits is None
+            else scores_of(capture.logits, "")
         )
         require_gradients(scores)
         return self._format.logits(scores)

@@ -10,6 +10,7 @@ nothing is kept on a module.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -26,10 +27,11 @@ class Capture:
         logits_layer: a layer whose output is the logits, where the network's own is not.
         zeroed: per layer, the channel (N,) that is set to zero in each sample, and whether the
             channels come last in its output.
+        calls: by name, which call of a layer is kept where it is called more than once, from 0 on;
+            the last one of a layer that is not there.
 
     Attributes:
-        outputs: each layer's output by name, part of the graph; of its last call where it is
-            called more than once.
+        outputs: each layer's output by name, part of the graph.
         logits: the output of `logits_layer`.
         features: its input.
         places: (h, w) of every convolution's output: what tokens behind them may stand for.
@@ -41,7 +43,9 @@ class Capture:
         layers: Mapping[str, nn.Module],
         logits_layer: nn.Module | None = None,
         zeroed: Mapping[nn.Module, tuple[Tensor, bool]] | None = None,
+        calls: Mapping[str, int] | None = None,
     ) -> None:
+        self._calls, self._called = calls or {}, Counter[str]()
         self._names = {layer: name for name, layer in layers.items()}
         self._logits_layer = logits_layer
         self._zeroed = zeroed or {}
@@ -69,8 +73,14 @@ class Capture:
         name = self._names.get(layer)
         if name is None or output is self._passed_on.get(name):  # a second hook on one layer
             return output
+        self._called[name] += 1
+        if self._calls.get(name, self._called[name] - 1) != self._called[name] - 1:
+            return output
         if not isinstance(output, Tensor):
-            raise TypeError(f"layer {name!r} gives a {type(output).__name__}, not one tensor")
+            raise ValueError(  # noqa: TRY004 - of what was asked for, as all errors here
+                f"layer {name!r} gives a {type(output).__name__}, not one tensor: choose a layer "
+                "inside or behind it"
+            )
         if not output.requires_grad:
             # What passed through unchanged from inference mode can only be copied.
             output = output.clone() if output.is_inference() else output.detach()
@@ -90,6 +100,7 @@ def capturing(
     layers: Mapping[str, nn.Module],
     logits_layer: nn.Module | None = None,
     zeroed: Mapping[nn.Module, tuple[Tensor, bool]] | None = None,
+    calls: Mapping[str, int] | None = None,
 ) -> Iterator[Capture]:
     """Let `capture_activations` hooks capture what runs inside, in this thread alone.
 
@@ -98,8 +109,9 @@ def capturing(
         logits_layer: a layer whose output is the logits; None for the network's own output.
         zeroed: per layer, the channel (N,) that is set to zero in each sample, and whether the
             channels come last in its output.
+        calls: by name, which call of a layer is kept, as in `Capture`.
     """
-    capture = Capture(layers, logits_layer, zeroed)
+    capture = Capture(layers, logits_layer, zeroed, calls)
     token = _capture.set(capture)
     grad_enabled = torch.is_grad_enabled()
     try:

@@ -131,7 +131,10 @@ def _name(names: dict[nn.Module, str], layer: nn.Module | str) -> str:
     if isinstance(layer, str):
         return layer
     if layer not in names:
-        raise ValueError(f"this {type(layer).__name__} is no layer of the model")
+        raise ValueError(
+            f"this {type(layer).__name__} is no layer of the model: give one of its modules, or "
+            "the name of one"
+        )
     return names[layer]
 
 

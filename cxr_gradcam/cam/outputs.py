@@ -28,16 +28,17 @@ class OutputFormat:
     probabilities: Probabilities | None = None
     two_classes: bool = False
 
-    def scores(self, output: object) -> Tensor:
+    def scores(self, output: object, batch: int | None = None) -> Tensor:
         """Return the scores (N, C) as the classifier gives them.
 
         Args:
             output: what the classifier returned.
+            batch: N, where it is known.
 
         Raises:
             ValueError: no tensor, or more than one, may be the scores.
         """
-        return scores_of(output, find_scores(output) if self.key is None else self.key)
+        return scores_of(output, find_scores(output) if self.key is None else self.key, batch)
 
     def logits(self, scores: Tensor) -> Tensor:
         """Return the logits (N, C) of scores (N, C); two columns where one stands for two classes.
@@ -49,12 +50,14 @@ class OutputFormat:
         return as_two_classes(logits) if self.two_classes else logits
 
 
-def scores_of(output: object, key: str) -> Tensor:
+def scores_of(output: object, key: str, batch: int | None = None) -> Tensor:
     """Return the scores (N, C) in a classifier's output.
 
     Args:
         output: what the classifier returned.
         key: which tensor holds the scores, as in `OutputFormat`.
+        batch: N, where it is known: a network that ends in `squeeze` gives (C,) for one image, and
+            (N,) for one class.
 
     Raises:
         ValueError: the output has no such key, or no row of scores per image is there.
@@ -69,10 +72,15 @@ def scores_of(output: object, key: str) -> Tensor:
                 f"the classifier's output has no {key!r}; its tensors with a row for each image "
                 f"are: {names}"
             ) from None
+    if batch == 1 and isinstance(found, Tensor) and found.ndim < 2:
+        return found.reshape(1, -1)
     if isinstance(found, Tensor) and found.ndim in (1, 2):
         return found[:, None] if found.ndim == 1 else found
     what = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-    raise ValueError(f"a classifier gives one row of scores per image, (N, C), not {what}")
+    raise ValueError(
+        f"a classifier gives one row of scores per image, (N, C), not {what}: name the tensor that "
+        "has them by output=, or wrap the network in a module that returns it"
+    )
 
 
 def find_scores(output: object, batch: int | None = None, widths: Sequence[int] = ()) -> str:
@@ -111,7 +119,11 @@ def find_scores(output: object, batch: int | None = None, widths: Sequence[int] 
     listed = ", ".join(f"{key} {tuple(tensor.shape)}" for key, tensor in rows.items())
     raise ValueError(
         f"a classifier gives one row of scores per image, (N, C), not {what}"
-        + (f": say which are the scores ({listed}), as output={[*rows][-1]!r}" if rows else "")
+        + (
+            f": say which are the scores ({listed}), as output={[*rows][-1]!r}"
+            if rows
+            else ": wrap the network in a module that returns them"
+        )
     )
 
 

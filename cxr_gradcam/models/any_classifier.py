@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet
 
+from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.cam.explainable import require_explainable, why_it_fails
 from cxr_gradcam.cam.forward_pass import ForwardPass, MapOptions
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.layers import named_layers
+from cxr_gradcam.cam.probing.places import call_to_keep
 from cxr_gradcam.cam.probing.probe import Probe, probe
 from cxr_gradcam.cam.targets import ClassIdx
 from cxr_gradcam.imaging.radiograph import Radiograph
@@ -92,8 +94,12 @@ class CAM:
         target = getattr(self.model, "target_layer", found.target_layer)
         target = target if target_layers is None else target_layers
         if target is None:
-            raise ValueError("no layer of this model keeps places of the image: name target_layers")
+            raise ValueError(
+                "no layer of this model keeps places of the image: name one, as "
+                'CAM(network, "layer3")'
+            )
         self.target_layers = named_layers(self.model, target)
+        self._calls = dict(self._calls_to_keep(found))
         self.detail: Mapping[str, tuple[str, ...]] = {"coarse": tuple(self.target_layers)}
         self.trained_on = ""
         self.finding: str | None = getattr(self.model, "finding", None)
@@ -132,7 +138,9 @@ class CAM:
         fast = self._fast_pass(found, x)
         if fast is not None:
             return fast
-        return HookedForwardPass(self.model, found, x, self._logits_layer, output=self._format)
+        return HookedForwardPass(
+            self.model, found, x, self._logits_layer, output=self._format, calls=self._calls
+        )
 
     def _fast_pass(self, layers: Iterable[str], x: Tensor) -> ForwardPass | None:
         """Record a fast pass where it is wanted and can stand in for the network."""
@@ -181,6 +189,15 @@ class CAM:
         except Exception as error:  # a network fails in ways of its own
             raise ValueError(why_it_fails(error, x)) from error
 
+    def _calls_to_keep(self, found: Probe) -> Iterator[tuple[str, int]]:
+        """Yield the target layers whose last call sees a changed picture, and the right call."""
+        for name, layer in self.target_layers.items():
+            if layer in found.repeated:
+                with evaluating(self.model):
+                    call = call_to_keep(self.model, self._noise(), layer)
+                if call is not None:
+                    yield name, call
+
     def _noise(self) -> Tensor:
         """Return different images, which tell a sigmoid from a softmax; empty ones might not."""
         size, channels = self.preprocessing.size, len(self.preprocessing.mean)
@@ -215,6 +232,11 @@ class CAM:
             yield "the outputs are probabilities: maps explain their log-odds"
         elif self._logits_layer is not None and self._logits_layer is found.logits_layer:
             yield "the outputs are probabilities: maps explain the logits in front of them"
+        for name, call in self._calls.items():
+            yield (
+                f"{name} runs several times in a pass, at last on a changed picture: maps are of "
+                f"run {call + 1}"
+            )
         if is_guessed and not image_processor(self.model):
             yield f"ImageNet statistics assumed: there is no {PROCESSOR_FILE} beside the weights"
 

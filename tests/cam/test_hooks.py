@@ -241,7 +241,7 @@ def test_the_logits_are_those_of_the_layer_that_gives_them(grad_enabled):
 def test_a_layer_that_gives_no_tensor_is_refused_by_name():
     attention = nn.MultiheadAttention(2, 1, batch_first=True)
     x = torch.zeros(1, 4, 2)
-    with pytest.raises(TypeError, match="'attention' gives a tuple, not one tensor"):
+    with pytest.raises(ValueError, match="'attention' gives a tuple, not one tensor: choose"):
         watch(lambda x: attention(x, x, x), x, attention=attention)
 
 

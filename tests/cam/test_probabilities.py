@@ -70,6 +70,13 @@ INDEPENDENT = {
     "the greatest place": lambda net, places: net.conv(places).sigmoid().amax(dim=(2, 3)),
     "noisy or": noisy_or,
     "tanh": lambda net, places: (pooled(net.conv(places)).tanh() + 1) / 2,
+    "a formula": lambda net, places: 1 / (1 + (-pooled(net.conv(places))).exp()),
+    "limits": lambda net, places: (0.5 + pooled(net.conv(places)) / 4).clamp(0, 1),
+    "hard sigmoid": lambda net, places: F.relu6(pooled(net.conv(places)) + 3) / 6,
+    "cosines": lambda net, places: (
+        (1 + F.linear(F.normalize(pooled(places)), F.normalize(net.fc.weight))) / 2
+    ),
+    "one minus": lambda net, places: 1 - (-F.softplus(pooled(net.conv(places)))).exp(),
     "one column of a softmax": lambda net, places: net.fc(pooled(places)).softmax(1)[:, 2],
 }
 LOGITS = {
@@ -79,6 +86,11 @@ LOGITS = {
         0.3 + 0.01 * (net.conv(places).flatten(2).softmax(2) * places.flatten(2)[:, :4]).sum(2)
     ),
     "linear": lambda net, places: 0.4 + 0.01 * net.fc(pooled(places)),
+    "weights without a layer": lambda net, places: (
+        0.4 + 0.01 * F.linear(pooled(places), net.fc.weight)
+    ),
+    "a positive one": lambda net, places: 0.01 * F.softplus(net.fc(pooled(places))),
+    "nothing learnt": lambda net, places: 0 * net.fc(pooled(places)) + 0.25,
 }
 
 

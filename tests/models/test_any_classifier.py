@@ -178,6 +178,54 @@ def test_timm_if_it_is_installed(name):
     assert heatmaps.max() == 1
 
 
+class Averaging(nn.Module):
+    """Averages a network's answers to a picture and to its mirror image."""
+
+    def __init__(self, mirrored_last):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = torchvision.models.resnet18(num_classes=2).eval()
+        self.mirrored_last = mirrored_last
+
+    def forward(self, x):
+        pictures = (x, x.flip(-1)) if self.mirrored_last else (x.flip(-1), x)
+        return sum(self.net(each).softmax(1) for each in pictures) / 2
+
+
+@pytest.mark.parametrize("mirrored_last", [False, True])
+def test_of_an_average_over_mirror_images_the_map_is_not_mirrored(mirrored_last):
+    model = Averaging(mirrored_last)
+    x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    averaged, alone = CAM(model), CAM(model.net)
+    layer = next(iter(averaged.target_layers))
+    torch.testing.assert_close(
+        averaged.record(x).activations(layer),
+        alone.record(x).activations(layer.removeprefix("net.")),
+    )
+    assert averaged(x, 1)[1].std() > 0
+    said = [each for each in averaged.assumptions if "several times" in each]
+    assert len(said) == mirrored_last
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5])
+def test_a_network_that_squeezes_its_answer_answers_to_one_image(classes):
+    class Squeezing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.net = torchvision.models.resnet18(num_classes=classes).eval()
+
+        def forward(self, x):
+            return self.net(x).squeeze()
+
+    model = Squeezing()
+    cam, plain = CAM(model), CAM(model.net)
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    for images in (x, x[:1]):
+        for one, other in zip(cam(images, 0), plain(images, 0), strict=True):
+            torch.testing.assert_close(one, other)
+
+
 def test_a_softmax_at_the_end_is_looked_behind():
     network = nn.Sequential(
         nn.Conv2d(3, 4, 3),

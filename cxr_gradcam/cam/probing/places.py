@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Watch:
         self._thread = get_ident()  # other threads may be running the model
         self._grids = set[tuple[int, int]]()
         self._norm: nn.Module | None = None
+        self._calls = Counter[nn.Module]()
         self._places = dict[nn.Module, Places]()
         self.norm_before_attention: nn.Module | None = None
         self.places_before_attention = 0
@@ -64,6 +66,11 @@ class Watch:
     def places(self) -> list[Places]:
         """Return the layers whose output may be a grid of places."""
         return list(self._places.values())
+
+    @property
+    def repeated(self) -> frozenset[nn.Module]:
+        """Return the layers that ran more than once."""
+        return frozenset(layer for layer, calls in self._calls.items() if calls > 1)
 
     @contextmanager
     def watching(self, model: nn.Module) -> Iterator[None]:
@@ -82,6 +89,7 @@ class Watch:
     def _leave(self, module: nn.Module, _inputs: object, output: object) -> None:
         if get_ident() != self._thread or not isinstance(output, Tensor):
             return
+        self._calls[module] += 1
         if isinstance(module, nn.LayerNorm):
             self._norm = module
         if isinstance(module, nn.Linear) and output.ndim == 2:
@@ -135,6 +143,39 @@ def choose(watch: Watch, model: nn.Module, x: Tensor) -> nn.Module | None:
     return seen[-1].layer
 
 
+def call_to_keep(model: nn.Module, x: Tensor, layer: nn.Module) -> int | None:
+    """Return which of a layer's calls in one forward pass sees the picture as it is.
+
+    A network that averages its answers to a picture and to its mirror image runs each layer twice,
+    and a map of the second call would be a mirror image, too.
+
+    Args:
+        model: the classifier, in eval mode.
+        x: images as the model takes them, (N, channels, H, W).
+        layer: the layer.
+
+    Returns:
+        The index of the first call in which bright spots are seen where they are; None where that
+        is so in the last call, which counts otherwise, or in no call.
+    """
+    images, thread, follow = spotted(x), get_ident(), list[bool]()
+
+    def look(_layer: nn.Module, _inputs: object, output: object) -> None:
+        if get_ident() != thread:
+            return
+        is_batch = isinstance(output, Tensor) and len(output) == len(images)
+        grid = Grid.of(output, (x.shape[-2], x.shape[-1])) if is_batch else None  # type: ignore[arg-type]
+        follow.append(grid is not None and _follow(_centres(grid.arrange(output))))  # type: ignore[arg-type]
+
+    hook = layer.register_forward_hook(look)
+    try:
+        with torch.no_grad():
+            model(images)
+    finally:
+        hook.remove()
+    return None if not any(follow) or follow[-1] else follow.index(True)
+
+
 def spotted(x: Tensor) -> Tensor:
     """Return the first of some images as it is, then with a bright spot at each of `SPOTS`.
 
@@ -154,9 +195,21 @@ def spotted(x: Tensor) -> Tensor:
 
 
 def _followed(model: nn.Module, x: Tensor, places: Sequence[Places]) -> list[Places]:
-    """Return the layers in whose output bright spots are seen where they are."""
+    """Return the layers in whose output bright spots are seen where they are.
+
+    Two of the images are tried as backgrounds: before one alone, layers of random weights may do so
+    by chance.
+    """
+    seen = [_followed_before(model, background, places) for background in x[:2].split(1)]
+    return [each for each in places if all(each.layer in layers for layers in seen)]
+
+
+def _followed_before(
+    model: nn.Module, background: Tensor, places: Sequence[Places]
+) -> set[nn.Module]:
+    """Return the layers that follow bright spots before one image (1, channels, H, W)."""
     seen = dict[nn.Module, Tensor]()
-    images = spotted(x)
+    images = spotted(background)
     thread, grids = get_ident(), {each.layer: each.grid for each in places}
 
     def look(layer: nn.Module, _inputs: object, output: object) -> None:
@@ -167,7 +220,7 @@ def _followed(model: nn.Module, x: Tensor, places: Sequence[Places]) -> list[Pla
         for layer in grids:
             stack.callback(layer.register_forward_hook(look).remove)
         model(images)
-    return [each for each in places if each.layer in seen and _follow(seen[each.layer])]
+    return {layer for layer, centres in seen.items() if _follow(centres)}
 
 
 def _centres(output: Tensor) -> Tensor:

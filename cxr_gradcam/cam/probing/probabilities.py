@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -11,6 +14,8 @@ from torch import Tensor, nn
 from cxr_gradcam.cam.outputs import Probabilities
 
 _TOLERANCE = 1e-4
+_LAST_LAYERS = 8
+_FACTORS = (-1e3, 1e3)
 _SQUASHING = ("Sigmoid", "LogSigmoid", "Hardsigmoid", "Softmax", "SparseSoftmax", "Tanh")
 _LINEAR = ("Addmm", "Mm", "Bmm", "Baddbmm", "Addbmm", "Mv", "Dot", "Linear", "Convolution")
 _NORMALISING = ("NativeBatchNorm", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm")
@@ -39,6 +44,64 @@ def kind_of_probabilities(scores: Tensor) -> Probabilities | None:
     if not _ends_in_probabilities(scores.grad_fn) and not (is_exclusive and varies):
         return None
     return "exclusive" if is_exclusive else "independent"
+
+
+def stay_in_unit_range(model: nn.Module, x: Tensor, read: Callable[[object], Tensor]) -> bool:
+    """Return whether scores lie in [0, 1] whatever the layers in front of them give.
+
+    The images, and the output of each of the last layers that have weights, are multiplied by a
+    thousand and by minus a thousand. Logits leave the range; what a formula of the network's own
+    keeps in it, such as 1 / (1 + exp(-logit)), stays.
+
+    Args:
+        model: the classifier, in eval mode.
+        x: images as the model takes them, (N, channels, H, W).
+        read: returns the scores (N, C) in an output of the model.
+    """
+    called = dict[nn.Module, None]()
+    with _changing(model, lambda layer, _output: called.update({layer: None})):
+        before = read(model(x))
+    layers: list[nn.Module | None] = [None, *list(called)[-_LAST_LAYERS:]]
+    has_changed = False
+    for layer, factor in product(layers if called else [], _FACTORS):
+        after = _scores_if_multiplied(model, x, read, layer, factor)
+        known = after[after.isfinite()]  # an overflow tells nothing
+        if not lie_in_unit_range(known):
+            return False
+        has_changed |= not torch.allclose(after, before, equal_nan=True)
+    return has_changed
+
+
+def _scores_if_multiplied(
+    model: nn.Module,
+    x: Tensor,
+    read: Callable[[object], Tensor],
+    layer: nn.Module | None,
+    factor: float,
+) -> Tensor:
+    """Return the scores where a layer's output, or without a layer the images, are multiplied."""
+    if layer is None:
+        return read(model(x * factor))
+    with _changing(model, lambda each, output: output * factor if each is layer else None):
+        return read(model(x))
+
+
+@contextmanager
+def _changing(model: nn.Module, change: Callable[[nn.Module, Tensor], Any]) -> Iterator[None]:
+    """Change the output of layers that have weights of their own, in this thread."""
+    thread = get_ident()
+
+    def hook(layer: nn.Module, _inputs: object, output: object) -> Any:  # noqa: ANN401
+        is_ours = get_ident() == thread and isinstance(output, Tensor)
+        return change(layer, output) if is_ours else None  # type: ignore[arg-type]
+
+    weighted = [each for each in model.modules() if [*each.parameters(recurse=False)]]
+    hooks = [each.register_forward_hook(hook) for each in weighted]
+    try:
+        yield
+    finally:
+        for each in hooks:
+            each.remove()
 
 
 def _ends_in_probabilities(node: Any) -> bool:  # noqa: ANN401 - autograd's nodes have no type

@@ -13,7 +13,11 @@ from cxr_gradcam.cam.explainable import require_explainable, require_gradients
 from cxr_gradcam.cam.hooks import capturing, hooked
 from cxr_gradcam.cam.outputs import OutputFormat, find_scores
 from cxr_gradcam.cam.probing.places import Watch, choose
-from cxr_gradcam.cam.probing.probabilities import kind_of_probabilities, lie_in_unit_range
+from cxr_gradcam.cam.probing.probabilities import (
+    kind_of_probabilities,
+    lie_in_unit_range,
+    stay_in_unit_range,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Probe:
         num_classes: C.
         output: how the output is read: which tensor holds the scores, and whether they are
             probabilities that no linear layer's logits stand behind.
+        repeated: the layers that run more than once in a forward pass.
     """
 
     target_layer: nn.Module | None
@@ -36,6 +41,7 @@ class Probe:
     multi_label: bool
     num_classes: int
     output: OutputFormat = field(default_factory=OutputFormat)
+    repeated: frozenset[nn.Module] = frozenset()
 
 
 def probe(model: nn.Module, x: Tensor, key: str | None = None, widths: Sequence[int] = ()) -> Probe:
@@ -67,12 +73,15 @@ def probe(model: nn.Module, x: Tensor, key: str | None = None, widths: Sequence[
         kind = None
         if logits_layer is None and lie_in_unit_range(scores):
             kind = kind_of_probabilities(_with_graph(model, x, target, key))
+            if kind is None and stay_in_unit_range(model, x, OutputFormat(key).scores):
+                kind = "independent"
     return Probe(
         target,
         logits_layer,
         multi_label or kind == "independent",
         scores.shape[1],
         OutputFormat(key, kind),
+        watch.repeated,
     )
 
 
