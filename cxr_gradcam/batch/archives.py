@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
+from cxr_gradcam.imaging.reading import open_regular_file
 
 MAX_MEMBERS: int = 1_000_000
 MAX_RATIO: int = 200
@@ -22,8 +23,9 @@ _ENCRYPTED = 1
 def is_archive(path: Path) -> bool:
     """Return whether a file is a ZIP archive, by its name or its content."""
     try:
-        return path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
-    except OSError:
+        with open_regular_file(path) as file:
+            return path.suffix.lower() == ".zip" or zipfile.is_zipfile(file)
+    except (OSError, RadiographError):
         return False
 
 
@@ -83,13 +85,15 @@ def read_member(path: Path, name: str) -> bytes:
 
 @lru_cache(maxsize=4)
 def _opened(path: Path, _changed: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)
+    return zipfile.ZipFile(open_regular_file(path))
 
 
 def _archive(path: Path) -> zipfile.ZipFile:
     """Return an open archive; several threads may read its files at once."""
     try:
         return _opened(path, path.stat().st_mtime_ns)
+    except RadiographError:
+        raise
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or "it is damaged or no ZIP archive"
         raise RadiographError(

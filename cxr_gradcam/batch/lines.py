@@ -41,7 +41,8 @@ class LineFormat(Protocol):
         ...
 
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+# Some spreadsheets take the wide forms of East Asian keyboards, too.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 class CSV:

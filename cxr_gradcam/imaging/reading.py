@@ -177,15 +177,26 @@ def _bytes_of(source: object) -> bytes:
 
 
 def _bytes_of_path(path: Path) -> bytes:
+    with open_regular_file(path) as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """Open a file for reading bytes, without waiting for whatever else has the path.
+
+    Raises:
+        RadiographError: If the path leads to a named pipe, a socket, a device or a folder.
+        OSError: If the file cannot be opened.
+    """
     _require_regular_file(path.stat())
     descriptor = os.open(path, _OPEN_FLAGS)
     try:
         # Once more, since another file can have taken the path meanwhile
         _require_regular_file(os.fstat(descriptor))
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES + 1)
-    finally:
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
         os.close(descriptor)
+        raise
 
 
 def _require_regular_file(status: os.stat_result) -> None:

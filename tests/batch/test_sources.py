@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from cxr_gradcam.batch.archives import is_archive, members
 from cxr_gradcam.batch.sources import Source, find_sources, listed
 from cxr_gradcam.imaging.radiograph import MAX_BYTES, RadiographError
 
@@ -187,3 +190,30 @@ def test_what_pyarrow_does_not_know_fsspec_may() -> None:
     assert (source.name, source.read()) == ("memory://bucket/films/1.png", b"one")
     with pytest.raises(ValueError, match="nowhere://a/b cannot be reached"):
         find_sources(["nowhere://a/b"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize("use", [is_archive, members])
+def test_a_pipe_that_takes_the_place_of_an_archive_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: Callable[[Path], object]
+) -> None:
+    path = make_zip(tmp_path / "a.zip", "a.png")
+    before = path.stat()
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr(Path, "stat", lambda *_args, **_options: before)
+    answers: list[object] = []
+
+    def ask() -> None:
+        try:
+            answers.append(use(path))
+        except RadiographError as error:
+            answers.append(str(error))
+
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert answers in (
+        [False],
+        ["The path leads to a named pipe, not to a file. Choose a file with a radiograph."],
+    )
