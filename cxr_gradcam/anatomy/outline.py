@@ -192,7 +192,10 @@ def load_outliner(path: Path) -> LungOutliner:
     try:
         network.load_state_dict(dict(checkpoint.state_dict))
     except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit the network of the lungs: {error}") from None
+        raise CheckpointError(
+            f"{path} does not fit the network of the lungs ({error}): give a file that the command "
+            "train-lungs wrote"
+        ) from None
     return LungOutliner(network, checkpoint.ood_detector)
 
 

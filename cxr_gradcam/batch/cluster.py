@@ -55,7 +55,10 @@ def connected(address: str | None = None) -> Iterator[None]:
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, _temp_dir=folder)
         except (ConnectionError, ValueError) as error:
-            raise ValueError(f"no Ray cluster at {address}: {error}") from None
+            raise ValueError(
+                f"no Ray cluster at {address}: {error}; start one (ray start --head), or check the "
+                "address"
+            ) from None
         try:
             yield
         finally:

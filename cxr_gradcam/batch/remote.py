@@ -44,7 +44,9 @@ def files_at(uri: str) -> list[str]:
             return [""]
         found = system.get_file_info(FileSelector(folder, recursive=True))
     except (OSError, ValueError, ImportError) as error:
-        raise ValueError(f"{uri} cannot be reached: {error}") from None
+        raise ValueError(
+            f"{uri} cannot be reached: {error}; check the address, and that you may read it"
+        ) from None
     return sorted(posixpath.relpath(info.path, folder) for info in found if info.is_file)
 
 

@@ -227,7 +227,9 @@ def _lock(file: FileIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise TableError(f"{path} is being written by another process") from None
+        raise TableError(
+            f"{path} is being written by another process: wait for its end, or name another --table"
+        ) from None
     except OSError:  # a file system without locks
         return
 

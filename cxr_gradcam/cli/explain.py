@@ -115,7 +115,8 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
 def _on_disk(name: str) -> Path:
     if is_uri(name):
         raise argparse.ArgumentTypeError(
-            f"{name}: a table grows on a disk, a shared one where need be; copy it when it is done"
+            f"{name} is an address, and a table is written to a disk: name a file (with --ray on a "
+            "disk that all machines share), and copy it when it is done"
         )
     return Path(name)
 
@@ -127,11 +128,13 @@ def _check_cluster(options: argparse.Namespace) -> None:
             raise ValueError("--actors are those of a cluster: add --ray")
         return
     if options.table is None or options.output is not None:
-        raise ValueError("a cluster fills a table and saves no pictures: --table without --output")
+        raise ValueError(
+            "a cluster fills a table and saves no pictures: with --ray give --table, no --output"
+        )
     if options.ray != _THIS_MACHINE and not _ADDRESS.fullmatch(options.ray):
-        raise ValueError(f"{options.ray!r} is no address of a cluster: auto or HOST:PORT")
+        raise ValueError(f"{options.ray!r} is no address of a cluster: write auto or HOST:PORT")
     if options.actors is not None and options.actors < 1:
-        raise ValueError(f"{options.actors} actors hold no model: 1 or more")
+        raise ValueError(f"--actors is {options.actors}: it must be 1 or more")
 
 
 def _sources(options: argparse.Namespace) -> list[Source]:
@@ -143,7 +146,9 @@ def _sources(options: argparse.Namespace) -> list[Source]:
         )
     sources = find_sources(names)
     if not sources:
-        raise ValueError(f"no files in {', '.join(map(str, names))}")
+        raise ValueError(
+            f"no files in {', '.join(map(str, names))}: name files, or folders that hold some"
+        )
     return sources
 
 

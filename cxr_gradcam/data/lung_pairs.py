@@ -161,6 +161,9 @@ def _squared(pixels: Grey) -> NDArray[np.uint8]:
 def _stacked(rows: Iterable[tuple[str, str, NDArray[np.uint8], Labels]]) -> LungPairs:
     listed = list(rows)
     if not listed:
-        raise ValueError("no X-ray has a cut-out of the same name with two lungs in it")
+        raise ValueError(
+            "no X-ray has a cut-out of the same name with two lungs in it: give each cut-out the "
+            "name of its X-ray"
+        )
     names, patients, pictures, labels = zip(*listed, strict=True)
     return LungPairs(np.stack(pictures), np.stack(labels), names, patients)

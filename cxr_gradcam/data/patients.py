@@ -27,7 +27,7 @@ _FOLDERS = {
     "folders as in CheXpert and MURA": re.compile(r"(?:^|/)(patient\d+)/"),
     "folders as in BIDS": re.compile(r"(?:^|/)(sub-[^/]+)/"),
     "folders named after patients": re.compile(
-        r"(?:^|/)((?:patient|pat|pt|p|subject|subj|case|person|mrn|pid|id)"
+        r"(?:^|/)(p[ _-]*\d[^/]*|(?:patient|pat|pt|subject|subj|case|person|mrn|pid|id)"
         r"[ _-]*[a-z]{0,3}\d[^/]*)/",
         re.IGNORECASE,
     ),

@@ -118,7 +118,10 @@ def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
     except FileNotFoundError:
         raise CheckpointError(f"no weights at {path}: check the path") from None
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is no readable safetensors file ({error})") from error
+        raise CheckpointError(
+            f"{path} is no readable safetensors file ({error}): it may have been cut short; "
+            "fetch it again"
+        ) from error
     try:
         return _described(state_dict, json.loads(metadata[_HEADER]))
     except (KeyError, TypeError, ValueError):
@@ -186,7 +189,9 @@ def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> C
 def _calibration(header: Mapping[str, Any]) -> Calibration:
     point = header.get("operating_point")
     return Calibration(
-        header.get("temperature", 1.0), None if point is None else OperatingPoint.of_bounds(**point)
+        header.get("temperature", 1.0),
+        None if point is None else OperatingPoint.of_bounds(**point),
+        tuple(OperatingPoint.of_bounds(**each) for each in header.get("further_points", ())),
     )
 
 

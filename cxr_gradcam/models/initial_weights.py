@@ -67,7 +67,10 @@ def load_strictly(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     try:
         model.load_state_dict(state_dict)
     except RuntimeError as error:
-        raise CheckpointError(f"the weights are not those of a ResNet50: {error}") from error
+        raise CheckpointError(
+            f"the weights are not those of a ResNet50 ({error}): load those of another network by "
+            "load_model"
+        ) from error
 
 
 def _download_imagenet(name: str) -> dict[str, Tensor]:

@@ -118,7 +118,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     if wrong:
         raise CheckpointError(
             f"{path}: {wrong[0]} is {tuple(fitting[wrong[0]].shape)}, the network wants "
-            f"{tuple(own[wrong[0]].shape)}: is it of another architecture?"
+            f"{tuple(own[wrong[0]].shape)}: name the network of these weights by --network"
         )
     network.load_state_dict(fitting, strict=False)
 
@@ -182,6 +182,7 @@ def _renamed_in_order(
     if len(own) != len(state) or any(a.shape != b.shape for (_, a), (_, b) in pairs[:-2]):
         raise CheckpointError(
             f"{path} does not fit the network: its {len(state)} tensors are not the network's "
-            f"{len(own)} in name, or in number, order and shape"
+            f"{len(own)} in name, or in number, order and shape: name the network of these "
+            "weights by --network"
         )
     return {name: tensor for (name, _), (_, tensor) in pairs}

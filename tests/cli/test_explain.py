@@ -107,7 +107,7 @@ def test_a_table_at_a_uri_is_refused(capsys: pytest.CaptureFixture[str], xray: P
     with pytest.raises(SystemExit) as ended:
         run(capsys, "explain", xray, "--table", "s3://bucket/table.parquet")
     assert ended.value.code == 2
-    assert "a table grows on a disk" in capsys.readouterr().err
+    assert "a table is written to a disk" in capsys.readouterr().err
 
 
 def test_neither_pictures_nor_table_is_told(

@@ -153,7 +153,10 @@ def _chosen(pairs: LungPairs, only: Path | None, count: int) -> LungPairs:
         counts = np.array([patient in patients for patient in pairs.patients])
     found = pairs.only(counts)
     if not len(found):
-        raise ValueError("none of the patients that count has an X-ray with a cut-out")
+        raise ValueError(
+            "none of the patients that count has an X-ray with a cut-out: give each cut-out the "
+            "name of its X-ray, or name other patients by --only"
+        )
     kept = np.zeros(len(found), bool)
     kept[evenly_spaced(len(found), count)] = True
     return found.only(kept)

@@ -89,7 +89,10 @@ def called_radiographs(model: Classifier, selection: Selection) -> list[Called]:
         if (row := _called(model, each, point.class_name, point.threshold)) is not None
     ]
     if not rows:
-        raise ValueError("none of these X-rays is called the finding")
+        raise ValueError(
+            "none of these X-rays is called the finding, so there is no map to measure: add X-rays "
+            "that show it"
+        )
     return rows
 
 

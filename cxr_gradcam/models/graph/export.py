@@ -84,7 +84,10 @@ def export(
         onnx.checker.check_model(partial, full_check=True)
         difference = _difference(exported, partial)
         if not difference <= MAY_DIFFER[half]:
-            raise CheckpointError(f"the graph differs from the network by {difference:.0%}")
+            raise CheckpointError(
+                f"the graph differs from the network by {difference:.0%}, so it was not written: "
+                "export without --half, or run the network in Python"
+            )
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -78,7 +78,8 @@ def _of_transformers(folder: Path) -> nn.Module:
     except Exception as error:  # transformers fails in ways of its own
         reason = str(error).strip().partition("\n")[0]
         raise CheckpointError(
-            f"{folder} holds no image classifier that transformers can load ({reason})"
+            f"{folder} holds no image classifier that transformers can load ({reason}): name a "
+            "folder that save_pretrained of a ...ForImageClassification wrote"
         ) from error
     _require_all(folder, [*report["missing_keys"], *map(str, report["mismatched_keys"])])
     return network.eval()  # type: ignore[no-any-return]

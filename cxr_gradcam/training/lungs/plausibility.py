@@ -85,7 +85,9 @@ def fit_shapes(sources: Sequence[Features]) -> OODDetector:
     """
     measured = np.concatenate(sources).astype(np.float64)
     if len(measured) < 20:
-        raise ValueError(f"two lungs were found in {len(measured)} X-rays: 20 at least are needed")
+        raise ValueError(
+            f"two lungs were found in {len(measured)} X-rays, and 20 at least are needed: add some"
+        )
     # Each source weighs the same, however many radiographs it has.
     weights = np.concatenate([np.full(len(rows), 1 / max(len(rows), 1)) for rows in sources])
     mean = np.average(measured, axis=0, weights=weights)

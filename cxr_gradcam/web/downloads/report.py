@@ -92,7 +92,9 @@ class ReportDownload:
             ValueError: the form is too large, or holds values that the page does not offer.
         """
         if len(form) > _MAX_FORM:
-            raise RadiographError("The pictures are too large for a report.")
+            raise RadiographError(
+                "The pictures are too large for a report. Make the window smaller, and try again."
+            )
         filled = json.loads(form)
         title, remark, paper = (str(filled[name]) for name in ("title", "remark", "paper"))
         panels = _panels(filled["settings"], filled["panels"])
