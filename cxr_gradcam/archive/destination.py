@@ -160,7 +160,7 @@ class StoreDestination:
             raise UnsupportedError(self.title, path, kind.name)
         if code is None or code_to_category(code) not in (STATUS_SUCCESS, STATUS_WARNING):
             said = "no answer" if code is None else f"status 0x{code:04X}"
-            raise SendError(f"{self.title} did not store a result: {said}")
+            raise SendError(f"{self.title} did not store a result: {said}; its log says why")
 
 
 def _refusal(association: Association) -> str:

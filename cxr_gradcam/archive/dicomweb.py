@@ -146,7 +146,9 @@ class DicomwebArchive:
                 if reason == UNSUPPORTED:
                     kind = dataset.SOPClassUID.name
                     raise UnsupportedError("the DICOMweb archive", path, kind)
-                raise SendError(f"the DICOMweb archive did not store a result: 0x{reason:04X}")
+                raise SendError(
+                    f"the DICOMweb archive did not store a result: 0x{reason:04X}; its log says why"
+                )
             delivered(path)
 
     def _ask(self, method: Callable[..., Any], *what: object, **options: object) -> Any:  # noqa: ANN401
