@@ -15,7 +15,8 @@ from torch import Tensor
 
 from cxr_gradcam.cam.forward_pass import ForwardPass
 from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
-from cxr_gradcam.data.folders import list_source, read_named
+from cxr_gradcam.data.folders import list_source
+from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 BATCH_SIZE = 16

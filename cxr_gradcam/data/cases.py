@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.data.cut_outs import outline_of
-from cxr_gradcam.data.folders import files_for_test, list_source, read_named
+from cxr_gradcam.data.folders import files_for_test, list_source
 from cxr_gradcam.data.labels import class_name_of
 from cxr_gradcam.data.reads import open_table
 from cxr_gradcam.imaging.radiograph import Radiograph
+from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 COLUMNS = ("image", "finding", "x", "y", "w", "h")

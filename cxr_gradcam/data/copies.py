@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from cxr_gradcam.data.folders import read_named
+from cxr_gradcam.imaging.reading import read_named
 
 _SIDE = 16
 _ALIKE = 0.7

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from cxr_gradcam.cam.maps import resize
-from cxr_gradcam.data.folders import read_named
 from cxr_gradcam.data.split import Split
+from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 PHANTOMS = "phantoms"

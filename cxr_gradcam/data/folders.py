@@ -13,8 +13,6 @@ from pathlib import Path
 
 from cxr_gradcam.data.findings import is_absence
 from cxr_gradcam.data.parts import Part, part_of
-from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
-from cxr_gradcam.imaging.reading import read_radiograph
 
 NAMED, JOINED = "=", "+"
 
@@ -292,15 +290,3 @@ def _files_below(folder: Path, seen: set[Path] = frozenset()) -> Iterator[Path]:
                     f"{each} is a link to {place}, which is missing: restore it, or remove the link"
                 )
     yield from sorted(found, key=lambda path: (str(path.parent), path.name))
-
-
-def read_named(path: str) -> Radiograph:
-    """Read one of many files; an error begins with its path.
-
-    Raises:
-        RadiographError: the file cannot be read.
-    """
-    try:
-        return read_radiograph(path)
-    except RadiographError as error:
-        raise RadiographError(f"{path}: {error}") from error

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.data.cut_outs import BLACK
-from cxr_gradcam.data.folders import list_source, read_named
+from cxr_gradcam.data.folders import list_source
 from cxr_gradcam.data.patients import PatientRules, tell_patients
+from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 SIDE = 160

@@ -73,6 +73,21 @@ def read_radiograph(source: str | os.PathLike[str] | bytes | BinaryIO) -> Radiog
     return radiograph
 
 
+def read_named(path: str) -> Radiograph:
+    """Read one of many files; an error begins with its path.
+
+    Args:
+        path: The path of the file.
+
+    Raises:
+        RadiographError: If the file cannot be read, as in `read_radiograph`.
+    """
+    try:
+        return read_radiograph(path)
+    except RadiographError as error:
+        raise RadiographError(f"{path}: {error}") from error
+
+
 def read_for_viewing(
     source: str | os.PathLike[str] | bytes | BinaryIO,
 ) -> tuple[Radiograph, StoredValues]:

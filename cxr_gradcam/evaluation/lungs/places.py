@@ -13,12 +13,12 @@ from rich.progress import track
 
 from cxr_gradcam.anatomy.outline import outline_lungs
 from cxr_gradcam.anatomy.zones import LUNG_ZONES, Place, locate
-from cxr_gradcam.data.folders import read_named
 from cxr_gradcam.data.patients import print_notes
 from cxr_gradcam.data.selection import LabelledRadiograph, Selection, select_radiographs
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, with_intervals
 from cxr_gradcam.evaluation.metrics import weighted_auc
 from cxr_gradcam.explanation import examine
+from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.models.classifier import Classifier
 
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from cxr_gradcam.anatomy.outline import load_outliner
 from cxr_gradcam.anatomy.plausibility import shape_features, shape_problem
 from cxr_gradcam.data.cases import evenly_spaced
-from cxr_gradcam.data.folders import list_source, read_named
+from cxr_gradcam.data.folders import list_source
 from cxr_gradcam.data.held_out import held_out_patients
 from cxr_gradcam.data.patients import PatientRules, tell_patients
+from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.models.checkpoint import load_checkpoint, save_checkpoint
 from cxr_gradcam.models.ood import OODDetector
 

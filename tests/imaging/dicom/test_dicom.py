@@ -57,7 +57,9 @@ def test_refusals_name_what_was_received(attributes: dict[str, Any], message: st
     ("bits", "spelling"), [(8, "PALETTE COLOR"), (16, "PALETTE COLOR"), (16, "palette color ")]
 )
 def test_the_colours_of_a_palette_become_luma(bits: int, spelling: str) -> None:
-    colors = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
+    colors = np.zeros((6, 3), int)
+    colors[1:4] = 255 * np.eye(3, dtype=int)
+    colors[4] = 255
     tables: dict[str, Any] = {}
     for name, entries in zip(("Red", "Green", "Blue"), colors.T, strict=True):
         keyword = f"{name}PaletteColorLookupTable"
