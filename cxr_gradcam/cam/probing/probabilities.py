@@ -16,6 +16,7 @@ from cxr_gradcam.cam.outputs import Probabilities
 _TOLERANCE = 1e-4
 _LAST_LAYERS = 8
 _FACTORS = (-1e3, 1e3)
+_CHANGE = 1e-3  # of a score; random weights may give logits of almost nothing
 _SQUASHING = ("Sigmoid", "LogSigmoid", "Hardsigmoid", "Softmax", "SparseSoftmax", "Tanh")
 _LINEAR = ("Addmm", "Mm", "Bmm", "Baddbmm", "Addbmm", "Mv", "Dot", "Linear", "Convolution")
 _NORMALISING = ("NativeBatchNorm", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm")
@@ -68,7 +69,7 @@ def stay_in_unit_range(model: nn.Module, x: Tensor, read: Callable[[object], Ten
         known = after[after.isfinite()]  # an overflow tells nothing
         if not lie_in_unit_range(known):
             return False
-        has_changed |= not torch.allclose(after, before, equal_nan=True)
+        has_changed |= not torch.allclose(after, before, rtol=0, atol=_CHANGE, equal_nan=True)
     return has_changed
 
 
