@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cxr_gradcam.data.cut_outs import outline_of
 from cxr_gradcam.data.folders import files_for_test, list_source
 from cxr_gradcam.data.labels import class_name_of
-from cxr_gradcam.data.reads import open_table
+from cxr_gradcam.data.tables import open_table
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.synthetic.chest import draw_phantom

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from cxr_gradcam.data.findings import absence_among
-from cxr_gradcam.data.reads import AGE_GROUPS, Read
+from cxr_gradcam.data.tables import AGE_GROUPS, Read
 
 _VIEWS = ("AP", "PA")
 

@@ -18,7 +18,7 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 
 from cxr_gradcam.data.folders import ListedFile
-from cxr_gradcam.data.patient_table import look_up, read_table
+from cxr_gradcam.data.tables import look_up, read_table
 from cxr_gradcam.imaging.decompression import start_of_content
 from cxr_gradcam.imaging.dicom.file import is_bare_dicom, is_dicom, open_data_set
 

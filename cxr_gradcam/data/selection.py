@@ -18,7 +18,7 @@ from cxr_gradcam.data.findings import finding_note, named_class, require_finding
 from cxr_gradcam.data.folders import ListedFile, files_for_test, folder_notes, source_names
 from cxr_gradcam.data.labels import class_name_of, label_of
 from cxr_gradcam.data.patients import PatientRules, Patients, tell_patients
-from cxr_gradcam.data.reads import Read, load_patients, load_reads, read_of
+from cxr_gradcam.data.tables import Read, load_patients, load_reads, read_of
 
 _KIND = re.compile(r"_(bacteria|virus)_")
 

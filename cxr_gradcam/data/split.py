@@ -35,7 +35,7 @@ from cxr_gradcam.data.labels import (
     stratum_of,
 )
 from cxr_gradcam.data.patients import PatientRules, Patients, tell_patients
-from cxr_gradcam.data.reads import Read, load_patients, load_reads, read_of
+from cxr_gradcam.data.tables import Read, load_patients, load_reads, read_of
 
 
 @dataclass(frozen=True)

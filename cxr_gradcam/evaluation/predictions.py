@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.data.findings import finding_among, findings_among, require_finding
-from cxr_gradcam.data.reads import Read
 from cxr_gradcam.data.selection import Selection, select_radiographs
+from cxr_gradcam.data.tables import Read
 from cxr_gradcam.evaluation.metrics import BinaryPredictions
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.imaging.reading import read_named

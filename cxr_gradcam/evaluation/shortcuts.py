@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from cxr_gradcam.data.cases import evenly_spaced
 from cxr_gradcam.data.findings import absence_among, findings_among
-from cxr_gradcam.data.reads import AGE_GROUPS
 from cxr_gradcam.data.selection import LabelledRadiograph, Selection, select_radiographs
+from cxr_gradcam.data.tables import AGE_GROUPS
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, Estimate, mean_intervals, with_intervals
 from cxr_gradcam.evaluation.metrics import weighted_auc
 from cxr_gradcam.evaluation.predictions import Grey, finding_of, logits_of

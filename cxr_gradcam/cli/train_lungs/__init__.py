@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from cxr_gradcam.data.reads import load_patients
+    from cxr_gradcam.data.tables import load_patients
     from cxr_gradcam.training.lungs.trainer import train_lungs
 
     figures = train_lungs(

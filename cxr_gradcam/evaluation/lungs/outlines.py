@@ -19,7 +19,7 @@ from cxr_gradcam.data.cases import FIRST_PHANTOM, evenly_spaced, some_radiograph
 from cxr_gradcam.data.held_out import held_out_patients
 from cxr_gradcam.data.lung_pairs import LungPairs, read_pairs
 from cxr_gradcam.data.patients import PatientRules
-from cxr_gradcam.data.reads import load_patients
+from cxr_gradcam.data.tables import load_patients
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, with_intervals
 from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.radiograph import Radiograph

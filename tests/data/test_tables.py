@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr_gradcam.data.reads import Read, load_patients, load_reads, read_of
+from cxr_gradcam.data.tables import Read, load_patients, load_reads, read_of
 
 
 @pytest.fixture
