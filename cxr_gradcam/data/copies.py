@@ -69,7 +69,9 @@ def fingerprints(paths: Sequence[Path]) -> list[Fingerprint]:
         grey = (pixels * 255).round().astype(np.uint8)
         digest = sha256(repr(grey.shape).encode() + grey.tobytes()).digest()[:16]
         small = cv2.resize(grey.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-        return Fingerprint(digest, small.ravel(), grey.shape[1] / grey.shape[0])
+        return Fingerprint(
+            digest, np.asarray(small, np.float32).ravel(), grey.shape[1] / grey.shape[0]
+        )
 
     console = Console(stderr=True)
     with ThreadPoolExecutor() as pool:
