@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from torch import Tensor, nn
 
@@ -143,8 +144,15 @@ def _layer(model: nn.Module, layer: nn.Module | str) -> nn.Module:
         return layer
     try:
         return model.get_submodule(layer)
-    except AttributeError as error:
-        children = ", ".join(name for name, _ in model.named_children())
-        raise ValueError(
-            f"the model has no layer {layer!r} ({error}); it begins with: {children}"
-        ) from None
+    except AttributeError:
+        raise ValueError(f"the model has no layer {layer!r}{_alike(model, layer)}") from None
+
+
+def _alike(model: nn.Module, layer: str) -> str:
+    """Name the layers that may be meant; else those that the model consists of."""
+    names = [name for name, _ in model.named_modules()]
+    ends = [name for name in names if name.endswith(f".{layer}")]
+    meant = (ends or get_close_matches(layer, names, cutoff=0.8))[:3]
+    if meant:
+        return f": did you mean {' or '.join(meant)}?"
+    return f"; it begins with: {', '.join(name for name, _ in model.named_children())}"

@@ -21,7 +21,7 @@ from cxr_gradcam.cam.targets import target_weights
 from cxr_gradcam.explanation.explanation import Explanation
 from cxr_gradcam.explanation.prediction import Prediction, predict
 from cxr_gradcam.explanation.question import Options, Question
-from cxr_gradcam.imaging.radiograph import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph, as_radiograph
 from cxr_gradcam.models.any_classifier import as_classifier
 from cxr_gradcam.models.classifier import Classifier
 
@@ -128,11 +128,12 @@ def examine(
         The examination, which answers questions by its `explain`.
 
     Raises:
+        RadiographError: what is given is no `Radiograph`.
         ValueError: the model has no such layer, or no target layer can be found.
         RuntimeError: Grad-CAM is not enabled.
     """
     classifier = as_classifier(model)
-    height, width = radiograph.pixels.shape
+    height, width = as_radiograph(radiograph).pixels.shape
     forward_pass = classifier.record(classifier.prepare(radiograph), layers)
     return Examination(
         (height, width), classifier, forward_pass, radiograph.pixels, radiograph.right_side

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -44,11 +44,11 @@ class Explanation:
 
     question: Question
     prediction: Prediction
-    heatmap: NDArray[np.float32]
+    heatmap: NDArray[np.float32] = field(repr=False)
     peak: float
     hottest: tuple[float, float] | None = None
-    pixels: NDArray[np.float32] | None = None
-    outlining: Outlining | None = None
+    pixels: NDArray[np.float32] | None = field(default=None, repr=False)
+    outlining: Outlining | None = field(default=None, repr=False)
 
     @property
     def class_name(self) -> str:

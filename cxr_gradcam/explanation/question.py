@@ -132,6 +132,11 @@ class Question:
         """Refuse what no model can answer, before a network runs."""
         find_method(self.method)
         check_fusion(self.fusion)
+        for name in (self.class_name, self.contrast_with):
+            if not (name is None or isinstance(name, str)):
+                raise ValueError(
+                    f"a class is chosen by its name, as in class_names, not by {name!r}"
+                )
         if self.layers is not None:
             layers = (self.layers,) if isinstance(self.layers, str) else tuple(self.layers)
             object.__setattr__(self, "layers", layers)

@@ -112,3 +112,20 @@ def check_size(rows: int, columns: int) -> None:
             f"The file announces an image of {columns} by {rows} pixels; 1 to {MAX_PIXELS:,} "
             "pixels in all can be read. Export the radiograph again, at a size within that limit."
         )
+
+
+def as_radiograph(given: object) -> Radiograph:
+    """Return a radiograph as it is.
+
+    Args:
+        given: what a caller gives for a radiograph.
+
+    Raises:
+        RadiographError: it is something else, as a path.
+    """
+    if isinstance(given, Radiograph):
+        return given
+    raise RadiographError(
+        f"a {type(given).__name__} is no Radiograph: read a file by read_radiograph(path), or give "
+        "pixels (H, W) in [0, 1] as Radiograph(pixels)"
+    )

@@ -218,7 +218,8 @@ class CAM:
         names = tuple(given or guess_class_names(self.model, num_classes))
         if len(names) != num_classes and (num_classes, len(names)) != (1, 2):
             raise ValueError(
-                f"{len(names)} class names for {num_classes} classes: name each class once"
+                f"{len(names)} class names for {num_classes} classes: name each class once, in the "
+                "order of the outputs"
             )
         if len(set(names)) < len(names):
             raise ValueError(f"two classes have one name: {', '.join(names)}")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -134,6 +135,15 @@ def test_layers_are_found_by_name_and_by_module():
 def test_a_layer_asked_for_twice_is_found_once():
     model = convolutions()
     assert named_layers(model, ["1.0", model[1][0]]) == {"1.0": model[1][0]}
+
+
+def test_a_layer_of_nearly_that_name_is_suggested():
+    network = torchvision.models.resnet18(weights=None)
+    for asked, meant in [("conv2", "layer1.0.conv2"), ("layer4.1.conv9", "layer4.1.conv")]:
+        with pytest.raises(ValueError, match=f"did you mean .*{meant}"):
+            named_layers(network, asked)
+    with pytest.raises(ValueError, match="it begins with: conv1, bn1"):
+        named_layers(network, "xyz")
 
 
 @pytest.mark.parametrize("name", ["2", "1.2", "1.0.weight", "forward"])

@@ -10,7 +10,7 @@ from cxr_gradcam.cam.maps import upsample
 from cxr_gradcam.explanation import Examination, examine, explain
 from cxr_gradcam.explanation.display import Display
 from cxr_gradcam.explanation.question import find_class
-from cxr_gradcam.imaging.radiograph import Radiograph
+from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.imaging.rendering import as_rgb
 from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.preprocessing import Preprocessing
@@ -111,6 +111,18 @@ def test_class_is_found_in_any_case(model, radiograph, name):
 def test_unknown_class_is_refused_with_the_known_ones(model, radiograph, name):
     with pytest.raises(ValueError, match=f"no class '{name}'.* Normal, Pneumonia, Effusion"):
         explain(model, radiograph, name)
+
+
+def test_what_is_no_radiograph_and_no_name_is_refused_with_what_to_do(model, radiograph):
+    for wrong in ("film.png", radiograph.pixels):
+        with pytest.raises(RadiographError, match="read_radiograph"):
+            explain(model, wrong)
+    with pytest.raises(ValueError, match=r"chosen by its name.* not by 1"):
+        explain(model, radiograph, 1)
+
+
+def test_an_explanation_is_short_in_a_console(model, radiograph):
+    assert "array" not in repr(explain(model, radiograph))
 
 
 def test_unknown_method_is_refused_with_the_known_ones(model, radiograph):

@@ -86,6 +86,11 @@ def test_a_missing_file_is_named():
         load_model("nowhere.pth")
 
 
+def test_a_network_in_place_of_a_file_is_named():
+    with pytest.raises(CheckpointError, match=r"CAM\(network\)"):
+        load_model(network())
+
+
 def test_a_wrong_number_of_names_is_refused(tmp_path):
     torch.save(network().state_dict(), tmp_path / "model.pth")
 

@@ -79,6 +79,8 @@ def load_model(
         >>> load_model("bundled").class_names
         ('Normal', 'Pneumonia')
     """
+    if isinstance(source, nn.Module):
+        raise CheckpointError("this is a network, not a file of weights: CAM(network) explains it")
     overrides = LoadOverrides(class_names, input_size, mean, std, multi_label)
     return assemble(_loaded(source, architecture, state_dict), overrides, fast=fast)
 

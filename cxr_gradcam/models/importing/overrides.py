@@ -79,7 +79,8 @@ class LoadOverrides:
         if names is None or len(names) == num_classes or (num_classes, len(names)) == (1, 2):
             return
         raise CheckpointError(
-            f"{len(names)} class names for {num_classes} classes: name each class once"
+            f"{len(names)} class names for {num_classes} classes: name each class once, in the "
+            "order of the outputs"
         )
 
 
