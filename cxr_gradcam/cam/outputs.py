@@ -149,7 +149,7 @@ def as_logits(probabilities: Tensor, kind: Probabilities) -> Tensor:
 def as_two_classes(logits: Tensor) -> Tensor:
     """Return two logits (N, 2) whose softmax is the sigmoid of one (N, 1), and its complement.
 
-    The halves share the evidence evenly, so that what speaks for the one speaks against the other.
+    The logit z becomes (-z/2, z/2), so that what speaks for one class speaks against the other.
 
     Args:
         logits: (N, 1).

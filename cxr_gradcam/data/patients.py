@@ -1,4 +1,4 @@
-"""Whose radiographs are whose: patients, told from tables, DICOM files, folders and file names.
+"""Which patient each radiograph is of, told from tables, DICOM files, folders and file names.
 
 Radiographs of one patient must not both train and validate, so every split needs to know them.
 """

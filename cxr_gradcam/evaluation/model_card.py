@@ -36,7 +36,7 @@ For research and teaching. The model must not guide the care of a patient.
 
 It says how probable {finding} is on a frontal chest X-ray, and a heat map shows which places of the
 picture its answer rests on. It knows the classes {classes} and no other: a fracture, a tumour
-or a pneumothorax goes unseen. It looks at the picture with {size} x {size} pixels: fine signs go
+or a pneumothorax goes unseen. The picture is reduced to {size} x {size} pixels: fine signs go
 unseen too.
 
 ### What a heat map means, and what it does not

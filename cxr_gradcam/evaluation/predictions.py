@@ -88,7 +88,7 @@ class Predictions:
         return np.array([bool(read.words) and read.finding is None for read in self.reads])
 
     def cases(self, finding: str) -> BinaryPredictions:
-        """Return the answers for one finding against all other classes.
+        """Return the predictions as a binary problem: the finding, or any other class.
 
         Args:
             finding: the class.

@@ -61,7 +61,7 @@ class RoundedForwardPass(ForwardPass):
         self._exact: tuple[int, HookedForwardPass] | None = None
 
     def release(self) -> None:
-        """Let go of the pass in full precision: 6 times as large as all else."""
+        """Free the pass in full precision, which takes six times the memory of everything else here."""
         self._exact = None
 
     def refine(

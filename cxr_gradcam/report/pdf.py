@@ -108,7 +108,7 @@ def write_pdf(report: Report, paper: str = "a4") -> bytes:
 
 
 def panel_width(paper: str) -> int:
-    """Return how many pixels a panel of a common radiograph is wide on a paper.
+    """Return the width in pixels of a common radiograph's panel on a paper.
 
     Args:
         paper: "a4" or "letter".

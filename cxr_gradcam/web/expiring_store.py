@@ -1,4 +1,4 @@
-"""A store of items that wait for minutes until the browser or a program fetches them."""
+"""A store whose items are dropped where nobody fetches them within minutes."""
 
 from __future__ import annotations
 

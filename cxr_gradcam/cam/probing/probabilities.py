@@ -106,7 +106,7 @@ def _changing(model: nn.Module, change: Callable[[nn.Module, Tensor], Any]) -> I
 
 
 def _ends_in_probabilities(node: Any) -> bool:  # noqa: ANN401 - autograd's nodes have no type
-    """Return whether all that leads to scores comes from a sigmoid, softmax or the like.
+    """Return whether every path to the scores passes a sigmoid, a softmax or the like.
 
     Between these and the scores there may be anything that is no layer with weights: a mean over
     several networks or views, a limit, a choice of columns.

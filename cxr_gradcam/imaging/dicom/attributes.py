@@ -34,7 +34,7 @@ def complete_description(dataset: Dataset) -> None:
         dataset: An image's data set; changed in place.
 
     Raises:
-        RadiographError: If an attribute that must be a whole number is none.
+        RadiographError: an attribute that must be a whole number is not one.
     """
     for keyword in _WHOLE_NUMBERS:
         _convert_whole_number(dataset, keyword)

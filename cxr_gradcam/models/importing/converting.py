@@ -118,7 +118,7 @@ def _training(source: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _difference(before: ResNet50FineTuned | CAM, after: ResNet50FineTuned | CAM) -> float:
-    """Return the largest difference of the logits for two images of noise.
+    """Return the largest difference between two models' logits for two images of noise.
 
     Raises:
         CheckpointError: the difference is larger than rounding explains.
