@@ -61,7 +61,7 @@ class RoundedForwardPass(ForwardPass):
         self._exact: tuple[int, HookedForwardPass] | None = None
 
     def release(self) -> None:
-        """Free the pass in full precision, which takes six times the memory of everything else here."""
+        """Free the pass in full precision: six times the memory of everything else here."""
         self._exact = None
 
     def refine(
