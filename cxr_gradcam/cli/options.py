@@ -6,11 +6,15 @@ import argparse
 import atexit
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar, cast
 
 from cxr_gradcam.data.patients import PatientRules
 from cxr_gradcam.data.split import Sources
+
+Recipe = TypeVar("Recipe")
 
 FAILED_SOME, FAILED, INTERRUPTED = 1, 2, 130
 """Exit statuses: some of several inputs failed; the command failed; Ctrl-C, as shells have it."""
@@ -54,13 +58,44 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
     }
     for name, (metavar, text) in further.items():
         parser.add_argument(name, nargs="+", type=Path, default=[], metavar=metavar, help=text)
+    add_left_out(parser)
+    add_patients_and_finding(parser)
+
+
+def add_left_out(parser: argparse.ArgumentParser) -> None:
+    """Add the patients that take no part."""
     parser.add_argument(
         "--left-out",
         type=Path,
         metavar="CSV",
         help="its column patient names the patients that nothing is learnt from",
     )
-    add_patients_and_finding(parser)
+
+
+def add_recipe(parser: argparse.ArgumentParser, recipe: type) -> None:
+    """Add what every training takes: its output, where its X-rays come from, and its recipe.
+
+    Args:
+        parser: of a command that trains.
+        recipe: a dataclass whose fields all have defaults.
+    """
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
+    parser.add_argument(
+        "--source", default="", metavar="TEXT", help="where the X-rays come from, and their licence"
+    )
+    for field in fields(recipe):
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=type(field.default),
+            default=field.default,
+            help="default: %(default)s",
+        )
+
+
+def recipe_of(options: argparse.Namespace, recipe: type[Recipe]) -> Recipe:
+    """Return the recipe that the options of `add_recipe` choose."""
+    names = [field.name for field in fields(cast("Any", recipe))]
+    return recipe(**{name: getattr(options, name) for name in names})
 
 
 def training_sources(options: argparse.Namespace) -> Sources:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
 
-from cxr_gradcam.cli.options import add_sources, training_sources
+from cxr_gradcam.cli.options import add_recipe, add_sources, recipe_of, training_sources
 from cxr_gradcam.training.recipe import Recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_sources(parser)
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
     parser.add_argument(
         "--weights",
         "--model",
@@ -32,27 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.safetensors",
         help="weights that train wrote: learn their answers and features too",
     )
-    parser.add_argument(
-        "--source", default="", metavar="TEXT", help="where the X-rays come from, and their licence"
-    )
-    for field in fields(Recipe):
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=type(field.default),
-            default=field.default,
-            help="default: %(default)s",
-        )
+    add_recipe(parser, Recipe)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from cxr_gradcam.training.trainer import train
 
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     figures = train(
         training_sources(options),
         options.output,
-        recipe,
+        recipe_of(options, Recipe),
         weights=options.weights,
         network=options.network,
         teachers=options.teacher,

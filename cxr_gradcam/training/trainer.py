@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.data.dataset import LabelledImages, load
 from cxr_gradcam.data.patients import print_notes
 from cxr_gradcam.data.split import Sources, split_by_patient
 from cxr_gradcam.models.checkpoint import Checkpoint, architecture_of, save_checkpoint
 from cxr_gradcam.training.recipe import Recipe
+from cxr_gradcam.training.resume import read_resume, resume_file, write_resume
 from cxr_gradcam.training.run import Run, Start
 from cxr_gradcam.training.validation import validate
 
@@ -69,8 +69,7 @@ def train(
     print_notes(split.notes)
     start = Start(weights, network, teachers)
     identity = {"recipe": asdict(recipe), "split": split.digest()} | start.identity()
-    resume = output.with_suffix(".resume.pt")
-    state = _read_resume(resume, identity)
+    state = read_resume(output, identity)
     training, validation = load(split, recipe.size, recipe.phantoms, share)
     run, console = Run(split, training, recipe, start), Console()
     if state is not None:
@@ -81,7 +80,7 @@ def train(
         aucs = validate(run.average, run.preprocessing, validation, split)
         console.print(f"epoch {epoch + 1}: loss {loss:.4f}, validation AUC {aucs}")
         run.epoch, run.aucs = epoch + 1, [*run.aucs, aucs]
-        _write_resume(resume, identity | run.state())
+        write_resume(output, identity | run.state())
     figures = (
         {"source": source, "notes": split.notes} | identity | _figures(run, training, validation)
     )
@@ -98,26 +97,8 @@ def train(
             finding=split.finding,
         ),
     )
-    resume.unlink(missing_ok=True)
+    resume_file(output).unlink(missing_ok=True)
     return figures
-
-
-def _read_resume(resume: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    if not resume.exists():
-        return None
-    state: dict[str, Any] = torch.load(resume, map_location="cpu", weights_only=True)
-    if {name: state.get(name) for name in identity} != identity:
-        raise ValueError(
-            f"{resume} belongs to an unfinished run with another recipe, other pictures, weights "
-            "or teachers: delete it to start anew, or choose another output"
-        )
-    return state
-
-
-def _write_resume(resume: Path, state: dict[str, Any]) -> None:
-    resume.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_files(resume) as [partial]:
-        torch.save(state, partial)
 
 
 def _figures(run: Run, training: LabelledImages, validation: LabelledImages) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.training.lungs.drawing import exposed, moved, whitened
 from cxr_gradcam.training.lungs.foreign import foreign
 from cxr_gradcam.training.lungs.plausibility import fit_plausibility
+from cxr_gradcam.training.resume import read_resume, resume_file, write_resume
 
 CLASS_NAMES = ("Lung at the left of the picture", "Lung at the right of the picture")
 EMA_DECAY = 0.99
@@ -118,15 +119,16 @@ def train_lungs(
     console.print(f"{len(training)} X-rays train, {len(validation)} validate")
     phantoms = phantom_pairs(range(FIRST_PHANTOM, FIRST_PHANTOM + max(recipe.phantoms, 1)))
     run = LungRun(training, phantoms, recipe)
-    resume, identity = output.with_suffix(".resume.pt"), _identity(training, validation, recipe)
-    if resume.exists():
-        run.restore(_read_resume(resume, identity))
+    identity = _identity(training, validation, recipe)
+    state = read_resume(output, identity)
+    if state is not None:
+        run.restore(state)
         console.print(f"resuming after epoch {run.epoch}")
     while run.epoch < recipe.epochs:
         loss = run.train_epoch()
         run.dice.append(float(np.mean(dice(run.average.module, validation))))
         console.print(f"epoch {run.epoch}: loss {loss:.4f}, validation Dice {run.dice[-1]:.4f}")
-        _write_resume(resume, {"identity": identity} | run.state())
+        write_resume(output, identity | run.state())
     figures = {
         "source": source,
         "recipe": asdict(recipe),
@@ -145,7 +147,7 @@ def train_lungs(
             weights, CLASS_NAMES, side, figures, architecture=ARCHITECTURE, multi_label=True
         ),
     )
-    resume.unlink(missing_ok=True)
+    resume_file(output).unlink(missing_ok=True)
     fit_plausibility(
         output,
         data,
@@ -269,25 +271,8 @@ def dice(network: torch.nn.Module, pairs: LungPairs) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def _identity(training: LungPairs, validation: LungPairs, recipe: LungRecipe) -> str:
-    """Name a run, so that it is never resumed with other pictures or another recipe."""
+def _identity(training: LungPairs, validation: LungPairs, recipe: LungRecipe) -> dict[str, Any]:
+    """Tell a run from others; it may go on with another number of epochs."""
     settings = {name: value for name, value in asdict(recipe).items() if name != "epochs"}
-    words = "\n".join([str(settings), *training.names, "", *validation.names])
-    return sha256(words.encode()).hexdigest()
-
-
-def _read_resume(resume: Path, identity: str) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(resume, map_location="cpu", weights_only=True)
-    if state.get("identity") != identity:
-        raise ValueError(
-            f"{resume.name} belongs to a run with another recipe or other pictures: delete it to "
-            "start anew, or choose another output"
-        )
-    return state
-
-
-def _write_resume(resume: Path, state: dict[str, Any]) -> None:
-    partial = resume.with_suffix(".part")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, partial)
-    partial.replace(resume)
+    names = "\n".join([*training.names, "", *validation.names])
+    return {"recipe": settings, "pictures": sha256(names.encode()).hexdigest()}

@@ -10,6 +10,7 @@ from cxr_gradcam.data.held_out import held_out_patients
 from cxr_gradcam.models.checkpoint import load_checkpoint
 from cxr_gradcam.training.lungs import trainer
 from cxr_gradcam.training.lungs.trainer import LungRecipe, lung_loss, train_lungs
+from cxr_gradcam.training.resume import resume_file
 
 RECIPE = LungRecipe(epochs=2, batch_size=2, phantoms=1, validation_share=0.5)
 
@@ -52,17 +53,17 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(folders, tmp_path, monkeypat
     whole = train_lungs([data], [cut_outs], tmp_path / "whole.safetensors", RECIPE)
     calls = []
 
-    def killed(path, state):
-        write(path, state)
-        calls.append(path)
+    def killed(output, state):
+        write(output, state)
+        calls.append(resume_file(output))
         raise KeyboardInterrupt
 
-    write = trainer._write_resume
-    monkeypatch.setattr(trainer, "_write_resume", killed)
+    write = trainer.write_resume
+    monkeypatch.setattr(trainer, "write_resume", killed)
     with pytest.raises(KeyboardInterrupt):
         train_lungs([data], [cut_outs], tmp_path / "parts.safetensors", RECIPE)
     assert len(calls) == 1
-    monkeypatch.setattr(trainer, "_write_resume", write)
+    monkeypatch.setattr(trainer, "write_resume", write)
     parts = train_lungs([data], [cut_outs], tmp_path / "parts.safetensors", RECIPE)
     assert parts == whole
     assert torch.equal(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
 
-from cxr_gradcam.cli.options import add_patients, patient_rules
+from cxr_gradcam.cli.options import add_left_out, add_patients, add_recipe, patient_rules, recipe_of
 from cxr_gradcam.training.lungs.trainer import LungRecipe
 
 
@@ -23,24 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="lungs alone on black, with the names of the X-rays",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
-    parser.add_argument(
-        "--left-out",
-        type=Path,
-        metavar="CSV",
-        help="its column patient names those that nothing is learnt from",
-    )
-    parser.add_argument(
-        "--source", default="", metavar="TEXT", help="where the pictures come from, their licence"
-    )
+    add_left_out(parser)
     add_patients(parser)
-    for field in fields(LungRecipe):
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=type(field.default),
-            default=field.default,
-            help="default: %(default)s",
-        )
+    add_recipe(parser, LungRecipe)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         options.data,
         options.cut_outs,
         options.output,
-        LungRecipe(**{field.name: getattr(options, field.name) for field in fields(LungRecipe)}),
+        recipe_of(options, LungRecipe),
         left_out=() if options.left_out is None else load_patients(options.left_out),
         rules=patient_rules(options),
         source=options.source,
