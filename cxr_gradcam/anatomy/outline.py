@@ -29,6 +29,10 @@ ARCHITECTURE = "lungs"
 """What the header of the network's weights says."""
 
 _LEAST_PART = 0.2
+LEAST_PROBABILITY = 0.3
+"""From this probability on a place is lung: where a dense opacity hides it, the network doubts."""
+CLOSED = 12
+"""Radius in pixels of a disc: narrower notches in a lung are taken for opacities, and filled."""
 _DARK = 0.06
 
 
@@ -72,6 +76,11 @@ class Lungs:
         return self.shares[0] > 0.5, self.shares[1] > 0.5
 
     @property
+    def outlines(self) -> list[NDArray[np.float64]]:
+        """The edges of both lungs: closed lines (N, 2) of x and y in shares of the sides."""
+        return [line for share in self.shares for line in _outlines(share)]
+
+    @property
     def is_plausible(self) -> bool:
         """Whether there are two lungs whose sizes and places are those of a chest radiograph."""
         return self.problem is None
@@ -108,8 +117,9 @@ class LungOutliner:
             The lungs; empty where none was found.
         """
         square = network_input(pixels)
-        shares = lung_shares(self._network(square))
-        score, problem = shape_problem(shape_features(shares), self._detector)
+        logits = self._network(square)
+        score, problem = shape_problem(shape_features(lung_shares(logits)), self._detector)
+        shares = lung_shares(logits, LEAST_PROBABILITY, CLOSED)
         return Lungs(
             size,
             shares,
@@ -199,23 +209,36 @@ def load_outliner(path: Path) -> LungOutliner:
     return LungOutliner(network, checkpoint.ood_detector)
 
 
-def lung_shares(logits: Tensor) -> Grey:
+def lung_shares(logits: Tensor, least: float = 0.5, closed: int = 0) -> Grey:
     """Return where each lung is: its largest part, and others that are nearly as large, filled.
 
     Args:
         logits: (1, 2, 128, 128) of the network.
+        least: the probability from which on a place is lung.
+        closed: radius in pixels of the disc by which notches are closed.
 
     Returns:
         float32 (2, 128, 128), above 0.5 in the lung.
     """
     shares = torch.sigmoid(logits[0]).numpy()
     nearer = shares.argmax(axis=0)
-    return np.stack([_one_lung(shares[side], nearer == side) for side in (0, 1)])
+    found = [(shares[side] > least) & (nearer == side) for side in (0, 1)]
+    lungs = [_without_notches(_filled(each), closed) for each in found]
+    lungs[1] &= ~lungs[0]
+    return np.stack([_sure(share, lung) for share, lung in zip(shares, lungs, strict=True)])
 
 
-def _one_lung(share: Grey, is_nearer: Mask) -> Grey:
-    found = ((share > 0.5) & is_nearer).astype(np.uint8)
-    outlines, _ = cv2.findContours(found, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+def _outlines(share: Grey) -> list[NDArray[np.float64]]:
+    """Return the edges of a lung, smooth to a quarter of the network's pixels."""
+    side = 4 * SIDE
+    fine = cv2.resize(share, (side, side), interpolation=cv2.INTER_LINEAR) > 0.5
+    lines, _ = cv2.findContours(fine.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
+    return [(line[:, 0] + 0.5) / side for line in lines if len(line) > 2]
+
+
+def _filled(found: Mask) -> Mask:
+    """Return the large parts of a lung without holes."""
+    outlines, _ = cv2.findContours(found.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     areas = [cv2.contourArea(outline) for outline in outlines]
     parts = [
         outline
@@ -224,8 +247,22 @@ def _one_lung(share: Grey, is_nearer: Mask) -> Grey:
     ]
     filled = np.zeros((SIDE, SIDE), np.uint8)
     cv2.drawContours(filled, parts, -1, 1, cv2.FILLED)
-    inside = np.maximum(share, np.float32(0.51))
-    return np.where(filled > 0, inside, np.minimum(share, np.float32(0.49))).astype(np.float32)
+    return np.asarray(filled > 0)
+
+
+def _without_notches(lung: Mask, radius: int) -> Mask:
+    if not radius:
+        return lung
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    wider = np.pad(lung.astype(np.uint8), radius)  # else the picture's edge would count as lung
+    closed = cv2.morphologyEx(wider, cv2.MORPH_CLOSE, disc)
+    return np.asarray(closed[radius:-radius, radius:-radius] > 0)
+
+
+def _sure(share: Grey, lung: Mask) -> Grey:
+    """Return a lung's probabilities, above 0.5 within it and below elsewhere."""
+    inside, outside = np.maximum(share, np.float32(0.51)), np.minimum(share, np.float32(0.49))
+    return np.where(lung, inside, outside).astype(np.float32)
 
 
 def body_mask(square: Grey, shares: Grey) -> Mask:

@@ -27,9 +27,11 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import Comprehensive3DSRStorage
 
+from cxr_gradcam.anatomy.zones import Place
 from cxr_gradcam.archive.identity import DISCLAIMER, MANUFACTURER, Result, derived_uid
 from cxr_gradcam.archive.images import quantity
 from cxr_gradcam.archive.objects import as_text, new_object
+from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.explanation.prediction import Prediction
 
 REPORT_SERIES = 9002
@@ -39,6 +41,7 @@ SCHEME = "99CXRGRADCAM"
 
 VERDICT = Code("VERDICT", SCHEME, "Verdict on the finding")
 RESEMBLANCE = Code("RESEMBLANCE", SCHEME, "Resemblance to the training images")
+HOTTEST_PLACE = Code("HOTTEST", SCHEME, "Part of the chest where the map is strongest")
 CHEST_RADIOGRAPHY = Code("399208008", "SCT", "Plain X-ray of chest")
 VISUAL_EXPLANATION = Code("130401", "DCM", "Visual explanation")
 
@@ -57,8 +60,8 @@ def structured_report(result: Result, evidence_map: Dataset) -> Dataset:
 
     Each class is a measurement group (TID 1501) with its probability. The first group is that of
     the finding, with verdict and resemblance to the training images. The group of the explained
-    class refers to the map. All groups name the chest as finding site, the algorithm (TID 4019)
-    and the radiograph.
+    class refers to the map and says where it is strongest, which is no finding site. All groups
+    name the chest as finding site, the algorithm (TID 4019) and the radiograph.
 
     Args:
         result: the result.
@@ -111,7 +114,6 @@ def _observer(result: Result) -> ObservationContext:
 def _group(
     result: Result, class_name: str, evidence_map: Dataset
 ) -> MeasurementsAndQualitativeEvaluations:
-    is_finding = class_name == result.finding
     header = result.header.image
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
@@ -121,7 +123,7 @@ def _group(
         finding_sites=[FindingSite(codes.SCT.Chest)],
         algorithm_id=_algorithm(result),
         measurements=[_probability(result.explanation.probabilities[class_name])],
-        qualitative_evaluations=_evaluations(result) if is_finding else None,
+        qualitative_evaluations=_evaluations(result, class_name) or None,
         source_images=[SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
     )
     if class_name == result.explanation.class_name:
@@ -134,8 +136,29 @@ def _probability(probability: float) -> Measurement:
     return Measurement(codes.DCM.Probability, round(probability * 100, 4), percent)
 
 
-def _evaluations(result: Result) -> list[QualitativeEvaluation]:
-    explanation, found = result.explanation, []
+def _evaluations(result: Result, class_name: str) -> list[QualitativeEvaluation]:
+    found = _of_finding(result.explanation) if class_name == result.finding else []
+    place = result.explanation.place
+    if place is not None and class_name == result.explanation.class_name:
+        found.append(QualitativeEvaluation(HOTTEST_PLACE, place_code(place)))
+    return found
+
+
+def place_code(place: Place) -> Code:
+    """Return the code of a part of the chest, with the patient's side where it has one.
+
+    Example:
+        >>> from cxr_gradcam.anatomy.zones import Zone
+        >>> place_code(Place(Zone.LOWER, "right", "right lung, lower zone", 0.5)).value
+        'LOWER-RIGHT'
+    """
+    value = place.zone.name if place.side is None else f"{place.zone.name}-{place.side.upper()}"
+    # A code's meaning has 64 characters.
+    return Code(value, SCHEME, as_text(place.words.replace(" in the usual view", ", usual view")))
+
+
+def _of_finding(explanation: Explanation) -> list[QualitativeEvaluation]:
+    found = []
     if explanation.verdict is not None:
         verdict = Code(explanation.verdict.upper(), SCHEME, explanation.verdict)
         found.append(QualitativeEvaluation(VERDICT, verdict))

@@ -56,9 +56,9 @@ def explain_files(
 
     Yields:
         Per file, in order: {"file", "sha256", "width", "height", the keys of
-        `records.explanation_record`, "outputs"}; {"file", "sha256", "error"} where the file cannot
-        be read or its pictures cannot be saved; {"file", "skipped"} where the file was done before,
-        or holds no picture and was not named itself.
+        `records.explanation_record`, "outputs", and what `pictures` adds}; {"file", "sha256",
+        "error"} where the file cannot be read or its pictures cannot be saved; {"file", "skipped"}
+        where the file was done before, or holds no picture and was not named itself.
 
     Raises:
         ValueError: the model has no such class, or the table cannot be written.
@@ -187,12 +187,10 @@ class _Work:
             **outputs,
         }
 
-    def _draw(
-        self, file: Loaded, explanation: Explanation, place: Path
-    ) -> dict[str, dict[str, str]]:
+    def _draw(self, file: Loaded, explanation: Explanation, place: Path) -> dict[str, Any]:
         if self.pictures is None or file.radiograph is None or file.data is None:
             return {}
-        return {"outputs": self.pictures.save(place, file.data, file.radiograph, explanation)}
+        return self.pictures.save(place, file.data, file.radiograph, explanation)
 
 
 def _unsaved(error: OSError) -> str:

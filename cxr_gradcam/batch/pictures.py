@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,9 @@ class Drawn:
     pictures: Mapping[str, NDArray[np.uint8]]
 
 
-Export = Callable[[Drawn], Mapping[str, Path]]
-"""A function that writes further outputs of a file and returns {kind: path}."""
+Export = Callable[[Drawn], Mapping[str, Any]]
+"""A function that makes more of a file and returns keys of its record: "outputs", {kind: path} of
+what was written, and others in types that JSON has."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Pictures:
     Args:
         output: the folder of the pictures.
         display: how the map is laid over the radiograph.
-        also: functions that write further outputs of a file.
+        also: functions that make more of a file.
     """
 
     output: Path
@@ -56,7 +58,7 @@ class Pictures:
 
     def save(
         self, place: Path, data: bytes, radiograph: Radiograph, explanation: Explanation
-    ) -> dict[str, str]:
+    ) -> dict[str, Any]:
         """Draw and save the pictures of one file.
 
         Args:
@@ -66,7 +68,8 @@ class Pictures:
             explanation: of the radiograph, its map on the radiograph's grid.
 
         Returns:
-            {"heatmap", "overlay", and what `also` writes: path}.
+            {"outputs": {"heatmap", "overlay", and what `also` writes: path}}, and further keys of
+            the file's record that `also` returns.
 
         Raises:
             OSError: the pictures cannot be saved; none is left.
@@ -77,9 +80,12 @@ class Pictures:
         start.parent.mkdir(parents=True, exist_ok=True)
         outputs = {name: start.with_name(f"{start.name}-{name}.png") for name in pictures}
         _save(pictures, outputs)
-        for export in self.also:
-            outputs |= export(Drawn(start, data, radiograph, explanation, pictures))
-        return {name: str(path) for name, path in outputs.items()}
+        drawn = Drawn(start, data, radiograph, explanation, pictures)
+        record: dict[str, Any] = {}
+        for made in (export(drawn) for export in self.also):
+            outputs |= made.get("outputs", {})
+            record |= made
+        return record | {"outputs": {name: str(path) for name, path in outputs.items()}}
 
 
 def _save(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[str, Path]) -> None:

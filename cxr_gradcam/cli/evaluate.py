@@ -18,7 +18,7 @@ from cxr_gradcam.cli.options import (
     add_patients_and_finding,
     patient_rules,
 )
-from cxr_gradcam.cli.weights import add_model, model_of, sources_are_named
+from cxr_gradcam.cli.weights import add_model, load_described, model_of, sources_are_named
 from cxr_gradcam.data.patients import print_notes
 from cxr_gradcam.data.selection import Selection
 from cxr_gradcam.evaluation.intervals import as_text
@@ -39,14 +39,25 @@ _STUDIES = {
     "sanity": ("sanity", "whether the maps change when what the model learnt is destroyed"),
     "outliers": ("ood", "how many pictures that are no frontal chest X-rays are noticed"),
     "trust": (
-        "trust",
-        "how far the maps deserve belief: small changes, answers and maps together, ROAD, ARCC",
+        "trust.summary",
+        "how far the maps deserve belief: the tests of Arun et al., ROAD, ARCC",
+    ),
+    "cover": (
+        "trust.covering",
+        "what covering a place does to the answer, on synthetic chests with healthy twins",
+    ),
+    "steadiness": (
+        "trust.steadiness",
+        "how far answers and maps move under sixteen small changes, by method and detail",
     ),
     "outlines": (
-        "lungs.outlines",
+        "trust.outlines",
         "how well the lungs are outlined, and an opacity's zone is named",
     ),
-    "places": ("lungs.places", "whether the map's place in the chest tells if the answer is right"),
+    "called": (
+        "trust.called",
+        "what place, steadiness and covering tell of the answers that call the finding",
+    ),
     "shortcuts": (
         "shortcuts",
         "what the answer tells of source, projection, age, border, marker, size and compression",
@@ -86,6 +97,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="of --boxes; default: the folder of the CSV"
+    )
+    parser.add_argument(
+        "--other",
+        metavar="MODEL",
+        help="of --trust: another training of the same task, whose maps should agree",
     )
     parser.add_argument(
         "--lungs",
@@ -168,7 +184,7 @@ def _study(model: Classifier, data: list[Path], options: argparse.Namespace) -> 
         )
     if options.count < 1:
         raise ValueError(f"--count is {options.count}: it must be 1 or more")
-    if options.study in ("outliers", "shortcuts", "places") and not data:
+    if options.study in ("outliers", "shortcuts", "called") and not data:
         raise ValueError(
             f"--{options.study} needs X-rays: name a folder that holds a folder per class"
         )
@@ -179,9 +195,12 @@ def _study(model: Classifier, data: list[Path], options: argparse.Namespace) -> 
     if options.study == "outlines":
         places = {"cut_outs": options.lungs, "only": options.only, "report": options.report}
         return dict(module.study(options.count, data, patient_rules(options), **places))
-    if options.study == "places":
-        return dict(module.study(model, _selection(data, options)))
-    if options.study == "shortcuts":
+    if options.study == "trust":
+        other = None if options.other is None else load_described(options.other, options)
+        return dict(module.study(model, data, options.count, other, options.finding))
+    if options.study == "cover":
+        return dict(module.study(model, options.count, options.finding))
+    if options.study in ("called", "shortcuts"):
         return dict(module.study(model, _selection(data, options), options.count))
     return dict(module.study(model, data, options.count))
 

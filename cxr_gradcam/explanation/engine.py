@@ -7,25 +7,23 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Unpack
 
+import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cxr_gradcam.anatomy.network import network_input
+from cxr_gradcam.anatomy.filling import cover
 from cxr_gradcam.anatomy.outline import Lungs, Outlining, Side
 from cxr_gradcam.cam.forward_pass import ForwardPass
-from cxr_gradcam.cam.maps import fuse
 from cxr_gradcam.cam.perturbation_methods import Progress
-from cxr_gradcam.cam.targets import target_weights
 from cxr_gradcam.explanation.explanation import Explanation
+from cxr_gradcam.explanation.mapping import answer_each, outlining_of
 from cxr_gradcam.explanation.prediction import Prediction, predict
 from cxr_gradcam.explanation.question import Options, Question
+from cxr_gradcam.explanation.steadiness import Steadiness, measure_steadiness
 from cxr_gradcam.imaging.radiograph import Radiograph, as_radiograph
 from cxr_gradcam.models.any_classifier import as_classifier
 from cxr_gradcam.models.classifier import Classifier
-
-_ROUNDING = 1e-6  # of the maximum: places of a map that differ by less are equally hot
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +37,8 @@ class Examination:
         pixels: grey values (H, W) of the radiograph, in [0, 1], for figures; None to keep none.
         right_side: the side of the picture at which the patient's right is; None where the file
             does not say so.
+        uncovered: the examination of the radiograph before a place of it was covered, whose lungs
+            are those of this one too; None where nothing is covered.
     """
 
     size: tuple[int, int]
@@ -46,6 +46,7 @@ class Examination:
     forward_pass: ForwardPass
     pixels: NDArray[np.float32] | None = None
     right_side: Side | None = None
+    uncovered: Examination | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -69,7 +70,9 @@ class Examination:
 
     @cached_property
     def _outlining(self) -> Outlining:
-        return _outlining(self.model, self.forward_pass, 0, self.size, self.right_side)
+        if self.uncovered is not None:
+            return self.uncovered._outlining
+        return outlining_of(self.model, self.forward_pass, 0, self.size, self.right_side)
 
     @property
     def ood_score(self) -> float | None:
@@ -100,7 +103,7 @@ class Examination:
         Raises:
             ValueError: the model has no such class or detail, or the layer was not recorded.
         """
-        [explanation] = _explanations(
+        [explanation] = answer_each(
             self.model,
             self.forward_pass,
             [self._outlining],
@@ -109,6 +112,67 @@ class Examination:
             progress=progress,
         )
         return explanation if self.pixels is None else replace(explanation, pixels=self.pixels)
+
+    def cover(self, place: NDArray[np.bool_]) -> Examination:
+        """Examine the radiograph with a place of it covered: is the answer the same without it?
+
+        Within the lungs a place becomes as clear as the same place of the other lung, elsewhere its
+        surroundings grow in (`anatomy.filling`). docs/trust.md says what that can show.
+
+        Args:
+            place: bool (H, W) on the radiograph's own pixels, or on any smaller grid over the whole
+                of it.
+
+        Returns:
+            The examination of what is left, with `pixels` where these are kept.
+
+        Raises:
+            ValueError: the place is no mask, or empty.
+
+        Example:
+            >>> from cxr_gradcam import ResNet50FineTuned
+            >>> from cxr_gradcam.synthetic.chest import draw_phantom
+            >>> ill = draw_phantom(3, size=224, opacity=True)
+            >>> model = ResNet50FineTuned.from_checkpoint()
+            >>> examination = examine(model, Radiograph(ill.pixels))
+            >>> covered = examination.cover(ill.lesion_mask)
+            >>> covered.probabilities["Pneumonia"] < examination.probabilities["Pneumonia"]
+            True
+        """
+        _check_place(place)
+        seen = self.model.preprocessing.picture(self.forward_pass.x)[..., 0]
+        width, height = seen.shape[1], seen.shape[0]
+        small = cv2.resize(place.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        covered = cover(seen, small > 0, self.lungs)
+        x = self.model.prepare(Radiograph(covered))
+        forward_pass = self.model.record(x, self.forward_pass.layers)
+        pixels = None if self.pixels is None else _changed(self.pixels, covered - seen)
+        return replace(self, forward_pass=forward_pass, pixels=pixels, uncovered=self)
+
+    def steadiness(
+        self,
+        class_name: str | None = None,
+        method: str = "gradcam",
+        **options: Unpack[Options],
+    ) -> Steadiness:
+        """Measure how far answer and map move when the radiograph is changed a little.
+
+        A steady answer is not a right one. The arguments are those of `explain`; methods that take
+        seconds for a map take sixteen times as long.
+
+        Example:
+            >>> from cxr_gradcam import ResNet50FineTuned
+            >>> from cxr_gradcam.synthetic.chest import draw_phantom
+            >>> radiograph = Radiograph(draw_phantom(3, size=224, opacity=True).pixels)
+            >>> examination = examine(ResNet50FineTuned.from_checkpoint(), radiograph)
+            >>> examination.steadiness("Pneumonia").word in ("steady", "wavering", "unsteady")
+            True
+        """
+        return self.steadiness_of(Question(class_name, method, **options))
+
+    def steadiness_of(self, question: Question) -> Steadiness:
+        """Measure steadiness as `steadiness` does, of the answer to a question."""
+        return measure_steadiness(self.model, self.forward_pass, question)
 
 
 def examine(
@@ -205,95 +269,27 @@ def explain_inputs(
     question = question.for_model(model)
     forward_pass = model.record(x, question.layers)
     outlinings = [
-        _outlining(model, forward_pass, sample, size, side)
+        outlining_of(model, forward_pass, sample, size, side)
         for sample, (size, side) in enumerate(
             zip(sizes, right_sides or [None] * len(sizes), strict=True)
         )
     ]
-    return _explanations(
+    return answer_each(
         model, forward_pass, outlinings, question, full_size=full_size, progress=progress
     )
 
 
-def _explanations(
-    model: Classifier,
-    forward_pass: ForwardPass,
-    outlinings: Sequence[Outlining],
-    question: Question,
-    *,
-    full_size: bool,
-    progress: Progress | None,
-) -> list[Explanation]:
-    """Answer a question about each radiograph of a recorded forward pass."""
-    asked = _resolved(question, model, forward_pass)
-    maps = _raw_maps(asked, model, forward_pass, progress)
-    grid = forward_pass.x.shape[-2], forward_pass.x.shape[-1]
-    on_grid, peaks = fuse(maps, grid, question.fusion)
-    explanations = []
-    for sample, outlining in enumerate(outlinings):
-        heatmap, peak = on_grid[sample], float(peaks[sample])
-        hottest = _hottest(heatmap, outlining.size) if peak else None
-        if full_size:
-            own = [each[sample : sample + 1] for each in maps]
-            heatmap = fuse(own, outlining.size, question.fusion)[0][0]
-        prediction = predict(model, forward_pass, outlining, sample)
-        explanations.append(
-            Explanation(
-                asked[sample],
-                prediction,
-                heatmap.cpu().numpy(),
-                peak,
-                hottest,
-                outlining=outlining,
-            )
+def _check_place(place: NDArray[np.bool_]) -> None:
+    if place.dtype != np.bool_ or place.ndim != 2:
+        raise ValueError(
+            f"a place is a mask of True and False (H, W), not {place.dtype} {place.shape}"
         )
-    return explanations
+    if not place.any():
+        raise ValueError("the place is empty, so nothing is covered: mark at least one pixel")
 
 
-def _outlining(
-    model: Classifier,
-    forward_pass: ForwardPass,
-    sample: int,
-    size: tuple[int, int],
-    right_side: Side | None,
-) -> Outlining:
-    """Take what the lungs' outlines need from the network's input, which is the whole picture."""
-    picture = model.preprocessing.picture(forward_pass.x[sample : sample + 1])
-    return Outlining(network_input(picture[..., 0])[0, 0].numpy(), size, right_side)
-
-
-def _resolved(question: Question, model: Classifier, forward_pass: ForwardPass) -> list[Question]:
-    """Name the class and the layers that a question means for each radiograph."""
-    question = question.for_model(model)
-    layers = forward_pass.layers if question.layers is None else question.layers
-    predicted = [model.class_names[index] for index in forward_pass.logits.argmax(dim=1).tolist()]
-    return [
-        replace(question, class_name=question.class_name or name, layers=layers)
-        for name in predicted
-    ]
-
-
-def _raw_maps(
-    asked: Sequence[Question],
-    model: Classifier,
-    forward_pass: ForwardPass,
-    progress: Progress | None,
-) -> list[Tensor]:
-    """Return the maps (N, h, w) of each layer, before any scaling."""
-    question, names = asked[0], model.class_names
-    contrast = question.contrast_with
-    weights = target_weights(
-        forward_pass.logits,
-        [names.index(str(each.class_name)) for each in asked],
-        None if contrast is None else names.index(contrast),
-        against=question.against,
-    )
-    with torch.no_grad():
-        return forward_pass.raw_maps(weights, question.method, question.layers or (), progress)
-
-
-def _hottest(heatmap: Tensor, size: tuple[int, int]) -> tuple[float, float]:
-    """Return (x, y) of the middle of a scaled map's maximum, in pixels of a radiograph."""
-    rows, columns = (heatmap >= 1 - _ROUNDING).nonzero(as_tuple=True)
-    down, across = (float(places.double().mean()) + 0.5 for places in (rows, columns))
-    return across / heatmap.shape[1] * size[1], down / heatmap.shape[0] * size[0]
+def _changed(pixels: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Add a change of grey values (h, w) to a radiograph (H, W)."""
+    height, width = pixels.shape
+    full = cv2.resize(change, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray((pixels + full).clip(0, 1), np.float32)

@@ -7,11 +7,12 @@ from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cxr_gradcam.anatomy.outline import Lungs, Outlining
-from cxr_gradcam.anatomy.zones import Place, locate
+from cxr_gradcam.anatomy.zones import Place, Zone, locate
 from cxr_gradcam.explanation.display import DEFAULT, Display
 from cxr_gradcam.explanation.prediction import Prediction, percentage
 from cxr_gradcam.explanation.question import Question
@@ -21,6 +22,9 @@ from cxr_gradcam.models.calibration import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+HALF = 0.5
+"""The share of a map's maximum above which a region counts as marked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +159,40 @@ class Explanation:
         return None if self.lungs is None else locate(self.heatmap, self.lungs, self.hottest)
 
     @property
+    def hottest_region(self) -> str:
+        """Where the map is strongest, in words.
+
+        The part of the chest, as "strongest in the right lung, upper zone"; without plausible lungs
+        thirds of the picture, as "strongest in the upper third, image left"; or "empty".
+        """
+        if self.is_empty:
+            return "empty"
+        if self.place is None:
+            return f"strongest in the {_third_of_picture(self.heatmap)}"
+        beside = self.place.zone in {Zone.OUTSIDE, Zone.ABOVE, Zone.BELOW}
+        return f"strongest {'' if beside else 'in the '}{self.place.words}"
+
+    @cached_property
+    def marked(self) -> NDArray[np.bool_]:
+        """Where the map exceeds half of its maximum, in one piece with the hottest place: (H, W).
+
+        On the grid of `heatmap`; all False for an empty map.
+        """
+        if self.is_empty:
+            return np.zeros(self.heatmap.shape, bool)
+        strong = self.heatmap > HALF * self.heatmap.max()
+        _, pieces = cv2.connectedComponents(strong.astype(np.uint8))
+        hottest = np.unravel_index(int(self.heatmap.argmax()), self.heatmap.shape)
+        return np.asarray(pieces == pieces[hottest])
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing in the radiograph answers the question: there is no map to show."""
         return self.peak == 0
+
+
+def _third_of_picture(heatmap: NDArray[np.float32]) -> str:
+    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    vertical = ("upper", "middle", "lower")[3 * int(row) // heatmap.shape[0]]
+    horizontal = ("image left", "centre", "image right")[3 * int(column) // heatmap.shape[1]]
+    return f"{vertical} third, {horizontal}"

@@ -7,9 +7,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
-from cxr_gradcam.anatomy.zones import Zone
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Explanation
 from cxr_gradcam.explanation.display import DEFAULT, Display
@@ -98,7 +95,7 @@ class Report:
         """A sentence on where the heat map is strongest."""
         if self.explanation.is_empty:
             return "The heat map is empty: nothing in the X-ray answers the question."
-        region = hottest_region(self.explanation)
+        region = self.explanation.hottest_region
         return f"The heat map is {region}: where the model looked, not where the disease is."
 
     @property
@@ -122,7 +119,7 @@ class Report:
         yield "Question", f"evidence {explanation.question}" if method.needs_class else "any class"
         yield "Method", f"{method.label}: {method.summary}"
         yield "Layers", _layers(explanation)
-        yield "Heat map", hottest_region(explanation)
+        yield "Heat map", explanation.hottest_region
         yield "Grey scale", panels.window
         yield "Overlay", f"{panels.display}; colour map {panels.display.colormap}"
         yield "Model", self.model.name
@@ -170,29 +167,6 @@ def check_typed(title: str, remark: str) -> None:
             raise RadiographError(
                 f"The {name} has {len(text):,} characters, and a report holds {most:,}: shorten it."
             )
-
-
-def hottest_region(explanation: Explanation) -> str:
-    """Say where in the chest or, without plausible lungs, on the picture the map is strongest.
-
-    Args:
-        explanation: the explanation.
-
-    Returns:
-        The part of the chest, as "strongest in the right lung, upper zone"; without plausible lungs
-        thirds of the picture, as "strongest in the upper third, image left"; or "empty".
-    """
-    if explanation.is_empty:
-        return "empty"
-    place = explanation.place
-    if place is not None:
-        beside = place.zone in {Zone.OUTSIDE, Zone.ABOVE, Zone.BELOW}
-        return f"strongest {place.words}" if beside else f"strongest in the {place.words}"
-    heatmap = explanation.heatmap
-    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
-    vertical = ("upper", "middle", "lower")[3 * int(row) // heatmap.shape[0]]
-    horizontal = ("image left", "centre", "image right")[3 * int(column) // heatmap.shape[1]]
-    return f"strongest in the {vertical} third, {horizontal}"
 
 
 def _probabilities(probabilities: dict[str, float]) -> str:

@@ -15,6 +15,7 @@ from cxr_gradcam.web.about import scope
 from cxr_gradcam.web.api.service import ServedBlocks, Service
 from cxr_gradcam.web.compare.component import CompareField
 from cxr_gradcam.web.compare.handlers import CompareHandlers
+from cxr_gradcam.web.compare.steadiness import SteadinessField, SteadinessHandlers
 from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.downloads.dicom import DicomDownload
 from cxr_gradcam.web.downloads.handlers import DownloadHandlers
@@ -69,6 +70,8 @@ _ANALYSE: dict[str, Any] = {
 }
 # Each question starts at once and ends the one before, which may still be at a slow map.
 _QUESTION: dict[str, Any] = _ANALYSE | {"concurrency_id": "question", "concurrency_limit": 4}
+# What arrives after a map never stands before the next one; only the last is wanted.
+_LATER: dict[str, Any] = _ANALYSE | {"concurrency_id": "later", "trigger_mode": "always_last"}
 
 
 class Page(ServedBlocks):
@@ -108,6 +111,7 @@ class Page(ServedBlocks):
                 with gr.Column(elem_id="side", min_width=0):
                     self._prediction = gr.HTML(EMPTY, elem_id="answer", js_on_load=SEARCHING)
                     gr.HTML(_PLACE, elem_id="place")
+                    self._steadiness = SteadinessField()
                     self._prior_answer = prior_answer()
                     model = model_field(named)
                     self._controls = Controls(named, model)
@@ -227,6 +231,13 @@ class Page(ServedBlocks):
         self._controls.model.input(events.describe_prior, asked, self._prior_answer, **_ANALYSE)
         compare = CompareHandlers(self._controls).compare
         self._compare.select(compare, asked, shown, show_progress_on=self._viewer, **_QUESTION)
+        self._steadiness.select(
+            SteadinessHandlers(self._controls).measure,
+            asked,
+            self._steadiness,
+            show_progress="hidden",
+            **_LATER,
+        )
 
     def _connect_downloads(self, asked: list[Any], changes: Sequence[Callable[..., Any]]) -> None:
         """Make files of what is shown; results as DICOM are offered where they can be written."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import gradio as gr
+import numpy as np
 from starlette.routing import BaseRoute
 
 from cxr_gradcam.cam.methods import METHODS
@@ -21,7 +22,6 @@ from cxr_gradcam.imaging.rendering import (
     color_table,
 )
 from cxr_gradcam.imaging.stored_values import AS_SEEN, StoredValues, Window
-from cxr_gradcam.report.contents import hottest_region
 from cxr_gradcam.web.component import OwnComponent, code_of
 from cxr_gradcam.web.expiring_store import ExpiringStore
 from cxr_gradcam.web.sent_once import Content, PixelStore
@@ -135,11 +135,20 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
             "heatmap": self._pixels.announce(quantize(explanation.heatmap)),
             "shown": what_is_shown(explanation),
             "file_name": file_name(explanation),
-            "hottest": hottest_region(explanation),
+            "hottest": explanation.hottest_region,
             "note": note(explanation),
             "peak": explanation.peak,
             "scale": _scale(explanation),
+            "lungs": _outlines(explanation),
         }
+
+
+def _outlines(explanation: Explanation) -> list[list[list[float]]]:
+    """Return the outlines of both lungs in shares of the picture's sides; none that are doubted."""
+    lungs = explanation.lungs
+    if lungs is None or not lungs.is_plausible:
+        return []
+    return [np.round(outline, 4).tolist() for outline in lungs.outlines]
 
 
 def _scale(explanation: Explanation) -> str:
@@ -171,7 +180,7 @@ def note(explanation: Explanation) -> str:
         return f"The model found nothing that speaks {explanation.question}: the map is empty."
     shown = what_is_shown(explanation)
     return (
-        f"{shown[0].upper()}{shown[1:]}: {hottest_region(explanation)}. "
+        f"{shown[0].upper()}{shown[1:]}: {explanation.hottest_region}. "
         "The colours show where the model looked, not where the disease is."
     )
 

@@ -1,9 +1,17 @@
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from cxr_gradcam.anatomy.network import LungNetwork, network_input, stretch
-from cxr_gradcam.anatomy.outline import LungOutliner, load_outliner, lung_shares, outline_lungs
+from cxr_gradcam.anatomy.outline import (
+    CLOSED,
+    LEAST_PROBABILITY,
+    LungOutliner,
+    load_outliner,
+    lung_shares,
+    outline_lungs,
+)
 from cxr_gradcam.bundled import assets, bundled_checkpoint
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.checkpoint import CheckpointError, load_checkpoint
@@ -80,7 +88,8 @@ def test_joined_layers_give_the_networks_own_answer():
     network.eval()
     pixels = np.random.default_rng(1).random((70, 90), np.float32)
     with torch.no_grad():
-        expected = lung_shares(network(network_input(pixels)))
+        logits = network(network_input(pixels))
+    expected = lung_shares(logits, LEAST_PROBABILITY, CLOSED)
     found = LungOutliner(network).outline(pixels, pixels.shape).shares
     assert np.abs(found - expected).max() < 1e-4
 
@@ -95,6 +104,30 @@ def test_a_lung_is_filled_and_loses_its_crumbs():
     expected[20:100, 10:50] = True
     assert np.array_equal(shares[0] > 0.5, expected)
     assert not (shares[1] > 0.5).any()
+
+
+def test_what_an_opacity_takes_from_a_lung_is_given_back():
+    logits = torch.full((1, 2, 128, 128), -5.0)
+    logits[0, 0, 20:100, 10:50] = 5
+    logits[0, 1, 20:100, 70:120] = 5
+    logits[0, 0, 60:75, 10:30] = -5  # a notch
+    logits[0, 1, 85:100, 70:120] = -0.5  # doubted
+    shares = lung_shares(logits, LEAST_PROBABILITY, CLOSED)
+    assert (shares[0, 62:73, 10:50] > 0.5).mean() > 0.9
+    assert (shares[1, 86:98, 75:115] > 0.5).all()
+    assert not (shares[0] > 0.5)[:, 60:].any()
+    assert not ((shares[0] > 0.5) & (shares[1] > 0.5)).any()
+
+
+def test_an_outline_is_the_edge_of_its_lung(phantom):
+    lungs = outline_lungs(Radiograph(phantom.pixels))
+    right, left = lungs.outlines
+    for line, lung in ((right, lungs.right), (left, lungs.left)):
+        drawn = np.zeros(lung.shape, np.uint8)
+        points = np.round(line * lung.shape[::-1]).astype(np.int32)
+        cv2.fillPoly(drawn, [points], 1)
+        common = (drawn > 0) & lung
+        assert 2 * common.sum() / (drawn.sum() + lung.sum()) > 0.97
 
 
 def test_brightness_and_contrast_do_not_matter(phantom):

@@ -16,8 +16,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from cxr_gradcam import Explanation, Radiograph, RadiographError, read_radiograph
+from cxr_gradcam.anatomy.zones import Place, Zone
 from cxr_gradcam.archive.header import read_header
 from cxr_gradcam.archive.identity import Algorithm
+from cxr_gradcam.archive.report import place_code
 from cxr_gradcam.archive.results import KINDS, make_results, write_results
 from cxr_gradcam.imaging.rendering import as_rgb, overlay
 from tests.archive.servers import Orthanc, need, run
@@ -146,9 +148,13 @@ def test_the_report_says_what_was_found_by_what_and_on_which_image(
         assert image.referenced_sop_instance_uid == source().SOPInstanceUID
         (site,) = group.finding_sites
         assert site.value.meaning == "Chest"
-    verdict, resemblance = (item.value.meaning for item in finding.get_qualitative_evaluations())
+    said = (item.value.meaning for item in finding.get_qualitative_evaluations())
+    verdict, resemblance, hottest = said
     assert verdict == explanation.verdict
     assert resemblance == "like the X-rays that the model was trained on"
+    assert explanation.place is not None
+    assert hottest == explanation.place.words  # the file names the sides
+    assert len(other.get_qualitative_evaluations()) == 0
     procedures = [
         item.ConceptCodeSequence[0].CodeMeaning
         for item in results["report"].ContentSequence
@@ -159,6 +165,15 @@ def test_the_report_says_what_was_found_by_what_and_on_which_image(
     for fact in ("cxr_resnet50", algorithm.version, algorithm.checksum, "Method: gradcam"):
         assert fact in text
     assert results["map"].SOPInstanceUID in text
+
+
+def test_the_place_of_a_map_fits_into_a_code() -> None:
+    words = "lung, middle zone (image right, the patient's left in the usual view)"
+    code = place_code(Place(Zone.MIDDLE, "left", words, 0.5))
+    assert code.value == "MIDDLE-LEFT"
+    assert code.meaning == "lung, middle zone (image right, the patient's left, usual view)"
+    assert len(code.meaning) <= 64
+    assert place_code(Place(Zone.BELOW, None, "below the diaphragm", 0.0)).value == "BELOW"
 
 
 def test_a_map_comes_back_as_it_was(results: dict[str, Dataset], explanation: Explanation) -> None:

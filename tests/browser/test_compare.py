@@ -130,7 +130,7 @@ def steps_of(heat_map: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def test_another_model_and_the_end_by_keyboard(page: Page) -> None:
-    expect(page.get_by_label("Compare with").locator("optgroup")).to_have_count(3)
+    expect(page.get_by_label("Compare with").locator("optgroup")).to_have_count(5)
     compare(page, "model:Bundled")
     assert titles(page)[0].startswith("Many, ")
     assert titles(page)[2].startswith("Bundled, ")

@@ -48,6 +48,34 @@ def test_explain_prints_json_and_saves_what_python_renders(
             np.testing.assert_array_equal(np.asarray(saved), picture)
 
 
+def test_explain_covers_a_place_and_changes_a_little(
+    capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path
+) -> None:
+    words = ("--output", tmp_path, "--cover", "hottest", "--steadiness")
+    status, lines, errors = run(capsys, "explain", xray, *words, "--json")
+    assert (status, errors) == (0, "")
+    record = json.loads(lines[0])
+    covered, name = record["covered"], record["class_name"]
+    assert covered["place"] == "the hottest place"
+    assert covered["probabilities"][name] != record["probabilities"][name]
+    assert covered["words"].endswith("with the hottest place covered")
+    assert record["steadiness"]["word"] in ("steady", "wavering", "unsteady")
+    original = as_rgb(read_radiograph(xray).pixels)
+    for kind in ("covered", "covered-overlay"):
+        with Image.open(record["outputs"][kind]) as saved:
+            assert np.asarray(saved).shape == original.shape
+            assert (np.asarray(saved) != original).any()
+
+
+@pytest.mark.parametrize("option", ["--cover=hottest", "--steadiness"])
+def test_what_asks_more_of_each_file_needs_a_folder(
+    capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path, option: str
+) -> None:
+    status, _, errors = run(capsys, "explain", xray, option, "--table", tmp_path / "t.csv")
+    assert status == 2
+    assert "name a folder by --output" in errors
+
+
 def test_explain_goes_on_after_a_bad_file(
     capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path
 ) -> None:
@@ -84,6 +112,7 @@ def test_one_bad_file_alone_is_a_failed_command(
         (("--remark", "seen"), "add --report"),
         (("--report", "--remark", "x" * 5001), "The remark has 5,001 characters"),
         (("--output", "out", "--report", "--remark", "右下"), "The remark has letters"),
+        (("--cover", "heart"), "'heart' is no place to cover: write x,y,w,h"),
         (("--table", "table.xls"), "let it end in .csv, .jsonl, .parquet"),
         (("--files-from", "no.txt"), "No such file"),
         (("--ray",), "--table without --output"),

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cxr_gradcam.cli import progress
+from cxr_gradcam.cli.explain import progress
 
 
 def test_without_a_terminal_a_line_tells_now_and_then(

@@ -8,7 +8,7 @@ from PIL import Image
 from cxr_gradcam.anatomy.network import SIDE
 from cxr_gradcam.anatomy.outline import Lungs
 from cxr_gradcam.data.patients import PatientRules
-from cxr_gradcam.evaluation.lungs import outlines
+from cxr_gradcam.evaluation.trust import outlines
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.synthetic.chest import draw_phantom
 

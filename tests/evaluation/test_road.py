@@ -9,7 +9,14 @@ from pytorch_grad_cam.metrics import road as reference_road
 from pytorch_grad_cam.metrics.arcc import ARCC
 from torch import Tensor, nn
 
-from cxr_gradcam.evaluation.road import ARCC_PERCENTILES, arcc, coherency, complexity, impute, road
+from cxr_gradcam.evaluation.trust.road import (
+    ARCC_PERCENTILES,
+    arcc,
+    coherency,
+    complexity,
+    impute,
+    road,
+)
 
 SIDE = 24
 

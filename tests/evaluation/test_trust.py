@@ -1,104 +1,19 @@
-"""Steadiness under small changes, and whether maps move when answers do."""
+"""Studies of trust: steadiness, the tests of Arun et al., and what covering a place does."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cxr_gradcam import ResNet50FineTuned
-from cxr_gradcam.evaluation.steadiness import (
-    SmallChange,
-    Steadiness,
-    measure_steadiness,
-    overlap,
-    similarity,
-    small_changes,
-)
-from cxr_gradcam.evaluation.trust import prediction_saliency_correlation, study
-from cxr_gradcam.imaging.radiograph import Radiograph
+from cxr_gradcam.evaluation.trust import covering, summary
+from cxr_gradcam.evaluation.trust import steadiness as steadiness_study
+from cxr_gradcam.evaluation.trust.steadiness import prediction_saliency_correlation
+from cxr_gradcam.explanation.steadiness import Steadiness
 from cxr_gradcam.models.any_classifier import CAM
-from cxr_gradcam.models.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
-
-
-def spot(height: int = 96, width: int = 128) -> np.ndarray:
-    """Dark, with one bright spot right of the middle."""
-    rows, columns = np.mgrid[:height, :width]
-    bright = np.exp(-((rows - 0.4 * height) ** 2 + (columns - 0.7 * width) ** 2) / 40)
-    return (0.2 + 0.6 * bright).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def changes() -> list[SmallChange]:
-    return small_changes(spot())
-
-
-def test_sixteen_small_changes_have_names_and_stay_in_range(changes: list[SmallChange]) -> None:
-    assert len({change.name for change in changes}) == 16
-    for change in changes:
-        assert change.pixels.shape == (96, 128)
-        assert change.pixels.dtype == np.float32
-        assert 0 <= change.pixels.min() < change.pixels.max() <= 1
-        assert 0.001 < np.abs(change.pixels - spot()).max() < 0.7
-    again = small_changes(spot())
-    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(changes, again, strict=True))
-
-
-def test_a_place_moves_as_the_matrix_says(changes: list[SmallChange]) -> None:
-    place = np.array([(0.7 * 128 + 0.5) / 128, (0.4 * 96 + 0.5) / 96, 1])
-    for change in changes[:12]:  # noise aside
-        row, column = np.unravel_index(change.pixels.argmax(), change.pixels.shape)
-        x, y, _ = change.matrix @ place
-        assert (x * 128 - 0.5, y * 96 - 0.5) == pytest.approx((column, row), abs=1.01), change.name
-    moved = [change for change in changes if not np.allclose(change.matrix, np.eye(3))]
-    assert len(moved) == 8
-
-
-class BrightPlaces(nn.Module):
-    """Its last features are the grey values, so that its map is hottest at the bright spot."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Conv2d(1, 2, 1, bias=False)
-        self.head = nn.Linear(2, 2)
-        nn.init.constant_(self.features.weight, 1)
-        self.head.weight.data = torch.tensor([[1.0, 1.0], [-1.0, -1.0]])
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x).relu().mean(dim=(2, 3)))
-
-
-def test_a_map_that_follows_the_image_is_steady() -> None:
-    cam = CAM(
-        BrightPlaces(),
-        "features",
-        class_names=["Opacity", "Normal"],
-        preprocessing=Preprocessing(64, (0.2,), (1.0,)),
-    )
-    found = measure_steadiness(cam, Radiograph(spot()), class_idx=0)
-    assert found.wandering < 0.02  # the spot itself moves by up to 0.028
-    assert found.overlap > 0.75
-    assert found.probability_changes.shape == found.map_changes.shape == (16,)
-    assert found.probability_change == pytest.approx(found.probability_changes.mean())
-    row, column = np.unravel_index(found.mean_map.argmax(), found.mean_map.shape)
-    assert (row / 64, column / 64) == pytest.approx((0.4, 0.7), abs=0.03)
-
-
-def test_overlap_and_similarity_by_hand() -> None:
-    one = np.array([[1.0, 0.8, 0.1]], np.float32)
-    assert overlap(one, one) == 1
-    assert overlap(one, np.array([[0.1, 0.5, 0.6]], np.float32)) == pytest.approx(1 / 3)
-    assert overlap(one * 0, one) == 0
-    assert overlap(one * 0, one * 0) == 1
-    blob = spot()
-    assert similarity(blob, blob) == pytest.approx(1)
-    flat = np.full((20, 20), 0.5, np.float32)
-    expected = (2 * 0.5 * 0.25 + 1e-4) / (0.5**2 + 0.25**2 + 1e-4)
-    assert similarity(flat, flat / 2) == pytest.approx(expected, rel=1e-5)
 
 
 def steadiness(answers: list[float], maps: list[float]) -> Steadiness:
@@ -116,15 +31,57 @@ def test_maps_that_move_with_the_answers_correlate() -> None:
     assert prediction_saliency_correlation([steadiness(answers, [0.0, 0.0, 0.0])]) is None
 
 
-def test_the_study_measures_every_quick_method(
+@pytest.fixture
+def _two_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (summary, steadiness_study):
+        monkeypatch.setattr(module, "QUICK_METHODS", ("gradcam", "eigencam"))
+    monkeypatch.setattr("cxr_gradcam.evaluation.sanity.QUICK_METHODS", ("gradcam", "eigencam"))
+
+
+@pytest.mark.usefixtures("_two_methods")
+def test_the_study_measures_every_quick_method(small: ResNet50FineTuned) -> None:
+    result = summary.study(small, [], 1, small, "class 1")
+    assert [row["method"] for row in result["rows"]] == ["gradcam", "eigencam"]
+    assert result["about"].startswith("1 X-rays")
+    assert "Not measured" not in result["about"]
+    for row in result["rows"]:
+        assert row["cases"] == 1
+        assert row["agreement"]["value"] == pytest.approx(1)  # with itself
+        for name in ("overlap", "ARCC", "localisation"):
+            assert 0 <= row[name]["value"] <= 1
+        assert -1 <= row["randomisation"]["value"] <= 1
+        assert -0.5 <= row["ROAD"]["value"] <= 0.5
+
+
+@pytest.mark.usefixtures("_two_methods")
+def test_what_cannot_be_measured_is_said() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network.append(nn.Linear(4, 2))
+    result = summary.study(CAM(network, "0", class_names=["Normal", "Pneumonia"]), [], 1)
+    assert "agreement of two trainings needs --other" in result["about"]
+    assert "are not made random" in result["about"]
+    assert result["rows"][0]["agreement"] == result["rows"][0]["randomisation"] == ""
+
+
+@pytest.mark.usefixtures("_two_methods")
+def test_steadiness_is_measured_by_method_and_detail(small: ResNet50FineTuned) -> None:
+    result = steadiness_study.study(small, [], 1)
+    details = [(row["method"], row["detail"]) for row in result["rows"]]
+    assert details == [(m, d) for m in ("gradcam", "eigencam") for d in small.detail]
+    for row in result["rows"]:
+        assert 0 <= row["overlap"]["value"] <= 1
+        assert row["wandering"]["value"] >= 0
+
+
+def test_covering_is_measured_on_chests_that_are_called(
     small: ResNet50FineTuned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cxr_gradcam.evaluation.trust.QUICK_METHODS", ("gradcam", "eigencam"))
-    result = study(small, [], 2)
-    assert [row["method"] for row in result["rows"]] == ["gradcam", "eigencam"]
-    assert result["about"].startswith("2 X-rays")
+    monkeypatch.setattr(covering, "_threshold", lambda _: 0.0)
+    result = covering.study(small, 1, "class 1")
+    assert [row["pairs"] for row in result["rows"]] == [1] * 5
     for row in result["rows"]:
-        assert row["cases"] == 2
-        assert 0 <= row["overlap"]["value"] <= 1
-        assert 0 <= row["ARCC"]["value"] <= 1
-        assert -0.5 <= row["ROAD"]["value"] <= 0.5
+        assert 0 <= row["left"]["value"] <= 1
+        assert row["distance"]["value"] >= 0
+    monkeypatch.setattr(covering, "_threshold", lambda _: 1.1)
+    with pytest.raises(ValueError, match="fewer than 1 of 4"):
+        covering.study(small, 1, "class 1")

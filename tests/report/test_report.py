@@ -23,7 +23,7 @@ from cxr_gradcam.explanation import Prediction
 from cxr_gradcam.explanation.display import DEFAULT, Display
 from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.rendering import as_rgb
-from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Panels, Report, hottest_region
+from cxr_gradcam.report.contents import DISCLAIMER, TITLE, Panels, Report
 from cxr_gradcam.report.letters import check_letters
 from cxr_gradcam.report.model import Measured, ReportedModel
 from cxr_gradcam.report.pdf import write_pdf
@@ -56,15 +56,15 @@ def test_the_place_is_named_by_the_part_of_the_chest():
     heatmap[30, 30] = 1
     question, prediction = Question("Pneumonia"), Prediction({"Normal": 0.1, "Pneumonia": 0.9})
     upper = Explanation(question, prediction, heatmap, 1.0, outlining=outlining)
-    assert hottest_region(upper) == "strongest in the right lung, upper zone"
+    assert upper.hottest_region == "strongest in the right lung, upper zone"
     below = Explanation(question, prediction, heatmap[::-1].copy(), 1.0, outlining=outlining)
-    assert hottest_region(below) == "strongest in the right lung, lower zone"
+    assert below.hottest_region == "strongest in the right lung, lower zone"
     lowest = Explanation(question, prediction, np.roll(heatmap, 90, axis=0), 1.0, None)
-    assert hottest_region(lowest) == "strongest in the lower third, image left"
+    assert lowest.hottest_region == "strongest in the lower third, image left"
     outside = Explanation(
         question, prediction, np.roll(heatmap, 90, axis=0), 1.0, outlining=outlining
     )
-    assert hottest_region(outside) == "strongest below the diaphragm"
+    assert outside.hottest_region == "strongest below the diaphragm"
 
 
 def report(

@@ -12,7 +12,6 @@ from starlette.testclient import TestClient
 from cxr_gradcam.explanation import Explanation, Prediction
 from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.stored_values import from_grey
-from cxr_gradcam.report.contents import hottest_region
 from cxr_gradcam.web.sent_once import PixelStore
 from cxr_gradcam.web.viewer import View, Viewer, file_name, note
 
@@ -110,7 +109,7 @@ def test_the_code_comes_as_modules(viewer: Viewer) -> None:
     ],
 )
 def test_the_hottest_region_in_words(row: int, column: int, words: str) -> None:
-    assert words in hottest_region(hot_at(row, column))
+    assert words in hot_at(row, column).hottest_region
 
 
 def test_an_empty_map_says_so() -> None:

@@ -1,4 +1,4 @@
-"""A second answer about one radiograph: another class, method or model."""
+"""A second answer about one radiograph: another class, method or model, or a check of the first."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.explanation.covering import read_place
 from cxr_gradcam.explanation.prediction import Prediction, percentage
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.question import PageQuestion, default_question
+
+COVER, CHANGES = "cover", "changes"
+"""Kinds that ask the same question of the radiograph with a place covered, or changed a little."""
+MEAN = "mean"
+"""What is shown of small changes: the mean of their maps."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +22,9 @@ class Comparison:
     """The one thing in which the second answer differs from the first.
 
     Attributes:
-        kind: "class", "method" or "model".
-        name: the other class, method or model.
+        kind: "class", "method" or "model", or a check: `COVER` or `CHANGES`.
+        name: the other class, method or model; the place that is covered, as `read_place` takes it;
+            or `MEAN`.
     """
 
     kind: str
@@ -58,8 +65,19 @@ def read_comparison(text: str, model: str, models: Mapping[str, Classifier]) -> 
         The comparison; None where the page does not offer it.
     """
     kind, _, name = text.partition(":")
+    if kind == COVER:
+        return Comparison(kind, name) if _is_place(name) else None
     offered = {"class": models[model].class_names, "method": METHODS, "model": models}
+    offered[CHANGES] = (MEAN,)
     return Comparison(kind, name) if name in offered.get(kind, ()) else None
+
+
+def _is_place(text: str) -> bool:
+    try:
+        read_place(text)
+    except ValueError:
+        return False
+    return True
 
 
 def caption(comparison: Comparison, asked: PageQuestion, prediction: Prediction) -> str:

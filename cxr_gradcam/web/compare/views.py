@@ -8,8 +8,10 @@ from uuid import uuid4
 
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import Explanation
+from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_for_viewing
-from cxr_gradcam.web.compare.comparison import caption
+from cxr_gradcam.web.compare.checks import covered_view, mean_view
+from cxr_gradcam.web.compare.comparison import CHANGES, COVER, caption
 from cxr_gradcam.web.question import PageQuestion
 from cxr_gradcam.web.session import Session
 from cxr_gradcam.web.sharing.query import write_link
@@ -34,10 +36,17 @@ def compared(session: Session, asked: PageQuestion, report: Progress | None = No
         session: the open radiograph; its comparison is ended where both answers would be equal.
         asked: the question of the first answer, its class named.
         report: called with (steps done, steps in all) while a slow method is at work.
+
+    Raises:
+        RadiographError: the place that should be covered is not there.
     """
     comparison = session.comparison
     if comparison is None:
         return None
+    if comparison.kind == COVER:
+        return covered_view(session, asked, comparison, report)
+    if comparison.kind == CHANGES:
+        return mean_view(session, asked, comparison)
     other = comparison.other(asked, session.models)
     if other == asked:
         session.comparison = None
@@ -59,17 +68,28 @@ def compared(session: Session, asked: PageQuestion, report: Progress | None = No
 def _beside(session: Session, asked: PageQuestion, report: Progress | None) -> View:
     """Return the view beside; an empty one too, since an earlier answer may have been skipped."""
     if session.comparison is not None:
-        return compared(session, asked, report) or View(pane="b")
+        return _compared_again(session, asked, report)
     if session.prior is None:
         return View(pane="b")
     answer = session.prior.answer(asked, report)
     return View(session.prior.image_id, explanation=answer, pane="b", caption=CAPTION)
 
 
+def _compared_again(session: Session, asked: PageQuestion, report: Progress | None) -> View:
+    """Return the second answer to another question; a check that cannot be made ends."""
+    try:
+        return compared(session, asked, report) or View(pane="b")
+    except RadiographError:
+        session.comparison = None
+        return View(pane="b")
+
+
 def without_map(session: Session, note: str | None = None) -> View:
     """Return the view that removes the maps of the last question."""
     second = session if session.comparison is not None else session.prior
     beside = None if second is None else View(second.image_id, pane="b")
+    if session.comparison is not None and session.comparison.kind == COVER:
+        beside = View(pane="b")  # a covered picture is another one
     return View(session.image_id, note=note, beside=beside)
 
 

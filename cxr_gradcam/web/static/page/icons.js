@@ -13,6 +13,7 @@ const PATHS = {
   move: "M12 3v18M3 12h18M9 6l3-3 3 3M9 18l3 3 3-3M6 9l-3 3 3 3M18 9l3 3-3 3",
   window: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
   measure: "M3 16 16 3l5 5L8 21zM7 12l2 2M10 9l3 3M13 6l2 2",
+  cover: "M4 4h16v16H4zM8 8h8v8H8zM8 12l4-4M8 16l8-8M12 16l4-4",
   out: "M4 10a6 6 0 1 0 12 0 6 6 0 0 0-12 0zM15 15l6 6M7 10h6",
   in: "M4 10a6 6 0 1 0 12 0 6 6 0 0 0-12 0zM15 15l6 6M7 10h6M10 7v6",
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",

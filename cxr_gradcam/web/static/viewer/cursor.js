@@ -1,4 +1,6 @@
-// The place that the pointer or the arrow keys show, and the line that is measured from there.
+// The place that the pointer or the arrow keys show, and what is drawn from there.
+
+import { askToCover, boxOf } from "./cover.js";
 
 export class Cursor {
   /** @param {any} viewer */
@@ -10,8 +12,8 @@ export class Cursor {
 
   // Of another X-ray nothing is measured yet.
   clear() {
-    this.place = this.ruler = null;
-    this.isMeasuring = false;
+    this.place = this.ruler = this.box = null;
+    this.isDrawing = false;
     this.readout.textContent = "";
   }
 
@@ -25,13 +27,26 @@ export class Cursor {
     this.viewer.redraw();
   }
 
-  measure(phase, pixel) {
-    if (phase === "start") this.ruler = { from: pixel, to: pixel };
-    else if (this.ruler) this.ruler = { ...this.ruler, to: pixel };
+  // Draws a line to be measured, or the box of a place to be covered.
+  draw(phase, pixel) {
+    const drawn = this.drawn;
+    if (phase === "start") this[drawn] = { from: pixel, to: pixel };
+    else if (this[drawn]) this[drawn] = { ...this[drawn], to: pixel };
+    if (phase === "end" && drawn === "box") this.cover();
     this.viewer.redraw();
   }
 
-  // An arrow key does what dragging would do; when measuring, it moves the cross.
+  get drawn() {
+    return this.viewer.tools.chosen === "cover" ? "box" : "ruler";
+  }
+
+  cover() {
+    const box = this.box && boxOf(this.box, this.viewer.panes.a.renderer.picture);
+    this.box = null;
+    if (box) askToCover(box);
+  }
+
+  // An arrow key does what dragging would do; when drawing, it moves the cross.
   arrow(x, y) {
     const { view, windowing, tools, panes } = this.viewer;
     if (tools.chosen === "window") return windowing.dragBy(x / 2, -y / 2);
@@ -40,16 +55,15 @@ export class Cursor {
     const from = this.place ?? { x: picture.width * view.x, y: picture.height * view.y };
     const step = (0.2 * picture.width) / view.zoom;
     this.place = { x: from.x + x * step, y: from.y + y * step };
-    if (this.isMeasuring) this.ruler = { ...this.ruler, to: this.place };
+    if (this.isDrawing) this.draw("go", this.place);
     this.readout.textContent = panes.a.says(this.place, this.ruler);
     this.viewer.redraw();
   }
 
-  // Enter begins and ends a measurement at the cross.
+  // Enter begins and ends a measurement, or a box, at the cross.
   mark() {
-    if (this.viewer.tools.chosen !== "measure" || !this.place) return;
-    this.isMeasuring = !this.isMeasuring;
-    if (this.isMeasuring) this.ruler = { from: this.place, to: this.place };
-    this.viewer.redraw();
+    if (!["measure", "cover"].includes(this.viewer.tools.chosen) || !this.place) return;
+    this.isDrawing = !this.isDrawing;
+    this.draw(this.isDrawing ? "start" : "end", this.place);
   }
 }

@@ -73,6 +73,8 @@ export class Drawing {
       scale: this.viewer.view.scale(picture, css),
       ruler: this.viewer.cursor.ruler,
       cursor: this.viewer.cursor.place,
+      box: pane === this.viewer.panes.a ? this.viewer.cursor.box : null,
+      outlines: this.viewer.lungs.of(pane),
     });
   }
 

@@ -21,7 +21,12 @@ export function gesturesOn(viewer, name, canvas) {
     zoom: (factor, place) => viewer.isFilled && viewer.view.zoomBy(factor, shares(place)),
     pan: (x, y) => viewer.isFilled && viewer.pan(name, x, y, canvas),
     window: (across, up) => viewer.windowing.dragBy(across, up),
-    measure: (phase, place) => viewer.cursor.measure(phase, viewer.pixelAt(name, place, canvas)),
+    draw: (phase, place) => {
+      const pane = viewer.tools.chosen === "cover" ? "a" : name; // a place is one of the first picture
+      const { width, height } = viewer.panes[pane].renderer.picture;
+      const { x, y } = shares(place);
+      viewer.cursor.draw(phase, { x: x * width, y: y * height });
+    },
     toggle: () => {
       if (viewer.isFilled) viewer.layout.lead(canvas.closest("figure").dataset.panel);
     },

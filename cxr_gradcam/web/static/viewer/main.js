@@ -7,6 +7,7 @@ import { download } from "./download.js";
 import { gesturesOn } from "./gestures.js";
 import { fillHelp, listen } from "./keyboard.js";
 import { Layout } from "./layout.js";
+import { LungOutlines } from "./lungs.js";
 import { Panels } from "./panels.js";
 import { fetchPixels } from "./pixels.js";
 import { Pointers } from "./pointer.js";
@@ -47,6 +48,7 @@ class Viewer {
     this.help = root.querySelector(".help");
     this.cursor = new Cursor(this);
     this.drawing = new Drawing(this);
+    this.lungs = new LungOutlines(root, () => this.redraw());
     this.view = new View(() => this.redraw());
     this.heat = new HeatDisplay(root, colormaps, () => this.redraw());
     this.windowing = new Windowing(root, () => this.redraw());
@@ -102,6 +104,7 @@ class Viewer {
       await this.showPicture(pane, message);
     }
     if (message.same_picture) this.showAgain(pane, message);
+    else if (message.first_caption) this.panels.rows.a.rename(message.first_caption);
     if (message.heatmap) await this.showMap(pane, message);
     else this.dropMap(pane, message.note);
   }
@@ -110,12 +113,18 @@ class Viewer {
     const picture = await fetchPixels(original);
     if (pane === "a" && this.isFilled) this.tell("leaving", this.settings());
     if (pane === "a") this.closeSecond(); // the last patient's
-    else this.panels.open(pane, caption);
+    else this.openSecond(pane, caption);
     this.panes[pane] ??= new Pane();
     this.panes[pane].setPicture(id, original, picture);
     this.cursor.clear();
     this.heat.drawScale();
     if (pane === "a") this.frame(original);
+  }
+
+  openSecond(pane, caption) {
+    if (this.panes[pane]?.isSame) this.closeSecond();
+    this.panels.rows.a.rename("");
+    this.panels.open(pane, caption);
   }
 
   // The first picture once more, for another map of it.
@@ -145,6 +154,7 @@ class Viewer {
     this.panes[pane].fileName = message.file_name;
     Object.assign(this.panes[pane], { link: message.link, peak: message.peak });
     this.panes[pane].scale = message.scale;
+    this.panes[pane].lungs = message.lungs;
     this.panels.rows[pane].describe(message.shown, message.hottest);
     if (pane === "a") this.say(message.note);
     this.drawing.draw();

@@ -1,4 +1,5 @@
-// What is drawn above a panel: side marks, scale bar, ruler, and where the pointer is.
+// What is drawn above a panel: side marks, scale bar, ruler, lungs, a place to be covered,
+// and where the pointer is.
 
 import { lengthOf, scaleBar, sideMarks } from "./measure.js";
 
@@ -13,7 +14,7 @@ function add(svg, kind, attributes, text) {
 
 // size: of the panel in CSS pixels; toPanel: from the picture's pixels to those; scale: CSS pixels
 // per pixel of the picture.
-export function drawMarks(svg, size, { greyScale, toPanel, scale, ruler, cursor }) {
+export function drawMarks(svg, size, { greyScale, toPanel, scale, ruler, cursor, box, outlines }) {
   svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
   svg.replaceChildren();
   drawSides(svg, size, sideMarks(greyScale.orientation));
@@ -22,6 +23,8 @@ export function drawMarks(svg, size, { greyScale, toPanel, scale, ruler, cursor 
     const [from, to] = [toPanel(ruler.from), toPanel(ruler.to)];
     drawRuler(svg, size, from, to, lengthOf(ruler, greyScale.spacing));
   }
+  for (const outline of outlines) drawOutline(svg, outline.map(toPanel));
+  if (box) drawBox(svg, toPanel(box.from), toPanel(box.to));
   if (cursor) drawCross(svg, toPanel(cursor));
 }
 
@@ -66,6 +69,14 @@ export function besideEnd({ width, height }, place) {
     y: within(place.y - 8, 18, height - 8),
     "text-anchor": isRight ? "end" : "start",
   };
+}
+
+function drawOutline(svg, places) {
+  add(svg, "path", { class: "lung", d: `M${places.map(({ x, y }) => `${x} ${y}`).join("L")}Z` });
+}
+
+function drawBox(svg, from, to) {
+  add(svg, "path", { class: "box", d: `M${from.x} ${from.y}H${to.x}V${to.y}H${from.x}Z` });
 }
 
 function drawCross(svg, { x, y }) {

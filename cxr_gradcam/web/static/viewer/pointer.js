@@ -1,9 +1,10 @@
 // Mouse, pen and fingers on a panel.
 
 const WHEEL = 1.0015; // a notch of 100 zooms by 1.16
+const DRAWS = ["measure", "cover"];
 
-// target: canZoomOut, tool ("move", "window" or "measure"), and what is done: hover(place),
-// leave(), zoom(factor, place), pan(x, y), window(across, up), measure(phase, place), toggle().
+// target: canZoomOut, tool ("move", "window", "measure" or "cover"), and what is done: hover(place),
+// leave(), zoom(factor, place), pan(x, y), window(across, up), draw(phase, place), toggle().
 // Places are in CSS pixels of the canvas, from its top left corner.
 export class Pointers {
   constructor(canvas, target) {
@@ -52,7 +53,7 @@ export class Pointers {
     if (event.pointerType !== "touch" || this.drag === "pinch" || this.drag !== "move") {
       this.canvas.setPointerCapture(event.pointerId);
     }
-    if (this.drag === "measure") this.target.measure("start", this.place(event));
+    if (DRAWS.includes(this.drag)) this.target.draw("start", this.place(event));
   }
 
   move(event) {
@@ -67,7 +68,7 @@ export class Pointers {
   dragTo(before, place) {
     const [x, y] = [place.x - before.x, place.y - before.y];
     if (this.drag === "window") this.target.window(x, -y);
-    else if (this.drag === "measure") this.target.measure("go", place);
+    else if (DRAWS.includes(this.drag)) this.target.draw("go", place);
     else this.target.pan(x, y);
   }
 
@@ -83,7 +84,7 @@ export class Pointers {
   }
 
   release(event) {
-    if (this.drag === "measure") this.target.measure("end", this.place(event));
+    if (DRAWS.includes(this.drag)) this.target.draw("end", this.place(event));
     this.down.delete(event.pointerId);
     this.drag = null;
   }

@@ -6,6 +6,7 @@ const MODES = [
   ["move", "Move", "v"],
   ["window", "Window", "w"],
   ["measure", "Measure", "m"],
+  ["cover", "Cover a place", "k"],
 ];
 
 export class Tools {
@@ -43,7 +44,7 @@ export class Tools {
       mode.setAttribute("aria-checked", isChosen);
       mode.tabIndex = isChosen ? 0 : -1;
     }
-    const cursor = { move: "grab", window: "ns-resize", measure: "crosshair" }[id];
+    const cursor = { move: "grab", window: "ns-resize", measure: "crosshair", cover: "crosshair" }[id];
     this.root.style.setProperty("--cursor", cursor);
   }
 }

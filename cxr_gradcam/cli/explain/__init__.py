@@ -15,15 +15,15 @@ from cxr_gradcam.batch.remote import is_uri
 from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.sources import Source, find_sources, listed
 from cxr_gradcam.batch.table import Table
-from cxr_gradcam.cli.explain_outputs import (
+from cxr_gradcam.cli.explain.outputs import (
     Counts,
     add_outputs,
     check_outputs,
     pictures_of,
     print_record,
 )
+from cxr_gradcam.cli.explain.progress import files_progress, step_progress
 from cxr_gradcam.cli.options import FAILED, FAILED_SOME, INTERRUPTED, add_json, complain
-from cxr_gradcam.cli.progress import files_progress, step_progress
 from cxr_gradcam.cli.question import add_fields, display_of, question_of
 from cxr_gradcam.cli.weights import add_model, model_of
 from cxr_gradcam.explanation.question import QUESTION_FIELDS

@@ -6,13 +6,20 @@ Repeatability of maps is one of the tests of Arun et al. (Radiology: Artificial 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cxr_gradcam.cam.forward_pass import ForwardPass
+from cxr_gradcam.cam.maps import fuse
+from cxr_gradcam.explanation.explanation import HALF
+from cxr_gradcam.explanation.mapping import raw_maps, resolved
+from cxr_gradcam.explanation.question import Question
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
 
@@ -26,8 +33,13 @@ NOISE = 0.02
 """Standard deviation of the noise on grey values in [0, 1]."""
 SIZES = (0.5, 0.75)
 """The factors by which a radiograph is shrunk before it is enlarged again."""
-HALF = 0.5
-"""The share of a map's maximum above which a region counts as marked."""
+
+Word = Literal["steady", "wavering", "unsteady"]
+STEADY = (0.2, 0.03)
+"""A steady map's regions do not overlap by at most the first share, and its probability moves by at
+most the second; see docs/trust.md."""
+UNSTEADY = (0.35, 0.06)
+"""Above the first share without overlap, or the second of probability, an answer is unsteady."""
 
 Grey = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -70,6 +82,21 @@ class Steadiness:
     probability_changes: NDArray[np.float64]
     mean_map: Grey
 
+    @property
+    def word(self) -> Word:
+        """How steady answer and map are together, in a word; see `STEADY` and `UNSTEADY`."""
+        measures = (1 - self.overlap, self.probability_change)
+        if all(moved <= most for moved, most in zip(measures, STEADY, strict=True)):
+            return "steady"
+        if any(moved > most for moved, most in zip(measures, UNSTEADY, strict=True)):
+            return "unsteady"
+        return "wavering"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return word and measures in types that JSON has."""
+        names = ("word", "wandering", "overlap", "probability_change")
+        return {name: getattr(self, name) for name in names}
+
 
 def small_changes(pixels: Grey) -> list[SmallChange]:
     """Change a radiograph in sixteen ways that mean nothing to a reader.
@@ -104,47 +131,95 @@ def small_changes(pixels: Grey) -> list[SmallChange]:
 
 
 def measure_steadiness(
-    model: Classifier,
-    radiograph: Radiograph,
-    class_idx: int | None = None,
-    method: str = "gradcam",
-    layers: tuple[str, ...] | None = None,
+    model: Classifier, forward_pass: ForwardPass, question: Question
 ) -> Steadiness:
     """Measure how far a map and an answer move under `small_changes`.
 
+    The sixteen changed radiographs run through the network as one batch, at the size of its input.
+
     Args:
-        model: a model with Grad-CAM enabled.
-        radiograph: the radiograph.
-        class_idx: the index of the class; None for the predicted one.
-        method: a name of `METHODS`.
-        layers: target layers by name; None for those of the model.
+        model: the classifier that recorded the pass.
+        forward_pass: recorded forward pass of one radiograph.
+        question: which map; about layers that were recorded.
 
     Returns:
         The steadiness. Maps are compared on the grid of the network's input.
+
+    Raises:
+        ValueError: the model has no such class or detail, or the layer was not recorded.
     """
-    changes = small_changes(radiograph.pixels)
-    radiographs = [radiograph, *(Radiograph(change.pixels) for change in changes)]
-    forward_pass = model.record(torch.cat([model.prepare(each) for each in radiographs]), layers)
-    logits = forward_pass.logits
-    chosen = int(logits[0].argmax()) if class_idx is None else class_idx
-    maps = forward_pass.maps(chosen, method)[0].float().cpu().numpy()
-    back = np.stack(
-        [
-            _brought_back(heatmap, each.matrix)
-            for heatmap, each in zip(maps[1:], changes, strict=True)
+    [asked] = resolved(question, model, forward_pass)
+    return ChangedPasses.of(model, forward_pass, asked.layers).steadiness(asked)
+
+
+@dataclass(frozen=True, eq=False)
+class ChangedPasses:
+    """The forward passes of a radiograph and of its sixteen small changes, for any question.
+
+    Attributes:
+        model: the classifier that recorded them.
+        unchanged: of the radiograph.
+        changes: what was changed.
+        changed: of the changed radiographs, as one batch.
+    """
+
+    model: Classifier
+    unchanged: ForwardPass
+    changes: list[SmallChange]
+    changed: ForwardPass
+
+    @classmethod
+    def of(
+        cls, model: Classifier, forward_pass: ForwardPass, layers: Sequence[str] | None
+    ) -> ChangedPasses:
+        """Run the network on the changed radiographs.
+
+        Args:
+            model: the classifier that recorded the pass.
+            forward_pass: recorded forward pass of one radiograph.
+            layers: the layers that maps can be taken at.
+        """
+        changes = small_changes(model.preprocessing.picture(forward_pass.x)[..., 0])
+        x = torch.cat([model.prepare(Radiograph(each.pixels)) for each in changes])
+        return cls(model, forward_pass, changes, model.record(x, layers))
+
+    def steadiness(self, question: Question) -> Steadiness:
+        """Compare answers and maps; the question is about layers that were recorded."""
+        [asked] = resolved(question, self.model, self.unchanged)
+        heatmap, *_ = _maps(self.model, self.unchanged, asked)
+        moved = _maps(self.model, self.changed, asked)
+        back = [
+            _brought_back(each, change.matrix)
+            for each, change in zip(moved, self.changes, strict=True)
         ]
-    )
-    probabilities = model.calibration.probabilities(logits, model.multi_label)[:, chosen]
-    said = np.abs((probabilities[1:] - probabilities[0]).double().cpu().numpy())
-    pairs = [(maps[0], each) for each in back]
-    return Steadiness(
-        float(np.mean([_distance(*pair) for pair in pairs])),
-        float(np.mean([overlap(*pair) for pair in pairs])),
-        float(said.mean()),
-        np.array([1 - similarity(*pair) for pair in pairs]),
-        said,
-        back.mean(axis=0),
-    )
+        before, after = (
+            _probabilities(self.model, each, asked) for each in (self.unchanged, self.changed)
+        )
+        said = np.abs(after - before)
+        return Steadiness(
+            float(np.mean([_distance(heatmap, each) for each in back])),
+            float(np.mean([overlap(heatmap, each) for each in back])),
+            float(said.mean()),
+            np.array([1 - similarity(heatmap, each) for each in back]),
+            said,
+            np.asarray(np.mean(back, axis=0), np.float32),
+        )
+
+
+def _maps(model: Classifier, forward_pass: ForwardPass, asked: Question) -> Grey:
+    """Return the maps (N, h, w) of N radiographs on the grid of the network's input."""
+    maps = raw_maps([asked] * len(forward_pass.x), model, forward_pass, None)
+    grid = forward_pass.x.shape[-2], forward_pass.x.shape[-1]
+    return np.asarray(fuse(maps, grid, asked.fusion)[0].float().cpu())
+
+
+def _probabilities(
+    model: Classifier, forward_pass: ForwardPass, asked: Question
+) -> NDArray[np.float64]:
+    """Return the explained class's calibrated probability of each radiograph."""
+    index = model.class_names.index(str(asked.class_name))
+    shares = model.calibration.probabilities(forward_pass.logits, model.multi_label)
+    return np.asarray(shares[:, index].double().cpu())
 
 
 def overlap(one: Grey, other: Grey) -> float:

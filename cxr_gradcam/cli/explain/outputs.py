@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from cxr_gradcam.atomic_files import atomic_files
+from cxr_gradcam.batch.checks import Covering, steadiness_record
 from cxr_gradcam.batch.pictures import Drawn, Export, Pictures
 from cxr_gradcam.cli.options import complain
 from cxr_gradcam.cli.question import add_fields
+from cxr_gradcam.explanation.covering import IN_WORDS, read_place
 from cxr_gradcam.explanation.display import DISPLAY_FIELDS, Display
 from cxr_gradcam.extras import require
 from cxr_gradcam.imaging.rendering import as_rgb
@@ -35,6 +37,17 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
         help="for DICOM files: also pictures, map and report as DICOM, in the patient's study",
     )
     parser.add_argument(
+        "--cover",
+        metavar="PLACE",
+        help=f"also the answer, and the map, with a place covered: x,y,w,h in pixels, "
+        f"{' or '.join(IN_WORDS)}",
+    )
+    parser.add_argument(
+        "--steadiness",
+        action="store_true",
+        help="also how far answer and map move under sixteen small changes; steady is not right",
+    )
+    parser.add_argument(
         "--report",
         nargs="?",
         const="pdf",
@@ -50,11 +63,16 @@ def check_outputs(options: argparse.Namespace) -> None:
     """Refuse options that do not go together.
 
     Raises:
-        ValueError: an option needs another one, or title or remark is too long or has letters that
-            the font of the PDF lacks.
+        ValueError: an option needs another one, no place is named, or title or remark is too long
+            or has letters that the font of the PDF lacks.
     """
     if options.dicom and options.output is None:
         raise ValueError("--dicom saves results as files: name a folder by --output")
+    for name in ("cover", "steadiness"):
+        if getattr(options, name) and options.output is None:
+            raise ValueError(f"--{name} asks more of each X-ray: name a folder by --output")
+    if options.cover is not None:
+        read_place(options.cover)
     if options.report is None:
         for name in ("title", "remark"):
             if getattr(options, name):
@@ -80,6 +98,10 @@ def pictures_of(options: argparse.Namespace, model: Classifier, display: Display
             known.
     """
     also: list[Export] = [_dicom_results(options, model)] if options.dicom else []
+    if options.cover is not None:
+        also.append(Covering(model, read_place(options.cover), display))
+    if options.steadiness:
+        also.append(partial(steadiness_record, model))
     if options.report is not None:
         also.append(partial(_write_report, options, ReportedModel.of_model(model), display))
     return Pictures(options.output, display, also)
@@ -92,18 +114,18 @@ def _dicom_results(options: argparse.Namespace, model: Classifier) -> Export:
 
     algorithm = Algorithm.of_model(model)
 
-    def write(drawn: Drawn) -> dict[str, Path]:
+    def write(drawn: Drawn) -> dict[str, Any]:
         made = write_results(
             options.output, drawn.data, drawn.radiograph, drawn.explanation, algorithm
         )
-        return {f"dicom-{kind}": path for kind, path in made.items()}
+        return {"outputs": {f"dicom-{kind}": path for kind, path in made.items()}}
 
     return write
 
 
 def _write_report(
     options: argparse.Namespace, model: ReportedModel, display: Display, drawn: Drawn
-) -> Mapping[str, Path]:
+) -> Mapping[str, Any]:
     original = as_rgb(drawn.radiograph.pixels)
     panels = Panels(
         original, drawn.pictures["heatmap"], drawn.pictures["overlay"], AS_SEEN, display
@@ -116,7 +138,7 @@ def _write_report(
         data = write_pdf(report, options.paper)
     with atomic_files(path) as [partial]:
         partial.write_bytes(data)
-    return {"report": path}
+    return {"outputs": {"report": path}}
 
 
 @dataclass
@@ -166,7 +188,7 @@ def print_record(record: Mapping[str, Any], *, as_json: bool, one_by_one: bool) 
     elif one_by_one and not failed:
         name, share = max(record["probabilities"].items(), key=lambda item: item[1])
         said = name if record["predicted_class"] is not None else f"no finding, {name}"
-        print(f"{record['file']}: {said} {share:.1%}{_remark(record)}")
+        print(f"{record['file']}: {said} {share:.1%}{_remark(record)}{_further(record)}")
 
 
 def _remark(record: Mapping[str, Any]) -> str:
@@ -175,3 +197,13 @@ def _remark(record: Mapping[str, Any]) -> str:
     if record["verdict"] is not None:
         return f" ({record['finding']} {record['verdict']})"
     return "" if record.get("is_calibrated", True) else " (not calibrated)"
+
+
+def _further(record: Mapping[str, Any]) -> str:
+    """Say what a covered place and small changes make of the answer."""
+    said = []
+    if "steadiness" in record:
+        said.append(record["steadiness"]["word"])
+    if "covered" in record:
+        said.append(record["covered"]["words"])
+    return "".join(f"; {each}" for each in said)

@@ -1,0 +1,66 @@
+"""How steady the shown answer is: asked for by the browser once the map is on the screen."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+from uuid import uuid4
+
+import gradio as gr
+
+from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.explanation.prediction import percentage
+from cxr_gradcam.explanation.steadiness import Steadiness
+from cxr_gradcam.web.component import OwnComponent
+from cxr_gradcam.web.controls import Controls
+from cxr_gradcam.web.session import Session
+
+# Gradio runs this text when the component loads; the code itself comes as a module.
+_ON_LOAD = """
+import(new URL("compare/steadiness.js", document.baseURI)).then(({ start }) => {
+  start(element, trigger);
+});
+"""
+
+
+class SteadinessField(gr.HTML, metaclass=OwnComponent):
+    """The words on steadiness; its select event asks for them."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+        super().__init__(js_on_load=_ON_LOAD, elem_id="steadiness", **settings)
+
+
+class SteadinessHandlers:
+    """The event handler of the field; nothing of a visitor is kept in it.
+
+    Args:
+        controls: the components by which a visitor asks.
+    """
+
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
+
+    def measure(self, session: Session | None, *values: object) -> str:
+        """Say how steady the answer and its map are; "" where nothing is open or maps are slow."""
+        asked = self._controls.question_of(*values)
+        if session is None or METHODS[asked.question.method].is_slow:
+            return ""
+        examination = session.examination(asked.model)
+        found = examination.steadiness_of(asked.question)
+        examination.forward_pass.release()
+        return steadiness_html(found) if found.mean_map.any() else ""
+
+
+def steadiness_html(found: Steadiness) -> str:
+    """Write how steady an answer is, as a word and in figures."""
+    figures = (
+        f"Under 16 small changes the probability moves by {percentage(found.probability_change)}, "
+        f"the marked regions overlap by {percentage(found.overlap)}, and the hottest place moves "
+        f"by {percentage(found.wandering)} of the picture's side."
+    )
+    answer = f'Answer and map are <b>{found.word}</b>, which is not "right"'
+    # Of a new name each time: the browser takes the words away when another map is asked for.
+    return (
+        f'<details data-name="{uuid4().hex}"><summary>{answer}</summary>'
+        f"<p>{escape(figures)}</p></details>"
+    )
