@@ -5,6 +5,8 @@ from cxr_gradcam.anatomy.zones import Place, Zone
 from cxr_gradcam.evaluation.trust.called import Called, in_words, measure_called
 from cxr_gradcam.explanation.steadiness import STEADY, UNSTEADY, Steadiness
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 def called(
     number: int,
