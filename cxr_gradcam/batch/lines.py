@@ -49,7 +49,7 @@ class CSV:
     """Comma-separated values (RFC 4180, with a bare line feed); an empty field is no value.
 
     A text that a spreadsheet would take for a formula has an apostrophe in front of it; reading
-    takes it away again.
+    takes it away again. A line feed in a text becomes a carriage return, so that a row is one line.
     """
 
     start = ""
@@ -137,7 +137,15 @@ def _begins_like(line: str, start: str) -> bool:
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+    if not isinstance(value, str):
+        return value
+    text = without_line_feeds(value)
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def without_line_feeds(text: str) -> str:
+    """Return a text as a line of a table can hold it."""
+    return text.replace("\n", "\r")
 
 
 def _value(cell: str) -> str | None:

@@ -13,7 +13,15 @@ from typing import Any
 
 from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.batch import parquet
-from cxr_gradcam.batch.lines import CSV, JSONLines, LineFormat, TableError, encode_all, read_rows
+from cxr_gradcam.batch.lines import (
+    CSV,
+    JSONLines,
+    LineFormat,
+    TableError,
+    encode_all,
+    read_rows,
+    without_line_feeds,
+)
 from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.extras import require
 
@@ -88,7 +96,7 @@ class Table:
 
     def known(self, file: str) -> str | None:
         """Return the SHA-256 that a file had when it was explained, or None."""
-        return self._done.get(file)
+        return self._done.get(without_line_feeds(file))
 
     def has(self, file: str, sha256: str) -> bool:
         """Return whether a file has a row of this analysis that is no failure.
@@ -153,12 +161,13 @@ class Table:
         for row in self._read():
             self._count(row)
             if row["analysis"] == self.analysis.identity:
-                self._done.pop(row["file"], None)
+                file = without_line_feeds(row["file"])
+                self._done.pop(file, None)
                 if not row["error"] and (not with_outputs or _outputs_exist(row["outputs"])):
-                    self._done[row["file"]] = row["sha256"]
+                    self._done[file] = row["sha256"]
 
     def _count(self, row: Mapping[str, Any]) -> None:
-        key = f"{row['analysis']} {row['file']}"
+        key = f"{row['analysis']} {without_line_feeds(row['file'])}"
         self._rows += 1
         self._replaced += key in self._known
         self._known.add(key)

@@ -262,6 +262,23 @@ def test_no_cell_of_a_csv_becomes_a_formula_and_its_file_is_found_again(
         assert table.has(file, "b")
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_line_feeds_in_names_and_errors_leave_the_table_readable(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"table.{kind}"
+    with Table(path, ANALYSIS) as table:
+        table.append([row("a\nb", "1"), row("\nc", "2", error="one\ntwo"), row("d", "3")])
+        assert len(table) == 3
+    with Table(path, ANALYSIS) as table:
+        assert (table.has("a\nb", "1"), table.has("\nc", "2"), table.has("d", "3")) == (
+            (True, False, True)
+        )
+        table.append([row("a\nb", "4"), row("\nc", "2")])
+        assert len(table) == 3
+    with Table(path, ANALYSIS) as table:
+        assert (table.has("a\nb", "4"), table.has("\nc", "2")) == (True, True)
+        assert len(table) == 3
+
+
 def test_a_place_that_cannot_be_written_is_named(path: Path) -> None:
     (path.parent / "file").write_text("x")
     inside = path.parent / "file" / path.name
