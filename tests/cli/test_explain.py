@@ -115,7 +115,7 @@ def test_one_bad_file_alone_is_a_failed_command(
         (("--cover", "heart"), "'heart' is no place to cover: write x,y,w,h"),
         (("--table", "table.xls"), "let it end in .csv, .jsonl, .parquet"),
         (("--files-from", "no.txt"), "No such file"),
-        (("--ray",), "--table without --output"),
+        (("--ray",), "with --ray give --table, no --output"),
         (("--actors", "2"), "add --ray"),
     ],
 )
