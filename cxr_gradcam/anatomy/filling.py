@@ -72,7 +72,7 @@ def _surroundings(pixels: Grey, weight: Grey, inside: Grey) -> Grey:
     """Let what is neither covered nor lung grow into the rest."""
     known = (1 - weight) * (1 - inside)
     grown = _blurred(pixels * known, NEAR) + LITTLE * _blurred(pixels, BLUR)
-    return grown / (_blurred(known, NEAR) + LITTLE)
+    return np.asarray(grown / (_blurred(known, NEAR) + LITTLE), np.float32)
 
 
 def _clear_lung(pixels: Grey, weight: Grey, lungs: Lungs) -> tuple[Grey, Grey]:
@@ -117,8 +117,11 @@ class _Across:
             there = other.top + down * (other.bottom - other.top)
             share = (x - own.left[:, None]) / np.maximum(own.right - own.left, 1)[:, None]
             rows = np.arange(len(mask))
-            left, right = (np.interp(there, rows, edge) for edge in (other.left, other.right))
-            column[mask], row[mask] = (right - share * (right - left))[mask], there[mask]
+            left, right = (
+                np.asarray(np.interp(there, rows, edge)) for edge in (other.left, other.right)
+            )
+            across = np.asarray(right - share * (right - left))
+            column[mask], row[mask] = across[mask], there[mask]
         return cls(column, row)
 
     def bring(self, pixels: Grey) -> Grey:
