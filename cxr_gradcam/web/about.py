@@ -1,8 +1,13 @@
-"""What the page says of a model: its limits in three lines, and the label with its facts."""
+"""What the page says of a model: its limits in three lines, and the route of its facts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.prediction import FEW
@@ -21,16 +26,23 @@ def limits(model: Classifier) -> list[str]:
 
 
 def scope(model: Classifier) -> str:
-    """Write the limits of a model in three lines, and its facts for the screen that shows them.
+    """Write the limits of a model in three lines of HTML."""
+    return "".join(f"<p>{escape(line)}</p>" for line in limits(model))
+
+
+def facts_of(models: Mapping[str, Classifier]) -> Route:
+    """Return the route of the models' facts, which the page fetches when the reader asks for them.
 
     Args:
-        model: the classifier; results that were measured with its weights are looked up.
-
-    Returns:
-        HTML; the facts are out of sight until the reader asks for them.
+        models: the page's models by name; results that were measured with the weights of each are
+            looked up.
     """
-    lines = "".join(f"<p>{escape(line)}</p>" for line in limits(model))
-    return f'{lines}<div class="model-facts" hidden>{facts_html(model)}</div>'
+
+    def send(request: Request) -> Response:
+        model = models.get(request.query_params.get("model", ""))
+        return Response(status_code=404) if model is None else HTMLResponse(facts_html(model))
+
+    return Route("/facts", send)
 
 
 def _meaning(model: Classifier) -> str:

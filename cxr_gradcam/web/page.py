@@ -11,7 +11,7 @@ import gradio as gr
 
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.about import scope
+from cxr_gradcam.web.about import facts_of, scope
 from cxr_gradcam.web.api.service import ServedBlocks, Service
 from cxr_gradcam.web.compare.component import CompareField
 from cxr_gradcam.web.compare.handlers import CompareHandlers
@@ -26,7 +26,7 @@ from cxr_gradcam.web.sent_once import PixelStore
 from cxr_gradcam.web.sharing.component import LinkButton
 from cxr_gradcam.web.start.bar import Bar
 from cxr_gradcam.web.start.gallery import examples
-from cxr_gradcam.web.start.theme import theme, tokens
+from cxr_gradcam.web.start.theme import style_sheets, theme
 from cxr_gradcam.web.start.welcome import welcome
 from cxr_gradcam.web.uploads import UploadField
 from cxr_gradcam.web.viewer import Viewer
@@ -38,8 +38,8 @@ _HOUR = 3600
 # Where the viewer says in words what the map shows
 _PLACE = '<p class="note" role="status"></p>'
 _FACTS = (
-    '<div class="head"><h2>About this model</h2><button type="button" class="close">Close</button>'
-    '</div><div class="label"></div>'
+    '<div class="facts-head"><h2>About this model</h2>'
+    '<button type="button" class="close">Close</button></div><div class="label"></div>'
 )
 _CLOSES = """
 element.querySelector(".close").addEventListener("click", () => {
@@ -47,10 +47,11 @@ element.querySelector(".close").addEventListener("click", () => {
 });
 """
 
+
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
     # In the head, because Gradio confines a page's own style sheets to what is below its container.
-    "head": f"<style>{tokens()}{(_STATIC / 'page.css').read_text('utf-8')}</style>",
+    "head": f"<style>{style_sheets()}</style>",
     "js": (_STATIC / "paste.js").read_text("utf-8"),
     "max_file_size": MAX_BYTES,
     "footer_links": ["api", "settings"],
@@ -127,6 +128,7 @@ class Page(ServedBlocks):
             with gr.Column(elem_id="pressed", min_width=0):
                 self._link = LinkButton()
                 self._report = ReportDownload(named)
+            self._facts = facts_of(named)
             self._service = Service(named, self.uploads)
             self._service.endpoints.add_to(self)
             events = Events(named, self._controls, cards, self.uploads)
@@ -155,6 +157,7 @@ class Page(ServedBlocks):
             *self._report.routes,
             *self._link.routes,
             *self._compare.routes,
+            self._facts,
         ]
         stores = self._viewer.store, self._dicom.store, self._report.store
         self.mcp_server = mcp  # Gradio then names their address

@@ -185,6 +185,22 @@ def test_measuring_by_keys(page: Page, film: Path) -> None:
     expect(page.locator("#viewer .readout")).to_contain_text("length 1.6 mm")
 
 
+def test_arrow_keys_walk_within_a_group_of_tools(page: Page, film: Path) -> None:
+    upload(page, film)
+    page.get_by_role("radio", name="Move").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Window", exact=True)).to_be_focused()
+    expect(page.get_by_role("radio", name="Window", exact=True)).to_be_checked()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#viewer .modes button").last).to_be_checked()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("button", name="Zoom in")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("combobox", name="Window")).to_be_focused()
+
+
 def test_the_colours_for_the_colour_blind_come_in_one_click(page: Page, xray: Path) -> None:
     upload(page, xray)
     open_more(page)

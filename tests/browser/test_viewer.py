@@ -333,6 +333,17 @@ def test_a_slow_map_tells_how_far_it_is_and_gives_way_to_a_quick_one(
     np.testing.assert_array_equal(pixels_of(page, "heat-map"), expected)
 
 
+def test_a_slow_map_can_be_stopped(page: Page, xray: Path) -> None:
+    upload(page, xray)
+    before = page.locator("#viewer .viewer").get_attribute("data-shown")
+    open_settings(page)
+    choose(page, "Method", "Score-CAM")
+    page.locator("#viewer").get_by_role("button", name="Stop").click()
+    expect(page.locator("#viewer").get_by_role("progressbar")).to_have_count(0)
+    expect(page.get_by_label("Method", exact=True)).to_have_value("Grad-CAM")
+    expect(page.locator("#viewer .viewer")).to_have_attribute("data-shown", str(before))
+
+
 def test_a_new_image_does_not_wait_for_a_slow_method(
     page: Page, bundled: ResNet50FineTuned, xray: Path
 ) -> None:

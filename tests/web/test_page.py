@@ -12,12 +12,15 @@ from pathlib import Path
 import gradio as gr
 import pytest
 from gradio import processing_utils
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.bundled import assets
 from cxr_gradcam.imaging.radiograph import MAX_BYTES
-from cxr_gradcam.web.about import scope
+from cxr_gradcam.web.about import facts_of, scope
 from cxr_gradcam.web.page import LAUNCH, Page
+from cxr_gradcam.web.start.facts import facts_html
 from tests.helpers.findings import eighteen_findings
 from tests.helpers.threads import in_thread
 
@@ -28,14 +31,14 @@ def test_the_page_says_what_the_model_knows(shared_model: ResNet50FineTuned) -> 
     model = copy.copy(shared_model)
     model.trained_on = "films of children"
     assert "class 0 and class 1 and class 2" in scope(model)
-    assert "Films of children." in scope(model)
-    assert "Trained on" not in scope(shared_model)
+    assert "Films of children." in facts_html(model)
+    assert "Trained on" not in facts_html(shared_model)
 
 
 def test_a_model_that_nobody_calibrated_says_so_once(shared_model: ResNet50FineTuned) -> None:
     model = eighteen_findings()
     model.assumptions = ("ImageNet statistics assumed", "input of 64 pixels assumed")
-    words, facts = scope(model).split('<div class="model-facts"')
+    words, facts = scope(model), facts_html(model)
     assert "18 findings" in words
     assert words.count("calibrated") == 1
     assert "likely" not in words
@@ -118,10 +121,17 @@ def test_the_facts_are_those_that_were_measured_with_the_weights() -> None:
     path = assets() / "results" / "1-children-and-adults.json"
     finding = json.loads(path.read_text("utf-8"))["findings"]["Pneumonia"]
     everybody = finding["groups"]["all"]
-    facts = scope(model)
+    facts = facts_html(model)
     assert f"On {everybody['images']} X-rays of {everybody['patients']} patients" in facts
     assert f"AUC {everybody['auc']['value']:.2f}" in facts
     likely = finding["verdicts"]["all"]["likely"]
     assert f"{likely['with_finding']} of {likely['images']}" in facts
     model.provenance = None
-    assert "Nothing was measured with these weights." in scope(model)
+    assert "Nothing was measured with these weights." in facts_html(model)
+
+
+def test_the_facts_are_fetched_by_the_models_name(shared_model: ResNet50FineTuned) -> None:
+    with TestClient(Starlette(routes=[facts_of({"A model": shared_model})])) as client:
+        assert client.get("/facts", params={"model": "A model"}).text == facts_html(shared_model)
+        assert client.get("/facts", params={"model": "another"}).status_code == 404
+        assert client.get("/facts").status_code == 404

@@ -100,6 +100,10 @@ def test_the_page_itself_is_launched_with_them(shared_model: ResNet50FineTuned) 
                 headers = visitor.get(path).headers
                 assert headers["x-content-type-options"] == "nosniff", path
                 assert "frame-ancestors" in headers["content-security-policy"], path
+            for path in ("/", "/viewer/main.js"):
+                answer = visitor.get(path)
+                assert answer.headers["content-encoding"] == "gzip", path
+                assert int(answer.headers["content-length"]) < len(answer.content) / 2, path
     finally:
         page.close()
 

@@ -16,6 +16,7 @@ from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 
 from cxr_gradcam.models.classifier import Classifier
@@ -63,6 +64,7 @@ class Service:
         return {
             "routes": behind_login(routes),
             "middleware": [
+                Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6),
                 Middleware(SecurityHeaders),
                 Middleware(BodyLimit),
                 Middleware(CallErrors, endpoints=self.endpoints.takes),

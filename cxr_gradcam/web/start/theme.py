@@ -7,17 +7,18 @@ from pathlib import Path
 import gradio as gr
 from gradio.themes.utils import sizes
 
-_TOKENS = Path(__file__).parents[1] / "static" / "tokens.css"
+_LOOK = Path(__file__).parents[1] / "static" / "look"
+_SHEETS = ("tokens", "components", "bar", "empty", "answer", "layout", "facts")
 _FONT = ["system-ui", "sans-serif"]
 
 
-def tokens() -> str:
-    """Return the style sheet that names every colour, space and size of the page."""
-    return _TOKENS.read_text("utf-8")
+def style_sheets() -> str:
+    """Return the page's style sheets; the first names every colour, space and size."""
+    return "".join((_LOOK / f"{name}.css").read_text("utf-8") for name in _SHEETS)
 
 
 def theme() -> gr.themes.Base:
-    """Return the theme that gives Gradio's components the colours and sizes of `tokens`.
+    """Return the theme that gives Gradio's components the colours and sizes of tokens.css.
 
     The fonts are those of the reader's system: the page asks no other server for anything.
     """

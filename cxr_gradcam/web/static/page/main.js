@@ -2,6 +2,7 @@
 
 import { addIcons } from "./icons.js";
 import { startNotice } from "./notice.js";
+import { sideMarks } from "../viewer/measure.js";
 
 const PAGE = document.documentElement;
 
@@ -68,11 +69,17 @@ class Bar {
   }
 
   // The label of the model that is asked, above its whole card.
-  showFacts() {
+  async showFacts() {
     const screen = /** @type {HTMLElement} */ (document.querySelector("#facts"));
-    const label = screen.querySelector(".label");
-    const facts = document.querySelector("#scope .model-facts");
-    if (label && facts) label.innerHTML = facts.innerHTML;
+    const { model } = /** @type {HTMLElement} */ (document.querySelector(".worklist")).dataset;
+    const label = /** @type {HTMLElement} */ (screen.querySelector(".label"));
+    if (label.dataset.model !== model) {
+      const query = new URLSearchParams({ model: model ?? "" });
+      const response = await fetch(new URL(`facts?${query}`, document.baseURI));
+      if (!response.ok) return;
+      label.innerHTML = await response.text();
+      label.dataset.model = model;
+    }
     screen.popover = "auto";
     screen.setAttribute("role", "dialog");
     screen.setAttribute("aria-label", "About this model");
@@ -119,6 +126,7 @@ function describe({ spacing, orientation, width, height }) {
   if (isNamed && name) words.push(name);
   words.push(`${width} × ${height} pixels`);
   if (spacing) words.push(`${Number(spacing.column.toPrecision(3))} mm a pixel`);
-  if (orientation) words.push("side marked in the file");
+  const { left, right } = sideMarks(orientation);
+  if (left && right) words.push(`${left} at the left, ${right} at the right`);
   return words.join(" · ");
 }

@@ -16,7 +16,7 @@ const FORM = `
     </label>
     <div>
       <button value="cancel" formnovalidate>Cancel</button>
-      <button value="make">Save report</button>
+      <button value="make" class="primary">Save report</button>
     </div>
   </form>`;
 

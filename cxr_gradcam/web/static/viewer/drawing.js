@@ -21,6 +21,7 @@ export class Drawing {
     view.limit(panes.a.renderer.picture, panels.size());
     const zoomed = !view.fits || tools.chosen !== "move";
     root.style.setProperty("--touch", zoomed ? "none" : "pan-x pan-y");
+    root.dataset.scale = this.isOneScale ? "one" : "own";
     for (const [name, pane] of Object.entries(panes)) this.drawPane(name, pane);
   }
 

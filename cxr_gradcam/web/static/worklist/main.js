@@ -6,6 +6,8 @@ import { say } from "../page/notice.js";
 import { gather } from "./collect.js";
 import { saveTable } from "./csv.js";
 import { watchField } from "./field.js";
+import { First } from "./first.js";
+import { listenForSteps } from "./keys.js";
 import { List } from "./list.js";
 import { nextMap, Opened } from "./opened.js";
 import { groupOf } from "./order.js";
@@ -16,7 +18,6 @@ import { skippedInWords, stateInWords } from "./words.js";
 
 const PAGE = document.documentElement;
 const ONE_COLUMN = matchMedia("(max-width: 1099px), (max-height: 559px)");
-const FIRST_AFTER = 1500; // ms: by then something that needs eyes has mostly been answered
 
 // element, props, watch and trigger are Gradio's: the component, what component.py told it, news of
 // it, and its events.
@@ -45,8 +46,12 @@ class Worklist {
       onOpen: (item) => this.open(item),
       onBeside: (item) => this.prior.open(item),
     });
+    this.first = new First(
+      () => this.list.items,
+      (item) => this.open(item),
+    );
     this.sending = new Sending({ maxBytes, onChange: (item) => this.changed(item) });
-    this.sending.model = props.value;
+    this.sending.model = root.dataset.model = props.value;
     this.prior = new Prior(this.list, trigger);
     this.opened = new Opened(
       (source) => this.openAgain(source),
@@ -72,7 +77,7 @@ class Worklist {
       root.classList.toggle("named", this.names.checked);
       this.tell();
     });
-    document.addEventListener("keydown", (event) => this.onKey(event));
+    listenForSteps(root, (by) => this.step(by));
     document.addEventListener("unfold", () => this.fold(!PAGE.classList.contains("list-folded")));
     document.querySelector("#examples")?.addEventListener("click", (event) => {
       const button = /** @type {Element} */ (event.target).closest("button");
@@ -118,7 +123,7 @@ class Worklist {
     const items = files.map((file) => ({ ...file, number: ++this.last }));
     this.put(items, items);
     this.fold(false);
-    this.waitsForFirst = true;
+    this.first.expect(true);
     this.say(`${items.length} files are in the worklist.`);
   }
 
@@ -138,29 +143,15 @@ class Worklist {
       this.skipped += 1;
       this.list.remove(item);
     } else if (item) this.list.place(item);
-    if (item?.row && this.waitsForFirst) this.openFirstSoon();
+    if (item?.row) this.first.soon();
     if (this.pending) return;
     this.pending = requestAnimationFrame(() => {
       this.pending = null;
       this.show();
       if (this.sending.isRunning) return;
-      this.openFirst();
+      this.first.now();
       this.say(this.find(".state").textContent);
     });
-  }
-
-  openFirstSoon() {
-    this.first ??= setTimeout(() => this.openFirst(), FIRST_AFTER);
-  }
-
-  // The first of those that need eyes, unless the reader was quicker.
-  openFirst() {
-    clearTimeout(this.first);
-    this.first = null;
-    if (!this.waitsForFirst) return;
-    this.waitsForFirst = false;
-    const first = this.list.items.find(({ row }) => row);
-    if (first) this.open(first);
   }
 
   show() {
@@ -181,7 +172,7 @@ class Worklist {
 
   // The file goes before those that wait; it is called by its number.
   async open(item) {
-    this.waitsForFirst = false;
+    this.first.expect(false);
     this.list.mark(item);
     this.opened.expect({ blob: item.blob, item });
     const shown = nextMap();
@@ -230,15 +221,6 @@ class Worklist {
     if (item) this.open(item);
   }
 
-  onKey(event) {
-    const step = { n: 1, p: -1 }[event.key];
-    if (!step || this.root.hidden || event.ctrlKey || event.metaKey || event.altKey) return;
-    const isTyping = 'input:not([type="range"], [type="checkbox"], [type="radio"]), textarea, select';
-    if (event.target.closest(`${isTyping}, [contenteditable="true"], [role="listbox"]`)) return;
-    event.preventDefault();
-    this.step(step);
-  }
-
   toggle() {
     if (this.sending.isRunning) this.sending.stop();
     else this.sending.resume();
@@ -253,7 +235,7 @@ class Worklist {
   ask(model) {
     if (model === this.sending.model) return;
     this.sending.clear();
-    this.sending.model = model;
+    this.sending.model = this.root.dataset.model = model;
     this.again(this.list.items);
   }
 
@@ -292,7 +274,8 @@ class Worklist {
     this.reload?.clear();
     this.sending.clear();
     this.list.clear();
-    Object.assign(this, { last: 0, skipped: 0, notes: [], waitsForFirst: false });
+    Object.assign(this, { last: 0, skipped: 0, notes: [] });
+    this.first.expect(false);
     this.root.hidden = true;
     PAGE.classList.remove("has-worklist");
     this.tell();

@@ -91,7 +91,8 @@ export class Reload {
     const item = items.find(({ number }) => number === source.number);
     const example = source.example ?? null;
     if (query) document.addEventListener("map", () => ask(query), { once: true });
-    const blob = item ? item.blob : () => kept.get("open");
+    // Of a list that was closed, the file is still there.
+    const blob = () => kept.get(source.number ? `file/${source.number}` : "open");
     await worklist.openAgain(example === null ? { blob, item } : { example });
   }
 }
