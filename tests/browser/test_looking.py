@@ -195,7 +195,7 @@ def test_arrow_keys_walk_within_a_group_of_tools(page: Page, film: Path) -> None
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#viewer .modes button").last).to_be_checked()
     page.keyboard.press("Tab")
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("button", name="Zoom in")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("combobox", name="Window")).to_be_focused()

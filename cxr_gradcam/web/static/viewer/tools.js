@@ -27,7 +27,8 @@ export class Tools {
     addIcons(root);
     this.choose("move");
     walk(this.modes, (mode) => mode.click());
-    walk(root.querySelector(".zooms"));
+    const zooms = root.querySelector(".zooms");
+    walk(zooms, () => {}, zooms.querySelector('[aria-label="Whole X-ray"]')); // always shown
   }
 
   mode(id, name, key) {
@@ -54,22 +55,24 @@ const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 /**
  * Makes a group of buttons one stop of the Tab key, within which the arrow keys go on.
  * @param {HTMLElement} group
- * @param {(button: HTMLElement) => void} [arrive] called with the button that an arrow leads to
+ * @param {(button: HTMLElement) => void} arrive called with the button that an arrow leads to
+ * @param {Element | undefined} [first] where the Tab key arrives; the chosen one if left out
  */
-function walk(group, arrive) {
+function walk(group, arrive, first) {
   const buttons = /** @type {HTMLElement[]} */ ([...group.children]);
-  const here = buttons.find((each) => each.getAttribute("aria-checked") === "true") ?? buttons[0];
+  const chosen = buttons.find((each) => each.getAttribute("aria-checked") === "true");
   const stop = (button) => buttons.forEach((each) => (each.tabIndex = each === button ? 0 : -1));
-  stop(here);
+  stop(first ?? chosen);
   group.addEventListener("focusin", (event) => stop(event.target));
   group.addEventListener("keydown", (event) => {
     const step = STEPS[event.key];
     if (!step) return;
     event.preventDefault();
-    const at = buttons.indexOf(/** @type {HTMLElement} */ (document.activeElement)) + step;
-    const next = buttons[(at + buttons.length) % buttons.length];
+    const shown = buttons.filter((each) => each.offsetParent);
+    const at = shown.indexOf(/** @type {HTMLElement} */ (document.activeElement)) + step;
+    const next = shown[(at + shown.length) % shown.length];
     next.focus();
-    arrive?.(next);
+    arrive(next);
   });
 }
 
