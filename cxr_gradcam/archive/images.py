@@ -30,6 +30,9 @@ _FRONTAL = ("L", "F")
 
 _QUANTITIES: dict[Kind, Code] = {
     "gradient": codes.DCM.GradientWeightedClassActivation,
+    "noise": codes.DCM.GradientWeightedClassActivation,
+    "second order": codes.DCM.GradientWeightedClassActivation,
+    "full gradient": codes.DCM.Saliency,
     "perturbation": codes.DCM.ClassActivation,
     "activation": codes.DCM.Saliency,
 }

@@ -19,6 +19,12 @@ from cxr_gradcam.cam.methods import Method, find_method
 from cxr_gradcam.cam.perturbation_methods import Progress, ScoredSample
 from cxr_gradcam.cam.targets import ClassIdx, target_weights
 
+NOISY_IMAGES = 8
+NOISE = 0.15
+"""The standard deviation of the noise of Smooth Grad-CAM++, as a share of an image's range.
+
+SmoothGrad (Smilkov et al., 2017) found 0.1 to 0.2 best."""
+
 
 class MapOptions(TypedDict, total=False):
     """Options of a map, apart from class and method.
@@ -27,7 +33,8 @@ class MapOptions(TypedDict, total=False):
         layers: the names of the layers to take the map at; None for all recorded layers.
         contrast_idx: another class: explain why the class rather than this one.
         against: explain what speaks against the class.
-        fusion: how several layers' maps become one, "mean" or "max".
+        fusion: how several layers' maps become one, "mean", "max" or "product"; a method that says
+            so itself, as RefineCAM does, overrules this.
         size: (H, W) of the maps in pixels; None for that of the input.
     """
 
@@ -41,8 +48,9 @@ class MapOptions(TypedDict, total=False):
 class ForwardPass(ABC):
     """A batch of images, and what a network's forward pass on it left.
 
-    A subclass offers four primitives: `activations`, `gradients`, `forward` and `logits_without`.
-    This class makes maps of what they return.
+    A subclass offers primitives: `activations`, `gradients` and `second_order` of layers, the
+    network's `full_gradients`, `forward` and `logits_without`, and a `record` of other images. This
+    class makes maps of what they return.
 
     Attributes:
         x: the batch as the network took it, (N, C, H, W).
@@ -63,6 +71,32 @@ class ForwardPass(ABC):
     @abstractmethod
     def gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Return the gradients (N, K, h, w) of the logits' weighted sum at each layer."""
+
+    @abstractmethod
+    def second_order(
+        self, weights: Tensor, layers: Sequence[str]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Differentiate the logits' weighted sum, plus that of their log-softmax, twice.
+
+        For one class that is the utility "ReST" of ShapleyCAM.
+
+        Returns:
+            At each layer the gradients (N, K, h, w), and the Hessian (of this layer alone) times
+            the layer's activations, (N, K, h, w).
+        """
+
+    @abstractmethod
+    def full_gradients(self, weights: Tensor) -> list[Tensor]:
+        """Return what the image and the network's biases add to the logits' weighted sum.
+
+        Returns:
+            Tensors (N, K, h, w): the image times its gradient, then for each convolution and
+            BatchNorm that has a bias the bias times the gradient at its output.
+        """
+
+    @abstractmethod
+    def record(self, x: Tensor) -> ForwardPass:
+        """Record other images (N, C, H, W) at the same layers."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -98,7 +132,7 @@ class ForwardPass(ABC):
         Raises:
             ValueError: there is no such class, method, layer or fusion.
         """
-        fusion = options.get("fusion", "mean")
+        fusion = find_method(method).fusion or options.get("fusion", "mean")
         check_fusion(fusion)
         weights = target_weights(
             self.logits,
@@ -136,6 +170,9 @@ class ForwardPass(ABC):
         self._check_layers(layers)
         if found.kind == "perturbation":
             return self._perturbation_maps(found, weights, layers, progress)
+        if found.kind == "full gradient":  # of all layers, whichever were named
+            size = self.x.shape[-2], self.x.shape[-1]
+            return [found.compute(self.full_gradients(weights), size)]
         captured = self._captured(found, weights, layers)
         maps = [found.compute(*each) for each in captured]
         return self.refine(maps, captured, method, weights, layers)
@@ -166,7 +203,22 @@ class ForwardPass(ABC):
         activations = [self.activations(layer) for layer in layers]
         if method.kind == "activation":
             return [(each,) for each in activations]
+        if method.kind == "noise":
+            return list(zip(activations, self._noisy_gradients(weights, layers), strict=True))
+        if method.kind == "second order":
+            return list(zip(activations, *self.second_order(weights, layers), strict=True))
         return list(zip(activations, self.gradients(weights, layers), strict=True))
+
+    def _noisy_gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """Return at each layer the gradients (`NOISY_IMAGES`, N, K, h, w) of noisy images."""
+        generator = torch.Generator().manual_seed(0)  # one image has one map
+        low, high = (self.x.amin(dim=(1, 2, 3)), self.x.amax(dim=(1, 2, 3)))
+        spread = (NOISE * (high - low))[:, None, None, None]
+        found = []
+        for _ in range(NOISY_IMAGES):
+            noise = torch.randn(self.x.shape[1:], generator=generator).to(self.x)
+            found.append(self.record(self.x + spread * noise).gradients(weights, layers))
+        return [torch.stack(each) for each in zip(*found, strict=True)]
 
     def _check_layers(self, layers: Sequence[str]) -> None:
         for layer in layers:

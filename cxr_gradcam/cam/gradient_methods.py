@@ -6,7 +6,6 @@ A and G are (N, K, h, w), G the gradient of the explained score with respect to 
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from cxr_gradcam.cam.maps import weighted_sum
@@ -25,6 +24,26 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     Source: Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2.
     """
     return weighted_sum(gradients.float().mean(dim=(2, 3)), activations)
+
+
+def cam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """CAM: the activations' sum, weighted by what the head makes of each channel, above zero.
+
+    Where a global average and a linear layer follow, the head's weight is the sum of the channel's
+    gradients over the places: the chain rule gives it, whatever the network. There the map is that
+    of Grad-CAM times the number of places, in units of the score.
+
+    Args:
+        activations: (N, K, h, w).
+        gradients: (N, K, h, w), of the class score.
+
+    Returns:
+        Maps (N, h, w), float32, at least 0, not normalised.
+
+    Source: Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016,
+    equation 2.
+    """
+    return weighted_sum(gradients.float().sum(dim=(2, 3)), activations)
 
 
 def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -117,68 +136,49 @@ def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
     return (gradients.float().relu() * activations.float()).sum(dim=1).relu()
 
 
-def eigencam(activations: Tensor) -> Tensor:
-    """EigenCAM: the strongest pattern among all channels, whatever the class.
+def shapleycam(activations: Tensor, gradients: Tensor, curvature: Tensor) -> Tensor:
+    """ShapleyCAM: like Grad-CAM, but a gradient is corrected by half of its change on the way.
 
-    It is the projection on the first right singular vector. A singular vector has no sign of its
-    own; this one's projection is positive on the whole.
+    What a channel adds on the way from nothing to its activation is estimated to second order.
 
     Args:
         activations: (N, K, h, w).
+        gradients: (N, K, h, w), of the score of `ForwardPass.second_order`.
+        curvature: (N, K, h, w), that score's Hessian times the activations.
 
     Returns:
         Maps (N, h, w), float32, at least 0, not normalised.
 
-    Source: Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020, equation 3; nothing is centred there.
+    Source: Cai, "CAMs as Shapley Value-based Explainers", The Visual Computer 2025
+    (arXiv 2501.06261).
     """
-    return strongest_pattern(activations).relu()
+    return gradcam(activations, gradients.float() - curvature.float() / 2)
 
 
-def strongest_pattern(activations: Tensor) -> Tensor:
-    """Project the activations (N, K, h, w) on EigenCAM's vector; below 0 where `eigencam` is 0."""
-    activations = activations.float()
-    return _first_component(activations, torch.ones_like(activations[:, 0]))
+def smooth_gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Smooth Grad-CAM++: Grad-CAM++ with the gradients' powers averaged over noisy images.
 
-
-def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """EigenGradCAM: the strongest pattern of activation times gradient.
-
-    The pattern is positive where the products' sum over the channels, the evidence, is.
+    A channel's share at a place is D2 / (2 D2 + S D3), Dp the mean of the positive gradients' p-th
+    power and S the sum of the activations' magnitudes; it weighs the mean gradient, above zero. The
+    paper has D1 above the line, which for images without noise is not Grad-CAM++.
 
     Args:
-        activations: (N, K, h, w).
-        gradients: (N, K, h, w), of the class score.
+        activations: (N, K, h, w), of the images themselves.
+        gradients: (S, N, K, h, w), of the class score of S noisy versions of each image.
 
     Returns:
         Maps (N, h, w), float32, at least 0, not normalised.
 
-    Source: EigenCAM's equation on HiResCAM's products, as pytorch-grad-cam introduced it.
+    Source: Omeiza et al., "Smooth Grad-CAM++", 2019 (arXiv 1908.01224), equations 9 to 11.
     """
-    products = activations.float() * gradients.float()
-    return _first_component(products, products.sum(dim=1)).relu()
+    gradients = gradients.float()
+    positive = gradients.relu()
+    squares, cubes = positive.square().mean(dim=0), positive.pow(3).mean(dim=0)
+    sums = activations.float().abs().sum(dim=(2, 3), keepdim=True)
+    shares = _divide(squares, 2 * squares + sums * cubes)
+    return weighted_sum((shares * gradients.mean(dim=0).relu()).sum(dim=(2, 3)), activations)
 
 
 def _divide(dividend: Tensor, divisor: Tensor) -> Tensor:
     """Divide; what would be divided by 0 becomes 0."""
     return (dividend / divisor.where(divisor != 0, 1)).where(divisor != 0, 0)
-
-
-def _first_component(values: Tensor, direction: Tensor) -> Tensor:
-    """Project the channels (N, K, h, w) of each place on their first right singular vector.
-
-    It is found by the Gram matrix of the channels or of the places, whichever are fewer. Its sign
-    is chosen to agree with `direction`.
-    """
-    flat = values.flatten(2)  # (N, K, places), the transpose of the matrix in the papers
-    few_channels = flat.shape[1] < flat.shape[2]
-    rows = flat if few_channels else flat.transpose(1, 2)
-    with torch.autocast(values.device.type, enabled=False):  # in float16 it would overflow
-        gram = (rows @ rows.transpose(1, 2)).cpu()  # not every device can decompose
-        eigenvalues, vectors = torch.linalg.eigh(gram)
-        first: Tensor = vectors[..., -1].to(values.device)
-        if few_channels:
-            projection = (first[:, None] @ flat)[:, 0]
-        else:
-            projection = first * eigenvalues[..., -1:].clamp_min(0).sqrt().to(values.device)
-    agreement: Tensor = (projection * direction.flatten(1)).sum(dim=1, keepdim=True)
-    return projection.where(agreement >= 0, -projection).view_as(direction)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.cam.explainable import require_explainable, require_gradients, why_no_gradients
 from cxr_gradcam.cam.forward_pass import ForwardPass
+from cxr_gradcam.cam.full_gradient import BiasCapture
 from cxr_gradcam.cam.hooks import Capture, capturing, hooked, score_gradients
 from cxr_gradcam.cam.layers import Grid, with_merged_places
 from cxr_gradcam.cam.outputs import OutputFormat, scores_of
@@ -47,9 +48,7 @@ class HookedForwardPass(ForwardPass):
         self.x, self.layers = x.detach(), tuple(layers)
         self._model, self._modules, self._logits_layer = model, dict(layers), logits_layer
         self._format, self._calls = output or OutputFormat(), calls
-        self._scores, capture = self._capture(x, torch.no_grad())
-        if not self._scores.requires_grad:  # a no_grad of the model's own ended behind the layers
-            self._scores, capture = self._capture(x, torch.enable_grad())
+        self._scores, capture = self._capture(x)
         for name in layers:
             if name not in capture.outputs:
                 raise ValueError(
@@ -59,7 +58,15 @@ class HookedForwardPass(ForwardPass):
         self._grids = {name: self._grid(name, capture.places) for name in layers}
         self.logits = self._scores.detach()
 
-    def _capture(self, x: Tensor, mode: AbstractContextManager[object]) -> tuple[Tensor, Capture]:
+    def _capture(self, x: Tensor) -> tuple[Tensor, Capture]:
+        scores, capture = self._capture_in(torch.no_grad(), x)
+        if scores.requires_grad:
+            return scores, capture
+        return self._capture_in(torch.enable_grad(), x)  # a no_grad of its own ended behind layers
+
+    def _capture_in(
+        self, mode: AbstractContextManager[object], x: Tensor
+    ) -> tuple[Tensor, Capture]:
         with mode, capturing(self._modules, self._logits_layer, calls=self._calls) as capture:
             return self._run(x, capture), capture
 
@@ -78,6 +85,46 @@ class HookedForwardPass(ForwardPass):
             raise ValueError(reason) from error
         grids = (self._grids[layer] for layer in layers)
         return [grid.arrange(each) for grid, each in zip(grids, gradients, strict=True)]
+
+    def second_order(
+        self, weights: Tensor, layers: Sequence[str]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Run the network once more, where attention can be differentiated twice."""
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        with sdpa_kernel(SDPBackend.MATH):
+            scores, capture = self._capture(self.x)
+        found = []
+        for layer in layers:
+            output = capture.outputs[layer]
+            score = (weights * (scores + scores.log_softmax(dim=1))).sum()
+            (gradient,) = torch.autograd.grad(score, output, create_graph=True)
+            (product,) = torch.autograd.grad(
+                gradient, output, output.detach(), retain_graph=True, materialize_grads=True
+            )
+            found.append(
+                [self._grids[layer].arrange(each.detach()) for each in (gradient, product)]
+            )
+        gradients, products = zip(*found, strict=True)
+        return list(gradients), list(products)
+
+    def full_gradients(self, weights: Tensor) -> list[Tensor]:
+        """Run the network once more and differentiate down to the image."""
+        x, biased = self.x.clone().requires_grad_(), BiasCapture()
+        with torch.enable_grad(), capturing({}, self._logits_layer) as capture:
+            with biased.watching(self._model):
+                scores = self._run(x, capture)
+            gradients = torch.autograd.grad(
+                scores, [x, *biased.outputs], weights, materialize_grads=True
+            )
+        parts = [self.x, *(bias[:, None, None] for bias in biased.biases)]
+        return [(part * each).detach() for part, each in zip(parts, gradients, strict=True)]
+
+    def record(self, x: Tensor) -> HookedForwardPass:
+        """Record other images at the same layers."""
+        return HookedForwardPass(
+            self._model, self._modules, x, self._logits_layer, output=self._format
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network on other images."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Fusion = Literal["mean", "max"]
+Fusion = Literal["mean", "max", "product"]
 """How the maps of several layers become one."""
+
+_FUSE: dict[Fusion, Callable[[Tensor], Tensor]] = {
+    "mean": lambda maps: maps.mean(dim=0),
+    "max": lambda maps: maps.amax(dim=0),
+    "product": lambda maps: maps.prod(dim=0),
+}
 
 
 def weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
@@ -37,7 +43,7 @@ def fuse(
     Args:
         maps: one per layer, (N, h, w), at least 0; h and w may differ.
         size: (H, W) in pixels.
-        fusion: "mean" or "max" over the layers.
+        fusion: "mean", "max" or "product" over the layers.
 
     Returns:
         Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before the last scaling:
@@ -50,7 +56,7 @@ def fuse(
     if len(maps) == 1:
         return upsample(maps[0], size)
     scaled = torch.stack([upsample(each, size)[0] for each in maps])
-    return _scale(scaled.mean(dim=0) if fusion == "mean" else scaled.amax(dim=0))
+    return _scale(_FUSE[fusion](scaled))
 
 
 def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -82,12 +88,12 @@ def check_fusion(fusion: str) -> None:
     """Refuse an unknown way to fuse layers.
 
     Args:
-        fusion: "mean" or "max".
+        fusion: "mean", "max" or "product".
 
     Raises:
-        ValueError: the way is neither "mean" nor "max".
+        ValueError: the way is none of these.
     """
     if fusion not in get_args(Fusion):
         raise ValueError(
-            f"layers are fused by 'mean' or 'max', not {fusion!r}: choose one of the two"
+            f"layers are fused by 'mean', 'max' or 'product', not {fusion!r}: choose one of them"
         )

@@ -14,6 +14,10 @@ from torch import Tensor
 from cxr_gradcam.cam.maps import resize, weighted_sum
 
 BATCH_SIZE = 32
+STEPS = 10
+"""How often SS-CAM and IS-CAM show the image through each channel: N of both papers."""
+SMOOTHING = 2.0
+"""The standard deviation of SS-CAM's noise, as in its paper."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of channels done and the number of all channels."""
@@ -57,8 +61,64 @@ def scorecam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
         sample.score_of(_masks(chunk, size)[:, None].to(x.dtype) * x)
         for chunk in _chunks(activations, progress)
     ]
-    weights = torch.cat(scores).float().softmax(dim=0)
-    return weighted_sum(weights[None], activations[None])[0]
+    return _weighted_by_score(torch.cat(scores), activations)
+
+
+def sscam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
+    """SS-CAM: each channel counts by the score of the image seen through it and through noise.
+
+    Noise is added to the channel on the image's grid; the scores of `STEPS` draws are averaged.
+
+    Args:
+        sample: the image and its layer.
+        progress: called after each batch of channels.
+
+    Returns:
+        Map (h, w), float32, at least 0, not normalised.
+
+    Source: Wang et al., "SS-CAM: Smoothed Score-CAM", 2020 (arXiv 2006.14255), with noise on the
+    channels; the score of the image itself falls out of the softmax.
+    """
+    activations, x = sample.activations.float(), sample.x
+    size = (x.shape[-2], x.shape[-1])
+    generator = torch.Generator().manual_seed(0)  # one image has one map
+
+    def noisy(masks: Tensor) -> Tensor:
+        noise = torch.randn(masks.shape, generator=generator).to(masks)
+        return masks + SMOOTHING * noise
+
+    scores = []
+    for chunk in _chunks(activations, progress):
+        masks = _masks(chunk, size)
+        seen = [sample.score_of(noisy(masks)[:, None].to(x.dtype) * x) for _ in range(STEPS)]
+        scores.append(torch.stack(seen).float().mean(dim=0))
+    return _weighted_by_score(torch.cat(scores), activations)
+
+
+def iscam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
+    """IS-CAM: each channel counts by the score on the way from an empty image to what it shows.
+
+    The image seen through the channel fades in by `STEPS` equal steps, and the scores are averaged:
+    the integral of Integrated Gradients.
+
+    Args:
+        sample: the image and its layer.
+        progress: called after each batch of channels.
+
+    Returns:
+        Map (h, w), float32, at least 0, not normalised.
+
+    Source: Naidu et al., "IS-CAM: Integrated Score-CAM", 2020 (arXiv 2010.03023); the score of the
+    image itself falls out of the softmax.
+    """
+    activations, x = sample.activations.float(), sample.x
+    size = (x.shape[-2], x.shape[-1])
+    scores = []
+    for chunk in _chunks(activations, progress):
+        shown = _masks(chunk, size)[:, None].to(x.dtype) * x
+        seen = [sample.score_of(shown * (step / STEPS)) for step in range(1, STEPS + 1)]
+        scores.append(torch.stack(seen).float().mean(dim=0))
+    return _weighted_by_score(torch.cat(scores), activations)
 
 
 def ablationcam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
@@ -81,6 +141,11 @@ def ablationcam(sample: ScoredSample, progress: Progress | None = None) -> Tenso
     scores = [sample.score_without(chunk) for chunk in _chunks(channels, progress)]
     losses = sample.score.float() - torch.cat(scores).float()
     return weighted_sum(losses[None], activations[None])[0]
+
+
+def _weighted_by_score(scores: Tensor, activations: Tensor) -> Tensor:
+    """Weigh channels (K, h, w) by the softmax of their scores (K,), and sum them above zero."""
+    return weighted_sum(scores.float().softmax(dim=0)[None], activations[None])[0]
 
 
 def _chunks(values: Tensor, progress: Progress | None) -> Iterator[Tensor]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS
+from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.data.cases import Case, lung_cases, phantom_cases, read_boxes
 from cxr_gradcam.data.findings import require_finding
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
@@ -164,10 +164,11 @@ def _maps(
 ) -> Iterator[tuple[tuple[str, str], Map]]:
     known = model.detail
     examination = examine(model, case.radiograph, max(known.values(), key=len))
-    for method in METHODS:
-        details = known if method in QUICK_METHODS else {"coarse": known["coarse"]}
-        if method not in QUICK_METHODS and not slow:
+    for method, how in METHODS.items():
+        if how.is_slow and not slow:
             continue
+        has_layers = how.kind != "full gradient"
+        details = known if has_layers and not how.is_slow else {"coarse": known["coarse"]}
         for detail, layers in details.items():
             yield (method, detail), examination.explain(finding, method, layers=layers).heatmap
     yield ("middle of the lungs", ""), lung_prior(case.mask.shape)

@@ -10,11 +10,11 @@ from torchvision.models import ResNet
 
 from cxr_gradcam.cam.eval_mode import evaluating
 from cxr_gradcam.cam.forward_pass import ForwardPass
-from cxr_gradcam.cam.gradient_methods import strongest_pattern
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.hooks import score_gradients, zero_channel
-from cxr_gradcam.cam.methods import METHODS, Method
+from cxr_gradcam.cam.methods import METHODS, QUICK_METHODS, Method
 from cxr_gradcam.cam.outputs import OutputFormat
+from cxr_gradcam.cam.pattern_methods import strongest_pattern
 from cxr_gradcam.models.stages import (
     CONV3,
     LAYER2,
@@ -73,7 +73,7 @@ class RoundedForwardPass(ForwardPass):
         layers: Sequence[str],
     ) -> list[Tensor]:
         """Make the maps in which the trunk's rounding shows once more, in full precision."""
-        if self._is_exact:
+        if self._is_exact or method not in QUICK_METHODS:
             return maps
         rounded = torch.zeros(len(self.x), dtype=torch.bool, device=self.x.device)
         for each, made_of in zip(maps, captured, strict=True):
@@ -89,13 +89,25 @@ class RoundedForwardPass(ForwardPass):
         """Look again at a sample; the last one is remembered for the next question."""
         if self._exact is not None and self._exact[0] == sample:
             return self._exact[1]
-        found = {name: self.network.get_submodule(path) for name, path in self.paths.items()}
-        image = self.x[sample : sample + 1]
-        exact = HookedForwardPass(
-            self.network, found, image, output=OutputFormat(two_classes=self.two_classes)
-        )
+        exact = self._reference(self.x[sample : sample + 1])
         self._exact = sample, exact
         return exact
+
+    def _reference(self, x: Tensor) -> HookedForwardPass:
+        """Run the network itself on images, in full precision and with a graph."""
+        found = {name: self.network.get_submodule(path) for name, path in self.paths.items()}
+        read = OutputFormat(two_classes=self.two_classes)
+        return HookedForwardPass(self.network, found, x, output=read)
+
+    def second_order(
+        self, weights: Tensor, layers: Sequence[str]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Differentiate the network itself, twice."""
+        return self._reference(self.x).second_order(weights, layers)
+
+    def full_gradients(self, weights: Tensor) -> list[Tensor]:
+        """Differentiate the network itself."""
+        return self._reference(self.x).full_gradients(weights)
 
 
 class SplitForwardPass(RoundedForwardPass):
@@ -113,6 +125,7 @@ class SplitForwardPass(RoundedForwardPass):
     ) -> None:
         super().__init__(network, {name: name.removeprefix("resnet50.") for name in layers}, x)
         self._run_trunk = run_trunk
+        self._asked = tuple(layers)
         with torch.inference_mode(mode=False), torch.no_grad():
             self._outputs = run_trunk(x, layers)
             # Most questions are about the last convolution: its tail keeps its graph.
@@ -136,6 +149,10 @@ class SplitForwardPass(RoundedForwardPass):
                 _, logits, outputs = self._tail(first, leaf, self._outputs[SHORTCUT])
             asked = [outputs[layer] for layer in layers]
             return score_gradients(logits, weights, asked, retain_graph=True)
+
+    def record(self, x: Tensor) -> SplitForwardPass:
+        """Record other images at the same layers."""
+        return SplitForwardPass(self.network, self._run_trunk, self._asked, x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run trunk and tail on other images."""

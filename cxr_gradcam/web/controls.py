@@ -42,7 +42,7 @@ class Controls:
             interactive=False,
         )
         with gr.Accordion("How the map is made", open=False):
-            self.method = _method_field()
+            self.method, self.more_methods = _method_fields()
             self.detail = RadioField(
                 label="Detail",
                 info="Fine and finest maps add earlier layers: sharper, but less sure of the "
@@ -87,6 +87,14 @@ class Controls:
             question.method,
             question.detail,
         ]
+
+    def methods(self, asked: PageQuestion) -> DropdownField:
+        """Return the update that shows a question's method, offered or not until now."""
+        name = asked.question.method
+        update = _methods(name, every=True)
+        if METHODS[name].is_offered_first:
+            del update["choices"]  # the reader may have asked for more
+        return DropdownField(**update)
 
     def classes(self, asked: PageQuestion, names: Sequence[str]) -> RadioField | DropdownField:
         """Return the update that offers classes in an order and shows the explained one."""
@@ -155,22 +163,31 @@ def _class_field(models: Mapping[str, Classifier]) -> RadioField | DropdownField
     )
 
 
-def _method_field() -> DropdownField:
-    method = DropdownField(
-        [(_method_label(name), name) for name in METHODS],
-        value=Question().method,
-        label="Method",
-        info=_method_info(Question().method),
-        interactive=True,
-    )
-    method.input(
-        lambda name: DropdownField(info=_method_info(name)),
-        method,
-        method,
-        queue=False,
-        api_visibility="private",
-    )
-    return method
+def _method_fields() -> tuple[DropdownField, gr.Checkbox]:
+    """Make the field of methods, and the box by which it offers all of them."""
+    method = DropdownField(label="Method", interactive=True, **_methods(Question().method))
+    more = gr.Checkbox(label="More methods", value=False, interactive=True)
+    for change in (method.input, more.input):
+        change(
+            lambda name, every: DropdownField(**_methods(name, every=every)),
+            [method, more],
+            method,
+            queue=False,
+            api_visibility="private",
+        )
+    return method, more
+
+
+def _methods(chosen: str, *, every: bool = False) -> dict[str, Any]:
+    """Return the field of methods: those offered first and the chosen one, or every method."""
+    offered = [
+        name for name, each in METHODS.items() if every or each.is_offered_first or name == chosen
+    ]
+    return {
+        "choices": [(_method_label(name), name) for name in offered],
+        "value": chosen,
+        "info": _method_info(chosen),
+    }
 
 
 def _details(model: Classifier) -> dict[str, Any]:

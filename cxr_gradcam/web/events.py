@@ -159,7 +159,7 @@ class Events:
         if method not in METHODS:
             return [gr.skip(), gr.skip()]
         asked = self._controls.question_of(*values).changed(method=method)
-        return [method, self._answer(session, asked, progress)]
+        return [self._controls.methods(asked), self._answer(session, asked, progress)]
 
     def change_class(self, session: Session | None, *values: object) -> list[Any]:
         """Show the map of another class, and offer its questions."""
@@ -170,7 +170,7 @@ class Events:
         offered = (
             gr.skip() if asked.question.class_name is None else self._controls.questions(asked)
         )
-        return [offered, view, asked.question.method]
+        return [offered, view, self._controls.methods(asked)]
 
     def change_map(
         self,
@@ -196,7 +196,8 @@ class Events:
         """Show a model's scope, and its answer about the open radiograph where there is one."""
         about = [self._controls.details(asked), *self._about(asked.model)]
         if session is None:
-            yield [EMPTY, *self._controls.waiting(asked), asked.question.method, gr.skip(), *about]
+            waiting = [*self._controls.waiting(asked), self._controls.methods(asked)]
+            yield [EMPTY, *waiting, gr.skip(), *about]
             return
         session.cancel()
         yield [WAITING, *self._locked(), without_map(session), *about]
@@ -246,7 +247,7 @@ class Events:
             prediction_html(explanation),
             self._controls.classes(asked, names),
             self._controls.questions(asked),
-            asked.question.method,
+            self._controls.methods(asked),
             view_of(session, asked, explanation),
         ]
 

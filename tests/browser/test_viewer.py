@@ -274,7 +274,9 @@ def choose(page: Page, label: str, option: str) -> None:
 
 
 def open_settings(page: Page) -> None:
+    """Show how the map is made, with every method on offer."""
     page.get_by_role("button", name="How the map is made").click()
+    page.get_by_label("More methods").check()
 
 
 def test_another_question_shows_what_python_renders(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.models import resnet18
 
 from cxr_gradcam.cam.gradient_methods import gradcam
 from cxr_gradcam.cam.hooked_pass import HookedForwardPass
@@ -61,6 +62,105 @@ def test_score_cam_by_hand(tiny):
     expected = [first * a + (1 - first) * b for a, b in ((1, 3), (2, 1), (3, -1), (4, -3))]
     expected = np.maximum(expected, 0).reshape(2, 2)
     np.testing.assert_allclose(raw(tiny, 0, "scorecam"), expected, rtol=1e-5)
+
+
+def test_what_the_image_and_the_biases_add_is_the_score(tiny):
+    # Class 0: the gradient at A1 is 1/4, at A2 1/2 where it is above 0, so that of x is 1/4 - 1 at
+    # [1 2] and 1/4 at [3 4]. The bias of A2, 5, adds 5/2 at the same two places. All of it is 4.5.
+    parts = tiny.full_gradients(target_weights(tiny.logits, 0))
+    assert parts[0].tolist() == [[[[-0.75, -1.5], [0.75, 1]]]]
+    assert parts[1].tolist() == [[[[0, 0], [0, 0]], [[2.5, 2.5], [0, 0]]]]
+    assert sum(part.sum() for part in parts) == tiny.logits[0, 0]
+
+
+def test_full_gradients_of_a_resnet_add_up_to_the_score():
+    # A head without a bias: all else that is added on the way has a convolution or BatchNorm.
+    torch.manual_seed(0)
+    network = resnet18(num_classes=3).eval()
+    nn.init.zeros_(network.fc.bias)
+    for norm in (each for each in network.modules() if isinstance(each, nn.BatchNorm2d)):
+        nn.init.normal_(norm.bias)
+        nn.init.normal_(norm.running_mean)
+    x = torch.randn(2, 3, 32, 32)
+    forward_pass = HookedForwardPass(network, {"layer4": network.layer4}, x)
+    parts = forward_pass.full_gradients(target_weights(forward_pass.logits, 1))
+    total = sum(part.sum(dim=(1, 2, 3)) for part in parts)
+    torch.testing.assert_close(total, forward_pass.logits[:, 1], rtol=1e-3, atol=1e-3)
+
+
+def test_fullgrad_by_hand(tiny):
+    # Magnitudes from 0 to 1: of x [0 1; 0 1/3], of A2's bias [1 1; 0 0]; A1 has none.
+    torch.testing.assert_close(
+        torch.tensor(raw(tiny, 0, "fullgrad")), torch.tensor([[1.0, 2.0], [0.0, 1 / 3]])
+    )
+
+
+def test_fullgrad_is_of_all_layers_whichever_are_named():
+    network = TinyNetwork()
+    image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    layers = {"target": network.target}
+    [only] = HookedForwardPass(network, layers, image).raw_maps(
+        torch.eye(3)[:1], "fullgrad", ("target",)
+    )
+    assert only.shape == (1, 2, 2)
+
+
+def test_shapleycam_by_hand():
+    # One channel A = x, the logits are its mean m and 0; for class 0, u = m + log(sigmoid m). With
+    # x = [1 3], m = 2 and p = sigmoid(2): u' = 2 - p, u'' = -p (1 - p). The gradient at a place is
+    # u' / 2, the Hessian times x is u'' m / 2.
+    network = nn.Sequential(
+        nn.Conv2d(1, 1, 1, bias=False),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(1, 2, bias=False),
+    )
+    nn.init.ones_(network[0].weight)
+    with torch.no_grad():
+        network[3].weight.copy_(torch.tensor([[1.0], [0.0]]))
+    image = torch.tensor([[[[1.0, 3.0]]]])
+    forward_pass = HookedForwardPass(network, {"0": network[0]}, image)
+    p = 1 / (1 + np.exp(-2))
+    weight = (2 - p) / 2 + p * (1 - p) / 2
+    np.testing.assert_allclose(
+        raw(forward_pass, 0, "shapleycam"), [[weight, 3 * weight]], rtol=1e-5
+    )
+
+
+def test_shapleycam_of_a_difference_of_logits_is_gradcam(tiny):
+    # Behind a ReLU logits have no curvature, and in their difference the log-softmax falls out:
+    # twice the difference remains.
+    maps = np.array(raw(tiny, 0, "shapleycam", contrast_idx=1))
+    np.testing.assert_allclose(maps, 2 * np.array(raw(tiny, 0, contrast_idx=1)), rtol=1e-5)
+
+
+def test_a_noisy_method_gives_one_map_for_one_image(tiny):
+    assert raw(tiny, 0, "smoothgradcam++") == raw(tiny, 0, "smoothgradcam++")
+
+
+def test_smooth_gradcam_plus_plus_asks_noisy_images(tiny, monkeypatch):
+    # Without noise it is Grad-CAM++. With it, other places of A2 pass the ReLU.
+    smooth = raw(tiny, 0, "smoothgradcam++")
+    monkeypatch.setattr("cxr_gradcam.cam.forward_pass.NOISE", 0)
+    still = raw(tiny, 0, "smoothgradcam++")
+    np.testing.assert_allclose(still, raw(tiny, 0, "gradcam++"), rtol=1e-6)
+    monkeypatch.setattr("cxr_gradcam.cam.forward_pass.NOISE", 1)
+    assert not np.allclose(raw(tiny, 0, "smoothgradcam++"), smooth)
+
+
+def test_refinecam_multiplies_the_layers_maps():
+    torch.manual_seed(0)
+    convolutions = [nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3)]
+    for each in convolutions:
+        nn.init.uniform_(each.weight)
+    network = nn.Sequential(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    layers = {"0": network[0], "1": network[1]}
+    forward_pass = HookedForwardPass(network, layers, torch.rand(1, 1, 8, 8))
+    refined, _ = forward_pass.maps(0, "refinecam")
+    each = [forward_pass.maps(0, "gradcam++", layers=[name])[0] for name in layers]
+    product = each[0] * each[1]
+    torch.testing.assert_close(refined, product / product.max())
+    assert torch.equal(refined, forward_pass.maps(0, "gradcam++", fusion="product")[0])
 
 
 def test_progress_counts_the_channels_of_all_images():

@@ -8,31 +8,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pytorch_grad_cam import (
+    FullGrad,
     GradCAM,
     GradCAMElementWise,
     GradCAMPlusPlus,
     HiResCAM,
     LayerCAM,
+    RefineCAM,
+    SegEigenCAM,
+    ShapleyCAM,
     XGradCAM,
 )
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputReST, ClassifierOutputTarget
+from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection_kernel
 from torch import nn
 
 from cxr_gradcam.cam.gradient_methods import (
-    eigencam,
-    eigengradcam,
     gradcam,
     gradcam_plus_plus,
+    shapleycam,
+    smooth_gradcam_plus_plus,
     xgradcam,
 )
+from cxr_gradcam.cam.hooked_pass import HookedForwardPass
 from cxr_gradcam.cam.maps import fuse, upsample
 from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.cam.pattern_methods import eigencam, eigengradcam, fem, kpcacam, segeigencam
 from tests.helpers.tiny import TinyNetwork
 
 GRADIENT_METHODS = {
     name: method.compute for name, method in METHODS.items() if method.kind == "gradient"
 }
-ALL_METHODS = {**GRADIENT_METHODS, "eigencam": lambda activations, _: eigencam(activations)}
+ALL_METHODS = {
+    **GRADIENT_METHODS,
+    "eigencam": lambda activations, _: eigencam(activations),
+    "kpcacam": lambda activations, _: kpcacam(activations),
+    "fem": lambda activations, _: fem(activations),
+}
+CENTRED = {"segeigencam", "kpcacam", "fem"}
+"""What these show is relative to a channel's mean."""
 every_method = pytest.mark.parametrize("method", ALL_METHODS.values(), ids=ALL_METHODS)
 
 
@@ -98,6 +112,14 @@ BY_HAND = {
     # The places' vectors of A G, (6, -2) and (1, 3), are orthogonal, so each is a component of its
     # own: the longer one has the length sqrt 40. Likewise (2, -1) and (2, 4): sqrt 20.
     "eigengradcam": [[40**0.5, 0], [0, 20**0.5]],
+    # A |G| = [6 -1 | 2 3] and [-2 2 | 1 -4], less the means half of [7 -7 | -1 1], [-4 4 | 5 -5]:
+    # opposite vectors of the lengths sqrt 50 / 2 and sqrt 41 / 2. As low as high: the sums over the
+    # channels, [8 2] and [-1 -2], tell which is positive.
+    "segeigencam": [[50**0.5 / 2, 0], [41**0.5 / 2, 0]],
+    # Grad-CAM++ at one layer.
+    "refinecam": [[47 / 66, 5 / 22], [0, 2 / 5]],
+    # The gradients' sums are 2 and -1, -1 and -2: twice Grad-CAM.
+    "cam": [[3, 0], [0, 6]],
 }
 
 
@@ -152,12 +174,68 @@ def test_eigencam_by_hand():
     torch.testing.assert_close(eigencam(activations), torch.tensor([[[0.0, 10.0]], [[5.0, 0.0]]]))
 
 
+def test_seg_eigen_cam_is_turned_so_that_its_largest_value_is_positive():
+    # [0 0 4 4 4] less the mean [-12 -12 8 8 8] / 5 is turned over: 12 / 5 is the largest.
+    activations = torch.tensor([[[[0.0, 0.0, 4.0, 4.0, 4.0]]]])
+    maps = segeigencam(activations, -torch.ones_like(activations))
+    torch.testing.assert_close(maps, torch.tensor([[[2.4, 2.4, 0, 0, 0]]]))
+
+
+def test_kpca_cam_by_hand():
+    # Less the mean, [1 -1]. The kernel less tanh 1 has tanh 2 on the diagonal and tanh 0 beside it,
+    # as (1 * -1) / 1 + 1 = 0; centred, t/2 [1 -1; -1 1], t = tanh 2: the eigenvalue is t, its
+    # vector [1 -1] / sqrt 2.
+    maps = kpcacam(torch.tensor([[[[3.0, 1.0]]]]))
+    torch.testing.assert_close(maps, torch.tensor([[[(np.tanh(2) / 2) ** 0.5, 0]]]).float())
+
+
+def test_fem_by_hand():
+    # The means are 2, 1 and 7: 12 is more than 2 + 2 sqrt 20, 6 is more than 1 + 2 sqrt 5, and a
+    # constant is never above its mean.
+    activations = torch.zeros(1, 3, 1, 6)
+    activations[0, 0, 0, 0], activations[0, 1, 0, 5], activations[0, 2] = 12, 6, 7
+    assert fem(activations).tolist() == [[[2, 0, 0, 0, 0, 1]]]
+
+
+def test_shapleycam_by_hand():
+    # G - H A / 2 has the means 1 - 1/2 and -1/2 + 1: [1 - .5 + .5 ..] = [1.5 1].
+    curvature = torch.tensor([[[[1.0, 1.0]], [[-2.0, -2.0]]]])
+    maps = shapleycam(ACTIVATIONS[:1], GRADIENTS[:1], curvature)
+    torch.testing.assert_close(maps, torch.tensor([[[1.5, 1.0]]]))
+
+
+def test_smooth_gradcam_plus_plus_by_hand():
+    # One channel, S = 3. At the first place the gradients 1 and 3: D2 = 5, D3 = 14, mean 2, share
+    # 5 / (10 + 42). At the second -1 and 2: D2 = 2, D3 = 4, mean 1/2, share 2 / (4 + 12).
+    gradients = torch.tensor([[[[[1.0, -1.0]]]], [[[[3.0, 2.0]]]]])
+    weight = 2 * 5 / 52 + 0.5 * 2 / 16
+    maps = smooth_gradcam_plus_plus(torch.tensor([[[[1.0, 2.0]]]]), gradients)
+    torch.testing.assert_close(maps, torch.tensor([[[weight, 2 * weight]]]))
+
+
+def test_smooth_gradcam_plus_plus_without_noise_is_gradcam_plus_plus():
+    same = GRADIENTS.expand(3, *GRADIENTS.shape)
+    expected = gradcam_plus_plus(ACTIVATIONS, GRADIENTS)
+    torch.testing.assert_close(smooth_gradcam_plus_plus(ACTIVATIONS, same), expected)
+
+
 @pytest.mark.parametrize("name", ALL_METHODS)
+def test_the_map_of_a_turned_picture_is_the_turned_map(name):
+    generator = torch.Generator().manual_seed(3)
+    activations, gradients = (torch.randn(2, 3, 4, 6, generator=generator) for _ in range(2))
+    activations[:, 0, 1, 2] += 20
+    maps = ALL_METHODS[name](activations, gradients)
+    assert maps.any()
+    turned = ALL_METHODS[name](activations.transpose(2, 3), gradients.transpose(2, 3))
+    torch.testing.assert_close(turned, maps.transpose(1, 2))
+
+
+@pytest.mark.parametrize("name", sorted(ALL_METHODS.keys() - CENTRED))
 def test_maps_keep_the_order_of_rows_and_columns(name):
     # One channel of 2 x 3 places with gradient 1 is its own map, times its weight: S = 15,
-    # so the six places' 1 / (2 + 15) for Grad-CAM++.
+    # so the six places' 1 / (2 + 15) for Grad-CAM++. CAM sums the gradients.
     activations = torch.arange(6.0).view(1, 1, 2, 3)
-    weight = 6 / 17 if name == "gradcam++" else 1
+    weight = {"gradcam++": 6 / 17, "refinecam": 6 / 17, "cam": 6}.get(name, 1)
     maps = ALL_METHODS[name](activations, torch.ones_like(activations))
     torch.testing.assert_close(maps, weight * activations[:, 0])
 
@@ -194,6 +272,7 @@ PEERS = {
     "xgradcam": XGradCAM,
     "layercam": LayerCAM,
     "elementwise": GradCAMElementWise,
+    "segeigencam": SegEigenCAM,
 }
 
 
@@ -243,6 +322,69 @@ def test_maps_equal_those_of_pytorch_grad_cam(network, batch, forward_pass, name
     maps = GRADIENT_METHODS[name](*forward_pass).numpy()
     assert maps.any(axis=(1, 2)).all()
     np.testing.assert_allclose(maps, theirs.clip(min=0), rtol=0, atol=1e-4 * theirs.max())
+
+
+def maps_of_peer(peer, batch, targets):
+    """A peer's maps, each from 0 to 1, at a layer as large as the images."""
+    return peer(input_tensor=batch.clone(), targets=targets)
+
+
+def scaled(maps):
+    low, high = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
+    return (maps - low) / (high - low)
+
+
+@pytest.fixture(scope="module")
+def padded():
+    """A network whose two target layers are as large as its image."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(6, 5, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(5, 3),
+    ).eval()
+
+
+def record(network, batch):
+    return HookedForwardPass(network, {"1": network[1], "3": network[3]}, batch)
+
+
+def test_shapleycam_equals_that_of_pytorch_grad_cam(padded, batch):
+    targets = [ClassifierOutputReST(class_idx) for class_idx in CLASSES]
+    with ShapleyCAM(padded, [padded[1]]) as peer:
+        theirs = maps_of_peer(peer, batch, targets)
+    ours, _ = record(padded, batch).maps(CLASSES, "shapleycam", layers=["1"])
+    np.testing.assert_allclose(scaled(ours.numpy()), theirs, rtol=0, atol=1e-4)
+
+
+def test_fullgrad_equals_that_of_pytorch_grad_cam(padded, batch):
+    targets = [ClassifierOutputTarget(class_idx) for class_idx in CLASSES]
+    with FullGrad(padded, []) as peer:
+        theirs = maps_of_peer(peer, batch, targets)
+    ours, _ = record(padded, batch).maps(CLASSES, "fullgrad")
+    # Theirs adds 1e-7 to each channel's maximum before it divides by it.
+    np.testing.assert_allclose(scaled(ours.numpy()), theirs, rtol=0, atol=1e-3)
+
+
+def test_refinecam_multiplies_as_that_of_pytorch_grad_cam(padded, batch):
+    targets = [ClassifierOutputTarget(class_idx) for class_idx in CLASSES]
+    peer = RefineCAM(padded, [padded[1], padded[3]], base_method=LayerCAM)
+    theirs = maps_of_peer(peer, batch, targets)
+    ours, _ = record(padded, batch).maps(CLASSES, "layercam", fusion="product")
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3)  # theirs are less their minimum
+
+
+def test_kpca_cam_is_the_pattern_of_pytorch_grad_cam(forward_pass):
+    activations, _ = forward_pass
+    theirs = get_2d_projection_kernel(activations.numpy())
+    ours = kpcacam(activations).numpy()
+    for own, pattern in zip(ours, theirs, strict=True):  # its sign is left to chance
+        sign = np.sign((own * pattern).sum())
+        np.testing.assert_allclose(own, (sign * pattern).clip(min=0), rtol=0, atol=1e-4)
 
 
 def test_gradcam_equals_that_of_captum(network, batch, forward_pass):
@@ -347,7 +489,7 @@ def test_twice_the_gradients_are_twice_the_map(name, activations, gradients, exp
 
 
 # Where two singular values are equal, which pattern is the first is a matter of rounding.
-@pytest.mark.parametrize("name", sorted(GRADIENT_METHODS.keys() - {"eigengradcam"}))
+@pytest.mark.parametrize("name", sorted(GRADIENT_METHODS.keys() - {"eigengradcam", "segeigencam"}))
 @settings(max_examples=20)
 @given(activations=WHOLE, gradients=WHOLE)
 def test_a_map_does_not_depend_on_the_order_of_the_channels(name, activations, gradients):

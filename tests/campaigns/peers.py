@@ -1,4 +1,4 @@
-"""Compare maps with those of pytorch-grad-cam on twelve architectures of torchvision.
+"""Compare maps with those of pytorch-grad-cam and torchcam on twelve architectures of torchvision.
 
 python -m tests.campaigns.peers [NAME ...]
 
@@ -20,9 +20,11 @@ import pytorch_grad_cam as peer
 import torch
 import torchvision
 from numpy.typing import NDArray
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputReST, ClassifierOutputTarget
+from torch import Tensor, nn
 
 from cxr_gradcam import CAM
+from cxr_gradcam.cam.maps import upsample
 from cxr_gradcam.models.preprocessing import Preprocessing
 
 ARCHITECTURES = (
@@ -36,6 +38,9 @@ METHODS = {
     "xgradcam": peer.XGradCAM,
     "layercam": peer.LayerCAM,
     "elementwise": peer.GradCAMElementWise,
+    "segeigencam": peer.SegEigenCAM,
+    "shapleycam": peer.ShapleyCAM,
+    "fullgrad": peer.FullGrad,
 }
 LEAST = 0.999
 """The correlation that two maps must have."""
@@ -79,11 +84,47 @@ def compare(architecture: str, size: int = 224) -> Iterator[Comparison]:
     recorded = cam.record(x)
     for method, kind in METHODS.items():
         ours = recorded.maps(classes, method)[0].numpy()
-        targets = [ClassifierOutputTarget(index) for index in classes]
+        target = ClassifierOutputReST if method == "shapleycam" else ClassifierOutputTarget
+        targets = [target(index) for index in classes]
         with kind(network, [layer]) as other:
             theirs = other(x.clone(), targets)
         pairs = zip(ours, theirs, strict=True)
         yield Comparison(architecture, name, method, tuple(_correlation(*pair) for pair in pairs))
+
+
+def compare_with_torchcam(network: nn.Module, layer: str, x: Tensor) -> Iterator[Comparison]:
+    """Yield how alike our maps and torchcam's are where both follow the papers.
+
+    Smooth Grad-CAM++ agrees where a layer's gradients are the same at every place, as in front of a
+    global average; Score-CAM and what builds on it where a layer is as large as the image.
+
+    Args:
+        network: ends in a global average of the layer and one linear layer.
+        layer: its name.
+        x: images as the network takes them.
+    """
+    from torchcam import methods as torchcam
+
+    kinds = {
+        "cam": torchcam.CAM,
+        "gradcam": torchcam.GradCAM,
+        "xgradcam": torchcam.XGradCAM,
+        "layercam": torchcam.LayerCAM,
+        "smoothgradcam++": torchcam.SmoothGradCAMpp,
+        "scorecam": torchcam.ScoreCAM,
+    }
+    classes = [0] * len(x)
+    recorded = CAM(network, layer, preprocessing=Preprocessing(x.shape[-1])).record(x)
+    for method, kind in kinds.items():
+        ours = recorded.maps(classes, method)[0].numpy()
+        with kind(network, layer) as other:
+            scores = network(x)
+            scored = {"scores": scores} if other._score_used else {}
+            [theirs] = other(classes, **scored)
+        stretched = upsample(theirs.detach().relu(), (x.shape[-2], x.shape[-1]))[0].numpy()
+        pairs = zip(ours, stretched, strict=True)
+        correlations = tuple(_correlation(*pair) for pair in pairs)
+        yield Comparison("torchcam", layer, method, correlations)
 
 
 def _correlation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:

@@ -56,6 +56,15 @@ class HotCorner(ForwardPass):
     def gradients(self, _weights, _layers):
         return [torch.ones(1, 1, 3, 2)]
 
+    def second_order(self, _weights, _layers):
+        raise NotImplementedError
+
+    def full_gradients(self, _weights):
+        raise NotImplementedError
+
+    def record(self, _x):
+        raise NotImplementedError
+
     def forward(self, _x):
         raise NotImplementedError
 

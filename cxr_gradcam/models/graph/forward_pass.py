@@ -96,6 +96,12 @@ class GraphForwardPass(RoundedForwardPass):
         super().release()
         self._of_each_class = {}
 
+    def record(self, x: Tensor) -> GraphForwardPass:
+        """Record other images at the same layers."""
+        return GraphForwardPass(
+            self.network, self._graph, self.paths, x, two_classes=self.two_classes
+        )
+
     def forward(self, x: Tensor) -> Tensor:
         """Run the graph on other images."""
         return self._logits(self._graph.forward(x, ["features"])["features"])
