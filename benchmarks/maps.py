@@ -22,7 +22,7 @@ from torch import Tensor
 from torchvision.models import ResNet
 
 from benchmarks.peers import PEERS, GradCAMWork
-from benchmarks.timing import interleave, median_ratio, milliseconds, processor
+from benchmarks.timing import device_name, interleave, median_ratio, milliseconds
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
@@ -42,9 +42,10 @@ def main() -> None:
     run(options.batch, options.rounds)
 
 
-def run(batch: int, rounds: int) -> None:
-    """Measure and print one batch size."""
-    model, x = setting(batch)
+def run(batch: int, rounds: int, device: torch.device | None = None) -> None:
+    """Measure and print one batch size; on the CPU unless a device is named."""
+    device = device or torch.device("cpu")
+    model, x = setting(batch, device)
     works = {name: build() for name, build in contenders(model, x).items()}
     apart = differences(works)
     measures = {BARE: partial(milliseconds, bare_forward(model, x))}
@@ -53,10 +54,10 @@ def run(batch: int, rounds: int) -> None:
     table.title = f"Prediction and Grad-CAM, batch {batch}, {SIZE} x {SIZE}"
     console = Console(highlight=False)
     console.print(table)
-    console.print(_circumstances(rounds), soft_wrap=True, markup=False)
+    console.print(_circumstances(rounds, device), soft_wrap=True, markup=False)
 
 
-def setting(batch: int) -> tuple[ResNet50FineTuned, Tensor]:
+def setting(batch: int, device: torch.device | None = None) -> tuple[ResNet50FineTuned, Tensor]:
     """Give the bundled model, and a batch of synthetic chests that it calls pneumonia.
 
     The map of the class that it does not choose is sometimes weak, and is then made twice by us.
@@ -72,7 +73,8 @@ def setting(batch: int) -> tuple[ResNet50FineTuned, Tensor]:
             chosen.append(x)
         if len(chosen) == batch:
             break
-    return model, torch.cat(chosen)
+    device = device or torch.device("cpu")
+    return model.to(device), torch.cat(chosen).to(device)
 
 
 def bare_forward(model: ResNet50FineTuned, x: Tensor) -> Callable[[], Tensor]:
@@ -111,7 +113,7 @@ def differences(works: dict[str, GradCAMWork]) -> dict[str, float]:
     Raises:
         ValueError: a map of ours is empty, and nothing can be compared.
     """
-    maps = {name: work.raw_maps() for name, work in works.items()}
+    maps = {name: work.raw_maps().cpu() for name, work in works.items()}
     if not maps[FULL_PRECISION].amax(dim=(1, 2)).all():
         raise ValueError(f"a map is empty for class {CLASS_IDX}: choose other images")
     scaled = {name: raw / raw.amax(dim=(1, 2), keepdim=True) for name, raw in maps.items()}
@@ -152,11 +154,11 @@ def _table(times: dict[str, list[float]], apart: dict[str, float]) -> Table:
     return table
 
 
-def _circumstances(rounds: int) -> str:
+def _circumstances(rounds: int, device: torch.device) -> str:
     packages = ("cxr-gradcam", "torch", "torchvision", "openvino", *PEERS)
     versions = [f"{package} {_version(package)}" for package in packages if _version(package)]
     return (
-        f"{', '.join(versions)}\n{processor()}, {torch.get_num_threads()} threads; "
+        f"{', '.join(versions)}\n{device_name(device)}, {torch.get_num_threads()} threads; "
         f"{rounds} rounds, contenders in turn; ratio: median of the rounds' ratios.\n"
         "'layer alone': the user made requires_grad False everywhere but at the target layer.\n"
         "'full precision': with `fast` off, torch's own layers; the maps are compared with these.\n"

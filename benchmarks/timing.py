@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
 
+import torch
 from rich.console import Console
 from rich.progress import track
 
@@ -16,10 +17,12 @@ PAUSE = 0.02  # seconds in which the threads of the contender before go to sleep
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """Time one call on a processor that has come to rest, in ms."""
+    """Time one call on a processor that has come to rest, until its device has ended too, in ms."""
     sleep(PAUSE)
     start = perf_counter()
     work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return 1000 * (perf_counter() - start)
 
 
@@ -46,6 +49,13 @@ def interleave(
 def median_ratio(times: Sequence[float], base: Sequence[float]) -> float:
     """Give the median of the ratios of times taken in the same rounds."""
     return median(time / other for time, other in zip(times, base, strict=True))
+
+
+def device_name(device: torch.device) -> str:
+    """Name what computes: a graphics device, or the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return processor()
 
 
 def processor() -> str:

@@ -25,7 +25,7 @@ def fullgrad(parts: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
         Maps (N, H, W), float32, at least 0, not normalised.
 
     Source: Srinivas and Fleuret, "Full-Gradient Representation for Neural Network Visualization",
-    NeurIPS 2019, equation 7.
+    NeurIPS 2019.
     """
     maps = [resize(_scaled(part.float().abs()).sum(dim=1, keepdim=True), size) for part in parts]
     return torch.stack(maps).sum(dim=0)[:, 0]

@@ -149,8 +149,7 @@ def shapleycam(activations: Tensor, gradients: Tensor, curvature: Tensor) -> Ten
     Returns:
         Maps (N, h, w), float32, at least 0, not normalised.
 
-    Source: Cai, "CAMs as Shapley Value-based Explainers", The Visual Computer 2025
-    (arXiv 2501.06261).
+    Source: Cai, "CAMs as Shapley Value-based Explainers", 2025 (arXiv 2501.06261).
     """
     return gradcam(activations, gradients.float() - curvature.float() / 2)
 
@@ -169,7 +168,7 @@ def smooth_gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     Returns:
         Maps (N, h, w), float32, at least 0, not normalised.
 
-    Source: Omeiza et al., "Smooth Grad-CAM++", 2019 (arXiv 1908.01224), equations 9 to 11.
+    Source: Omeiza et al., "Smooth Grad-CAM++", 2019 (arXiv 1908.01224).
     """
     gradients = gradients.float()
     positive = gradients.relu()

@@ -88,7 +88,7 @@ def kpcacam(activations: Tensor) -> Tensor:
     Returns:
         Maps (N, h, w), float32, at least 0, not normalised.
 
-    Source: Karmani et al., "KPCA-CAM", MMSP 2024 (arXiv 2410.00267), the sigmoid kernel.
+    Source: Karmani et al., "KPCA-CAM", 2024 (arXiv 2410.00267), with the sigmoid kernel.
     """
     centred = _centred(activations.float())
     flat = centred.flatten(2)
@@ -113,7 +113,7 @@ def fem(activations: Tensor) -> Tensor:
         Maps (N, h, w), float32, at least 0, not normalised.
 
     Source: Fuad et al., "Features Understanding in 3D CNNs for Actions Recognition in Video",
-    IPTA 2020, section 3.
+    IPTA 2020.
     """
     activations = activations.float()
     means = activations.mean(dim=(2, 3), keepdim=True)

@@ -17,8 +17,11 @@ from cxr_gradcam.models.checkpoint import (
     load_checkpoint,
 )
 from cxr_gradcam.models.importing import load_model
-from cxr_gradcam.models.importing.architectures import is_counter, new_network
-from cxr_gradcam.models.importing.tensor_names import without_prefixes
+from cxr_gradcam.models.importing.architectures import (
+    is_counter,
+    new_network,
+    without_prefixes,
+)
 from cxr_gradcam.models.importing.weight_files import read_weights
 from cxr_gradcam.models.library_records import guess_preprocessing, last_linear
 from cxr_gradcam.models.preprocessing import Preprocessing

@@ -70,7 +70,7 @@ _ANALYSE: dict[str, Any] = {
     "api_visibility": "private",
 }
 # Each question starts at once and ends the one before, which may still be at a slow map.
-_QUESTION: dict[str, Any] = _ANALYSE | {"concurrency_id": "question", "concurrency_limit": 4}
+_QUESTION: dict[str, Any] = _ANALYSE | {"concurrency_id": "question", "concurrency_limit": 16}
 # What arrives after a map never stands before the next one; only the last is wanted.
 _LATER: dict[str, Any] = _ANALYSE | {"concurrency_id": "later", "trigger_mode": "always_last"}
 

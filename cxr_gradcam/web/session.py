@@ -17,6 +17,7 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.compare.comparison import Comparison
 from cxr_gradcam.web.downloads.dicom import DicomSource
 from cxr_gradcam.web.question import PageQuestion
+from cxr_gradcam.web.turns import TURNS, Urgency
 
 _KEPT = 2
 """How many models' forward passes are kept: as many as can be compared."""
@@ -63,6 +64,7 @@ class Session:
     _examinations: dict[str, Examination] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _questions: int = 0
+    _is_answered: bool = False
 
     @classmethod
     def of(
@@ -98,10 +100,18 @@ class Session:
                 it raises ends the work.
         """
         examination = self.examination(asked.model)
-        try:
-            return examination.answer(asked.question, progress)
-        finally:
-            examination.forward_pass.release()
+        with TURNS.turn(self._urgency(asked.is_slow)) as give_way:
+
+            def report(done: int, total: int) -> None:
+                if progress is not None:
+                    progress(done, total)
+                give_way()
+
+            try:
+                return examination.answer(asked.question, report)
+            finally:
+                examination.forward_pass.release()
+                self._is_answered = True
 
     def cancel(self) -> None:
         """End the questions that are being answered: their answers are not needed any more."""
@@ -122,7 +132,13 @@ class Session:
 
         return check
 
+    def _urgency(self, is_slow: bool) -> Urgency:
+        if is_slow:
+            return Urgency.SLOW_METHOD
+        return Urgency.QUESTION if self._is_answered else Urgency.FIRST_MAP
+
     def _examine(self, name: str) -> Examination:
         model = self.models[name]
-        forward_pass = model.record(self.inputs[name], finest_layers(model))
+        with TURNS.turn(self._urgency(False)):
+            forward_pass = model.record(self.inputs[name], finest_layers(model))
         return Examination(self.size, model, forward_pass, right_side=self.right_side)

@@ -94,7 +94,10 @@ class Records:
         }
         few = [f"in/{name}" for name in SEVERAL]
         return {
-            name: self._drawn(f"questions-{number}", "--no-fast", *words, *few[: 1 + (number > 9)])
+            name: self._drawn(
+                f"questions-{number}",
+                *("--no-fast", *words, *few[: 1 if name.startswith("method") else 2]),
+            )
             for number, (name, words) in enumerate(asked.items())
         } | {
             "every input": self._drawn("all", "--no-fast", *of_small, "in", pattern="*overlay.png")

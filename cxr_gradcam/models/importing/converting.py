@@ -20,8 +20,7 @@ from cxr_gradcam.models.checkpoint import (
     locate,
     save_checkpoint,
 )
-from cxr_gradcam.models.importing.hugging_face import TRANSFORMERS
-from cxr_gradcam.models.importing.loading import load_model
+from cxr_gradcam.models.importing.loading import TRANSFORMERS, load_model
 from cxr_gradcam.models.importing.matching import build
 from cxr_gradcam.models.provenance import RESNET50
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned

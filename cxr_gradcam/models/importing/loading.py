@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torchvision.models import get_model, get_model_weights
 
@@ -21,16 +23,20 @@ from cxr_gradcam.models.checkpoint import (
     locate,
 )
 from cxr_gradcam.models.importing.assembling import LoadedNetwork, assemble
-from cxr_gradcam.models.importing.hugging_face import load_folder
 from cxr_gradcam.models.importing.matching import build
 from cxr_gradcam.models.importing.overrides import LoadOverrides
 from cxr_gradcam.models.importing.weight_files import read_weights
 from cxr_gradcam.models.initial_weights import BUNDLED
+from cxr_gradcam.models.library_records import image_processor
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.provenance import Provenance, name_of
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 _FOLDER, _HUB = "hf:", "hf://"
+TRANSFORMERS = "transformers:"
+"""What the architecture of a network of transformers begins with."""
+
+_TIMM_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _LIBRARIES = ("torchvision", "timm", "torchxrayvision")
 
 
@@ -94,7 +100,7 @@ def _loaded(
         return _pretrained(text)
     if text.startswith(_FOLDER) and not text.startswith(_HUB):
         folder = Path(text.removeprefix(_FOLDER)).expanduser()
-        return load_folder(folder, name_of(folder))
+        return _load_folder(folder, name_of(folder))
     path = bundled_checkpoint() if source == BUNDLED else locate(source)
     name = name_of(path if source == BUNDLED else source)
     if is_ours(path):
@@ -104,7 +110,7 @@ def _loaded(
         return LoadedNetwork(network, provenance, assumed, header)
     config = hub_config(source) if text.startswith(_HUB) and architecture is None else {}
     if "model_type" in config and not text.endswith(WEIGHTS):
-        return load_folder(_download_folder(text.removeprefix(_HUB)), name)
+        return _load_folder(_down_load_folder(text.removeprefix(_HUB)), name)
     weights = read_weights(path, state_dict)
     network, assumed, found = build(weights.tensors, architecture or _timm_name(config))
     assumed = (*filter(None, [weights.assumption]), *assumed)
@@ -119,7 +125,7 @@ def _timm_name(config: Mapping[str, Any]) -> str | None:
     return f"timm:{config['architecture']}{f'.{tag}' if tag else ''}"
 
 
-def _download_folder(repository: str) -> Path:
+def _down_load_folder(repository: str) -> Path:
     """Return the folder of a repository of transformers, fetched from Hugging Face."""
     from huggingface_hub import snapshot_download
 
@@ -132,6 +138,90 @@ def _download_folder(repository: str) -> Path:
             f"{repository!r} cannot be fetched from Hugging Face ({error}): connect to the network "
             "once, or download the folder and name it as hf:FOLDER"
         ) from error
+
+
+def _load_folder(folder: Path, name: str) -> LoadedNetwork:
+    """Return the network of a folder that `save_pretrained` of transformers or timm's hub wrote.
+
+    Args:
+        folder: holds config.json and weights; transformers' preprocessor_config.json says how the
+            input is made.
+        name: of the weights, as results show it.
+
+    Raises:
+        CheckpointError: the folder lacks a file, transformers is not installed, or the weights do
+            not fill the network.
+    """
+    config = _config(folder)
+    if isinstance(config.get("architecture"), str):
+        return _of_timm(folder, config, name)
+    network = _of_transformers(folder)
+    architecture = f"{TRANSFORMERS}{config.get('model_type', type(network).__name__)}"
+    provenance = Provenance.of_tensors(name, network.state_dict(), architecture)
+    return LoadedNetwork(network, provenance, from_library=bool(image_processor(network)))
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except OSError:
+        raise CheckpointError(
+            f"{folder} holds no config.json: name a folder that save_pretrained wrote, or a file "
+            "of weights"
+        ) from None
+    except ValueError as error:
+        raise CheckpointError(
+            f"{folder / 'config.json'} is no readable JSON ({error}): fetch the folder again"
+        ) from error
+    return config if isinstance(config, dict) else {}
+
+
+def _of_transformers(folder: Path) -> nn.Module:
+    try:
+        from transformers import AutoModelForImageClassification
+    except ImportError:
+        raise CheckpointError(
+            f"{folder} is a folder of transformers, which is not installed: "
+            "pip install 'cxr-gradcam[transformers]'"
+        ) from None
+    try:
+        network, report = AutoModelForImageClassification.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except Exception as error:  # transformers fails in ways of its own
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(
+            f"{folder} holds no image classifier that transformers can load ({reason}): name a "
+            "folder that save_pretrained of a ...ForImageClassification wrote"
+        ) from error
+    _require_all(folder, [*report["missing_keys"], *map(str, report["mismatched_keys"])])
+    return network.eval()  # type: ignore[no-any-return]
+
+
+def _require_all(folder: Path, missing: Collection[str]) -> None:
+    """Refuse a folder without a head: transformers would make up random weights for it."""
+    if missing:
+        raise CheckpointError(
+            f"{folder} lacks weights of its network ({', '.join(sorted(missing)[:3])}): save the "
+            "whole classifier, with its head, by save_pretrained"
+        )
+
+
+def _of_timm(folder: Path, config: dict[str, Any], name: str) -> LoadedNetwork:
+    path = next((folder / file for file in _TIMM_WEIGHTS if (folder / file).is_file()), None)
+    if path is None:
+        raise CheckpointError(f"{folder} holds none of {', '.join(_TIMM_WEIGHTS)}: fetch it again")
+    architecture = f"timm:{config['architecture']}"
+    network, assumed, _ = build(read_weights(path).tensors, architecture)
+    own = {key: value for key, value in config.get("pretrained_cfg", {}).items() if value}
+    network.pretrained_cfg = {**getattr(network, "pretrained_cfg", {}), **own}  # type: ignore[assignment]
+    network.class_names = config.get("label_names")  # type: ignore[assignment]
+    provenance = Provenance.of_file(path, architecture, name)
+    return LoadedNetwork(network, provenance, assumed, from_library=True)
 
 
 def _pretrained(source: str) -> LoadedNetwork:

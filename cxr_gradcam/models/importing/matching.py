@@ -16,8 +16,9 @@ from cxr_gradcam.models.importing.architectures import (
     image_size,
     is_counter,
     spec_of,
+    without_nesting,
+    without_prefixes,
 )
-from cxr_gradcam.models.importing.tensor_names import without_nesting, without_prefixes
 
 _EFFICIENTNET_LITE = tuple(f"timm:tf_efficientnet_lite{size}" for size in range(5))
 _SHOWN = 2  # tensors that a message lists
