@@ -40,7 +40,6 @@ METHODS = {
     "elementwise": peer.GradCAMElementWise,
     "segeigencam": peer.SegEigenCAM,
     "shapleycam": peer.ShapleyCAM,
-    "fullgrad": peer.FullGrad,
 }
 LEAST = 0.999
 """The correlation that two maps must have."""
@@ -120,7 +119,7 @@ def compare_with_torchcam(network: nn.Module, layer: str, x: Tensor) -> Iterator
         with kind(network, layer) as other:
             scores = network(x)
             scored = {"scores": scores} if other._score_used else {}
-            [theirs] = other(classes, **scored)
+            [theirs] = other(classes, **scored, normalized=False)
         stretched = upsample(theirs.detach().relu(), (x.shape[-2], x.shape[-1]))[0].numpy()
         pairs = zip(ours, stretched, strict=True)
         correlations = tuple(_correlation(*pair) for pair in pairs)

@@ -4,6 +4,8 @@ Padding is masked in the stored values; then come the modality LUT or rescale, t
 window, and the inversion. Attributes that cannot be used are ignored, as DCMTK does.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -42,14 +44,39 @@ def display(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32
     if high - low >= MAX_LEVELS:
         return displayed_greys(stored, np.ones(stored.shape, dtype=bool), dataset)
     levels = np.arange(low, high + 1).astype(stored.dtype)
-    occurs = np.zeros(levels.shape, dtype=bool)
-    for block in row_blocks(*stored.shape):
-        occurs[stored[block].astype(np.intp) - low] = True
-    grey_of_level = displayed_greys(levels, occurs, dataset)
+    grey_of_level = displayed_greys(levels, _occurring(stored, levels, dataset), dataset)
+    places = above(stored, low)
     grey = np.empty(stored.shape, dtype=np.float32)
     for block in row_blocks(*stored.shape):
-        grey[block] = grey_of_level[stored[block].astype(np.intp) - low]
+        np.take(grey_of_level, places(block), out=grey[block], mode="clip")
     return grey
+
+
+def above(stored: NDArray[np.integer], low: int) -> Callable[[slice], NDArray[np.unsignedinteger]]:
+    """Return what gives by how much the stored values of some rows exceed the least one.
+
+    It is counted in the stored values' own width, in which what is below 0 comes round again.
+
+    Args:
+        stored: Stored values (H, W).
+        low: The least of them.
+    """
+    unsigned = np.dtype(stored.dtype.str.replace("i", "u"))
+    values, least = stored.view(unsigned), np.array(low, stored.dtype).view(unsigned)
+    return (lambda rows: values[rows] - least) if low else (lambda rows: values[rows])
+
+
+def _occurring(
+    stored: NDArray[np.integer], levels: NDArray[np.integer], dataset: Dataset
+) -> NDArray[np.bool_]:
+    """Return which of the levels occur; all, where only the least and the greatest count."""
+    if "PixelPaddingValue" not in dataset and "ModalityLUTSequence" not in dataset:
+        return np.ones(levels.shape, dtype=bool)
+    occurs = np.zeros(levels.shape, dtype=bool)
+    places = above(stored, int(levels[0]))
+    for block in row_blocks(*stored.shape):
+        occurs[places(block)] = True
+    return occurs
 
 
 def displayed_greys(

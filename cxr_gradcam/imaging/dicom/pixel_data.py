@@ -229,8 +229,12 @@ def _decode_native(dataset: Dataset) -> NDArray[np.integer]:
 
 
 def _bits_of(words: NDArray[np.integer], bits_above: int, unused_bits: int) -> NDArray[np.integer]:
-    # The second shift extends the sign.
-    return np.asarray((words << bits_above) >> unused_bits) if unused_bits else words
+    in_place = bits_above == unused_bits and words.dtype.kind == "u"
+    if not unused_bits or (in_place and words.max() >> (8 * words.itemsize - unused_bits) == 0):
+        return words
+    shifted = words << bits_above
+    shifted >>= unused_bits  # this extends the sign
+    return shifted
 
 
 def _with_sign(samples: NDArray[np.unsignedinteger], dataset: Dataset) -> NDArray[np.integer]:

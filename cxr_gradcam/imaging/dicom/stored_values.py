@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from cxr_gradcam.imaging.dicom.attributes import first_number, is_inverted, numbers
 from cxr_gradcam.imaging.dicom.grey_scale import (
     MAX_LEVELS,
+    above,
     display,
     displayed_greys,
     is_padding,
@@ -61,8 +62,9 @@ def stored_values(stored: NDArray[np.integer], dataset: Dataset) -> StoredValues
         return from_grey(display(stored, dataset), 2**16 - 1)
     levels = np.arange(low, high + 1).astype(stored.dtype)
     values = empty_values(stored.shape, high - low)
+    differences = above(stored, low)
     for block in row_blocks(*stored.shape):
-        values[block] = stored[block].astype(np.int64) - low
+        values[block] = differences(block)
     slope, intercept = _straight_line(dataset) or (1.0, 0.0)
     return StoredValues(
         values=values,
