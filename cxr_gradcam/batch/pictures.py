@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.explanation import Explanation
@@ -92,4 +92,13 @@ def _save(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[str, Path]
     """Write all pictures of a file, or none."""
     with atomic_files(*outputs.values()) as partials:
         for name, partial in zip(outputs, partials, strict=True):
-            Image.fromarray(pictures[name]).save(partial, "PNG", compress_level=1)
+            partial.write_bytes(_png(pictures[name]))
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    """Encode a picture (H, W, 3), RGB, quickly rather than as small as can be."""
+    settings = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # one filter alone takes half of the time
+        settings += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", bgr, settings)[1].tobytes()

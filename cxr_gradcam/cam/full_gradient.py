@@ -70,9 +70,10 @@ def bias_of(layer: nn.Module) -> Tensor | None:
     """Return the bias (K,) that a convolution or BatchNorm adds in eval mode, or None."""
     if isinstance(layer, nn.Conv2d) and layer.bias is not None:
         return layer.bias.detach()
-    if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None:
-        mean, variance = layer.running_mean, layer.running_var
-        scale = 1 / (variance + layer.eps).sqrt()
-        shift = -mean * scale
-        return (shift * layer.weight + layer.bias).detach() if layer.affine else shift
-    return None
+    if not isinstance(layer, nn.BatchNorm2d):
+        return None
+    mean, variance = layer.running_mean, layer.running_var
+    if mean is None or variance is None:
+        return None
+    shift = -mean / (variance + layer.eps).sqrt()
+    return (shift * layer.weight + layer.bias).detach() if layer.affine else shift

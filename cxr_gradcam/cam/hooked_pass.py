@@ -95,27 +95,27 @@ class HookedForwardPass(ForwardPass):
         with sdpa_kernel(SDPBackend.MATH):
             scores, capture = self._capture(self.x)
         found = []
-        for layer in layers:
-            output = capture.outputs[layer]
-            score = (weights * (scores + scores.log_softmax(dim=1))).sum()
-            (gradient,) = torch.autograd.grad(score, output, create_graph=True)
-            (product,) = torch.autograd.grad(
-                gradient, output, output.detach(), retain_graph=True, materialize_grads=True
-            )
-            found.append(
-                [self._grids[layer].arrange(each.detach()) for each in (gradient, product)]
-            )
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            score = (weights.clone() * (scores + scores.log_softmax(dim=1))).sum()
+            for layer in layers:
+                output, grid = capture.outputs[layer], self._grids[layer]
+                (gradient,) = torch.autograd.grad(score, output, create_graph=True)
+                (product,) = torch.autograd.grad(
+                    gradient, output, output.detach(), retain_graph=True, materialize_grads=True
+                )
+                found.append([grid.arrange(each.detach()) for each in (gradient, product)])
         gradients, products = zip(*found, strict=True)
         return list(gradients), list(products)
 
     def full_gradients(self, weights: Tensor) -> list[Tensor]:
         """Run the network once more and differentiate down to the image."""
-        x, biased = self.x.clone().requires_grad_(), BiasCapture()
-        with torch.enable_grad(), capturing({}, self._logits_layer) as capture:
-            with biased.watching(self._model):
+        biased = BiasCapture()
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            x = self.x.clone().requires_grad_()
+            with biased.watching(self._model), capturing({}, self._logits_layer) as capture:
                 scores = self._run(x, capture)
             gradients = torch.autograd.grad(
-                scores, [x, *biased.outputs], weights, materialize_grads=True
+                scores, [x, *biased.outputs], weights.clone(), materialize_grads=True
             )
         parts = [self.x, *(bias[:, None, None] for bias in biased.biases)]
         return [(part * each).detach() for part, each in zip(parts, gradients, strict=True)]

@@ -148,6 +148,17 @@ def test_smooth_gradcam_plus_plus_asks_noisy_images(tiny, monkeypatch):
     assert not np.allclose(raw(tiny, 0, "smoothgradcam++"), smooth)
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_works_where_the_caller_wants_no_gradients(tiny, method, mode):
+    expected = raw(tiny, 0, method)
+    network = TinyNetwork()
+    with mode():
+        image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+        forward_pass = HookedForwardPass(network, {"target": network.target}, image)
+        assert raw(forward_pass, 0, method) == expected
+
+
 def test_refinecam_multiplies_the_layers_maps():
     torch.manual_seed(0)
     convolutions = [nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3)]
