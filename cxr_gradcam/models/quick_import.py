@@ -18,6 +18,9 @@ class _Later(ModuleType):
     """Stands in for a module of the compiler until one of its names is needed."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module has
+        is_package = self.__name__ == _COMPILER[0]
+        if name.startswith("__") and not (name == "__path__" and is_package):
+            raise AttributeError(name)  # inspect looks at every module
         _end()
         return getattr(importlib.import_module(self.__name__), name)
 
