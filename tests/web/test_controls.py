@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Question
 from cxr_gradcam.models.stages import DETAIL
-from cxr_gradcam.web.controls import Controls, model_field
+from cxr_gradcam.web.controls import Controls, _methods, model_field
 from cxr_gradcam.web.question import (
     PageQuestion,
     default_question,
@@ -146,3 +146,20 @@ def test_whatever_a_browser_sends_is_a_question_of_a_model(sent: tuple[Any, ...]
     assert evidence_key(asked.question) in dict(evidence_choices(model.class_names))
     assert asked.question.method in METHODS
     assert asked.question.for_model(model).layers in model.detail.values()
+
+
+def test_four_methods_are_offered_first_and_every_method_on_request() -> None:
+    first = [name for _, name in _methods("gradcam")["choices"]]
+    assert first == ["gradcam", "gradcam++", "hirescam", "xgradcam"]
+    assert [name for _, name in _methods("gradcam", every=True)["choices"]] == list(METHODS)
+
+
+def test_a_chosen_method_stays_on_offer() -> None:
+    offered = [name for _, name in _methods("layercam")["choices"]]
+    assert offered == ["gradcam", "gradcam++", "hirescam", "xgradcam", "layercam"]
+
+
+def test_a_question_by_another_method_offers_it(controls: Controls) -> None:
+    shown = controls.methods(PageQuestion("three", Question(method="fem")))
+    assert "fem" in [name for _, name in shown.choices]
+    assert shown.value == "fem"
