@@ -12,7 +12,7 @@ import cxr_gradcam
 PACKAGE = Path(cxr_gradcam.__file__).parent
 
 FLOORS = (
-    {"imaging", "synthetic", "cam", "bundled", "atomic_files", "extras"},
+    {"imaging", "synthetic", "cam", "bundled", "atomic_files", "extras", "quick_import"},
     {"models", "data"},
     {"anatomy"},
     {"explanation"},
