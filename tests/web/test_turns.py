@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from cxr_gradcam.web.turns import Turns, Urgency
+from cxr_gradcam.web.session import Turns, Urgency
 from tests.helpers.patience import PATIENCE
 
 
