@@ -123,7 +123,12 @@ class HookedForwardPass(ForwardPass):
     def record(self, x: Tensor) -> HookedForwardPass:
         """Record other images at the same layers."""
         return HookedForwardPass(
-            self._model, self._modules, x, self._logits_layer, output=self._format
+            self._model,
+            self._modules,
+            x,
+            self._logits_layer,
+            output=self._format,
+            calls=self._calls,
         )
 
     def forward(self, x: Tensor) -> Tensor:
