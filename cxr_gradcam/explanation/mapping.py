@@ -50,14 +50,14 @@ def answer_each(
     asked = resolved(question, model, forward_pass)
     maps = raw_maps(asked, model, forward_pass, progress)
     grid = forward_pass.x.shape[-2], forward_pass.x.shape[-1]
-    on_grid, peaks = fuse(maps, grid, question.fusion)
+    on_grid, peaks = fuse(maps, grid, asked[0].fusion)
     explanations = []
     for sample, outlining in enumerate(outlinings):
         heatmap, peak = on_grid[sample], float(peaks[sample])
         hottest = _hottest(heatmap, outlining.size) if peak else None
         if full_size:
             own = [each[sample : sample + 1] for each in maps]
-            heatmap = fuse(own, outlining.size, question.fusion)[0][0]
+            heatmap = fuse(own, outlining.size, asked[0].fusion)[0][0]
         prediction = predict(model, forward_pass, outlining, sample)
         explanations.append(
             Explanation(

@@ -108,7 +108,8 @@ class Question:
         contrast_with: class that the explained one is set against; None for no contrast.
         against: show what speaks against the class instead of for it.
         layers: target layers by dotted name; None for those of `detail`, or the model's own.
-        fusion: how the maps of several layers become one, "mean" or "max".
+        fusion: how the maps of several layers become one, "mean", "max" or "product"; RefineCAM
+            always takes the product.
         detail: a name of the model's `detail`, in place of `layers`.
 
     Raises:
@@ -157,7 +158,7 @@ class Question:
         return f"{direction} {self.class_name or 'the predicted class'}{other}"
 
     def for_model(self, model: Classifier, *, detail: str | None = None) -> Question:
-        """Return the same question in the model's own names of classes and layers.
+        """Return the same question in the model's own names, with the fusion of its method.
 
         Args:
             model: the classifier that is asked.
@@ -179,6 +180,7 @@ class Question:
             contrast_with=_own_name(names, self.contrast_with),
             layers=self.layers if self.detail is None else _layers_of(model, self.detail),
             detail=None,
+            fusion=METHODS[self.method].fusion or self.fusion,
         )
 
     def identity(self) -> dict[str, Any]:

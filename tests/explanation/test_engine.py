@@ -57,6 +57,15 @@ def test_a_map_is_drawn_on_the_grid_of_its_radiograph():
     assert second.heatmap.max() == 1
 
 
+def test_refinecam_multiplies_whatever_fusion_is_asked_for():
+    model = tiny()
+    for fusion in ("mean", "max"):
+        asked = Question("class 0", "refinecam", layers=["target"], fusion=fusion)
+        assert asked.for_model(model).fusion == "product"
+        radiograph = Radiograph(np.full((4, 4), 0.5, np.float32))
+        assert examine(model, radiograph).answer(asked).question.fusion == "product"
+
+
 @pytest.mark.parametrize("method", [name for name, each in METHODS.items() if not each.is_slow])
 def test_one_radiograph_is_explained_as_in_a_batch(method: str):
     generator = np.random.default_rng(0)
