@@ -174,7 +174,7 @@ def test_a_new_picture_ends_the_questions_about_the_last(handlers: Events) -> No
 def test_a_new_picture_is_not_kept_waiting_by_a_slow_method(handlers: Events) -> None:
     asked = "three", "class 0", "for", "scorecam", "fine"
     step = list(handlers.open_example(click(0, 1.0), None, *asked))[-1]
-    assert step[-2] == "gradcam"
+    assert step[-2].value == "gradcam"
     assert step[-1].explanation.method == "gradcam"
 
 
