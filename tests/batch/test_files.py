@@ -57,16 +57,16 @@ def test_pictures_carry_the_whole_name_of_their_file(shared_model, films, tmp_pa
 def test_a_full_disk_leaves_no_half_file_and_the_rest_goes_on(
     shared_model, films, tmp_path, monkeypatch
 ):
-    save, calls = Image.Image.save, []
+    write, calls = Path.write_bytes, []
 
-    def full_at_the_second_file(image: Image.Image, target: Path, *args: Any, **options: Any):
+    def full_at_the_second_file(target: Path, data: bytes):
         calls.append(target)
         if len(calls) == 4:  # the second picture of the second file
-            Path(target).write_bytes(b"half a file")
+            write(target, b"half a file")
             raise OSError(errno.ENOSPC, "No space left on device")
-        save(image, target, *args, **options)
+        return write(target, data)
 
-    monkeypatch.setattr(Image.Image, "save", full_at_the_second_file)
+    monkeypatch.setattr(Path, "write_bytes", full_at_the_second_file)
     first, second, third = explained(shared_model, films, tmp_path / "out")
     assert "cannot be saved: No space left on device. Make room" in second["error"]
     assert "outputs" in first
