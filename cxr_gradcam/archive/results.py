@@ -12,8 +12,8 @@ from cxr_gradcam.archive.header import read_header, suppress_library_messages
 from cxr_gradcam.archive.identity import Algorithm, Result
 from cxr_gradcam.archive.images import parametric_map, secondary_capture
 from cxr_gradcam.archive.pictures import contour_picture, overlay_picture
-from cxr_gradcam.archive.report import structured_report
 from cxr_gradcam.archive.source import read_source
+from cxr_gradcam.archive.structured_report import structured_report
 from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.explanation import Explanation, examine
 from cxr_gradcam.explanation.question import Question

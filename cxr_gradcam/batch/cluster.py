@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxr_gradcam.batch.analysis import Analysis
 from cxr_gradcam.batch.files import BATCH, explain_in_batches
 from cxr_gradcam.batch.parquet import schema_of
-from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.sources import Source
 from cxr_gradcam.batch.table import Table
 from cxr_gradcam.extras import require

@@ -13,6 +13,7 @@ from typing import Any
 
 from cxr_gradcam.atomic_files import atomic_files
 from cxr_gradcam.batch import parquet
+from cxr_gradcam.batch.analysis import Analysis
 from cxr_gradcam.batch.lines import (
     CSV,
     JSONLines,
@@ -22,7 +23,6 @@ from cxr_gradcam.batch.lines import (
     read_rows,
     without_line_feeds,
 )
-from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.extras import require
 
 FORMATS: dict[str, type[LineFormat]] = {".csv": CSV, ".jsonl": JSONLines, ".parquet": JSONLines}

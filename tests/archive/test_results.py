@@ -19,8 +19,8 @@ from cxr_gradcam import Explanation, Radiograph, RadiographError, read_radiograp
 from cxr_gradcam.anatomy.zones import Place, Zone
 from cxr_gradcam.archive.header import read_header
 from cxr_gradcam.archive.identity import Algorithm
-from cxr_gradcam.archive.report import place_code
 from cxr_gradcam.archive.results import KINDS, make_results, write_results
+from cxr_gradcam.archive.structured_report import place_code
 from cxr_gradcam.imaging.rendering import as_rgb, overlay
 from tests.archive.servers import Orthanc, need, run
 from tests.archive.sources import PATIENT, bare_source, chest, file_of, source

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cxr_gradcam.batch.analysis import Analysis
 from cxr_gradcam.batch.lines import TableError
-from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.table import Table
 from cxr_gradcam.explanation.question import Question
 

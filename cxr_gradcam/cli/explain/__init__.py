@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from cxr_gradcam.batch.analysis import Analysis
 from cxr_gradcam.batch.files import explain_files
 from cxr_gradcam.batch.remote import is_uri
-from cxr_gradcam.batch.rows import Analysis
 from cxr_gradcam.batch.sources import Source, find_sources, listed
 from cxr_gradcam.batch.table import Table
 from cxr_gradcam.cli.explain.outputs import (
