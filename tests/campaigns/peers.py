@@ -94,8 +94,7 @@ def compare(architecture: str, size: int = 224) -> Iterator[Comparison]:
 def compare_with_torchcam(network: nn.Module, layer: str, x: Tensor) -> Iterator[Comparison]:
     """Yield how alike our maps and torchcam's are where both follow the papers.
 
-    Smooth Grad-CAM++ agrees where a layer's gradients are the same at every place, as in front of a
-    global average; Score-CAM and what builds on it where a layer is as large as the image.
+    Score-CAM agrees where a layer is as large as the image.
 
     Args:
         network: ends in a global average of the layer and one linear layer.
@@ -109,7 +108,6 @@ def compare_with_torchcam(network: nn.Module, layer: str, x: Tensor) -> Iterator
         "gradcam": torchcam.GradCAM,
         "xgradcam": torchcam.XGradCAM,
         "layercam": torchcam.LayerCAM,
-        "smoothgradcam++": torchcam.SmoothGradCAMpp,
         "scorecam": torchcam.ScoreCAM,
     }
     classes = [0] * len(x)
