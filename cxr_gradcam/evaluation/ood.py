@@ -43,7 +43,7 @@ def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[st
         RadiographError: a file that cannot be read.
     """
     return {
-        "title": "Does it notice images that are no frontal chest X-rays?",
+        "title": "Whether it notices images that are no frontal chest X-rays",
         "about": (
             "The share of pictures that the app calls unlike those of the training, by the model's "
             "own detector or by lungs that are missing or of no plausible size and place, and the "

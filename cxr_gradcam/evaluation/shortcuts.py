@@ -54,7 +54,7 @@ def study(model: Classifier, selection: Selection, count: int) -> dict[str, Any]
     findings = [finding] if finding else findings_among(model.class_names)
     rows = [row for name in findings for row in _named_rows(model, healthy, name, findings)]
     return {
-        "title": "Does the answer depend on source, age or borders?",
+        "title": "Whether the answer depends on source, age or borders",
         "about": (
             f"{len(healthy)} X-rays without the finding. AUC: how well the probability tells the "
             "X-rays of this row from the others, or an X-ray's changed form from the original; "
