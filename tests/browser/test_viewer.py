@@ -117,7 +117,12 @@ def two_frames(page: Page) -> None:
 
 
 def requests_during(page: Page) -> list[Request]:
-    """Collect the requests from now on, but for what the page made itself."""
+    """Collect the requests from now on, but for what the page made itself.
+
+    A moment after a map, the page asks by itself how steady it is; that is waited for.
+    """
+    if page.locator("#viewer .viewer[data-shown]").count():
+        page.locator("#steadiness summary").wait_for()
     sent: list[Request] = []
 
     def note(request: Request) -> None:

@@ -306,7 +306,7 @@ def test_a_batch_has_the_maps_of_its_single_images(shared_model, images, method)
         ({"method": "tarot"}, "no method 'tarot': choose from gradcam"),
         ({"layers": ["layer5"]}, "layer 'layer5' was not recorded: choose from resnet50.layer4"),
         ({"layers": []}, "no target layer is named"),
-        ({"fusion": "sum"}, "'mean' or 'max', not 'sum'"),
+        ({"fusion": "sum"}, "'mean', 'max' or 'product', not 'sum'"),
         ({"class_idx": 3}, r"class index 3 is outside the range 0\.\.2"),
         ({"class_idx": 1, "contrast_idx": 1}, "contrasted with itself"),
     ],

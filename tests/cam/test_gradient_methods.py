@@ -602,5 +602,5 @@ def test_fused_maps_lie_in_0_to_1_and_reach_1_unless_empty(fusion, first, second
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_an_unknown_fusion_is_refused(layers):
-    with pytest.raises(ValueError, match="fused by 'mean' or 'max', not 'sum'"):
+    with pytest.raises(ValueError, match="fused by 'mean', 'max' or 'product', not 'sum'"):
         fuse([FIRST] * layers, (1, 3), "sum")
