@@ -41,4 +41,4 @@ def test_a_network_without_places_is_refused() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 2))
     outcome = examine("flat", network)
     assert outcome.verdict == "refused"
-    assert "target_layers" in outcome.refusal
+    assert "name one" in outcome.refusal

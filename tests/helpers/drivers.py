@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -31,9 +32,21 @@ class Driver:
     def resize(self, width: int, height: int) -> None:
         """Give the page itself a size; the window has edges of its own."""
         self.send("resize", x=0, y=0, width=width, height=height)
-        inner = self.run("return [innerWidth, innerHeight]")
+        inner = self._settled_size()
         outer = width + width - inner[0], height + height - inner[1]
         self.send("resize", x=0, y=0, width=outer[0], height=outer[1])
+
+    def _settled_size(self) -> list[int]:
+        """Return the page's size when it has stopped changing: engines resize a moment later."""
+        sizes: list[list[int]] = [[]]
+
+        def is_settled() -> bool:
+            time.sleep(0.2)
+            sizes.append(self.run("return [innerWidth, innerHeight]"))
+            return sizes[-1] == sizes[-2]
+
+        wait_until(is_settled)
+        return sizes[-1]
 
     def run(self, script: str, *args: object) -> Any:
         return self.send("run", script=script, args=list(args))

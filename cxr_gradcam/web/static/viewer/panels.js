@@ -147,6 +147,8 @@ export class Panels {
     this.aspect = 1;
     this.observer = new ResizeObserver(() => this.place());
     this.observer.observe(this.room);
+    // WebKit tells the observer nothing of some changes of the window.
+    window.addEventListener("resize", () => this.place());
     this.canvasObserver = new ResizeObserver(onResize);
     this.rows = { a: this.row("a", [...viewer.querySelectorAll("figure")]) };
     this.rows.a.describe("no X-ray yet");
