@@ -115,13 +115,14 @@ class _Across:
         for mask, own, other in zip(masks, spans, spans[::-1], strict=True):
             down = (y - own.top) / max(own.bottom - own.top, 1)
             there = other.top + down * (other.bottom - other.top)
-            share = (x - own.left[:, None]) / np.maximum(own.right - own.left, 1)[:, None]
+            breadth = np.maximum(own.right - own.left, 1)
+            share = (x - own.left[:, None]) / breadth[:, None]
             rows = np.arange(len(mask))
             left, right = (
                 np.asarray(np.interp(there, rows, edge)) for edge in (other.left, other.right)
             )
-            across = np.asarray(right - share * (right - left))
-            column[mask], row[mask] = across[mask], there[mask]
+            column[mask] = np.asarray(right - share * (right - left))[mask]
+            row[mask] = np.asarray(there)[mask]
         return cls(column, row)
 
     def bring(self, pixels: Grey) -> Grey:

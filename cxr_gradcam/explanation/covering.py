@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,10 +78,10 @@ def place_mask(place: Place, explanation: Explanation) -> Mask:
     if place == OUTSIDE_LUNGS:
         return _outside_lungs(explanation)
     mask = np.zeros(explanation.heatmap.shape, bool)
-    x, y, width, height = (int(number) for number in place)
+    x, y, width, height = map(int, cast("tuple[int, int, int, int]", place))
     mask[y : y + height, x : x + width] = True
     if not mask.any():
-        rows, columns = mask.shape
+        rows, columns = explanation.heatmap.shape
         raise RadiographError(
             f"The place {x},{y},{width},{height} lies outside the X-ray, which is {columns} pixels "
             f"wide and {rows} high."
@@ -93,7 +95,7 @@ def _outside_lungs(explanation: Explanation) -> Mask:
         problem = "they were not outlined" if lungs is None else lungs.problem
         raise RadiographError(f"All but the lungs cannot be covered: {problem}.")
     # So much is covered beyond a place, and the lungs are not to be.
-    return widened(lungs.right | lungs.left, MOST_MARGIN + EDGE) == 0
+    return np.asarray(widened(lungs.right | lungs.left, MOST_MARGIN + EDGE) == 0)
 
 
 def in_words(place: Place) -> str:

@@ -26,6 +26,7 @@ def test_the_page_works_without_a_violation_of_its_policy(page: Page) -> None:
     expect(page.locator("#answer")).to_contain_text("%")
     page.get_by_text("How the map is made").click()
     page.get_by_role("button", name="About this model").click()
+    expect(page.get_by_role("dialog", name="About this model")).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_role("radio", name="Coarse").check()
     page.wait_for_timeout(500)

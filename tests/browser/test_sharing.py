@@ -223,6 +223,7 @@ def test_in_the_frame_of_a_space_the_link_leads_to_the_app(browser: Browser, url
     outside = context.new_page()
     outside.goto(SPACE)
     app = outside.frame_locator("iframe")
+    app.locator("#viewer .panels canvas").first.wait_for(state="attached")
     app.locator("#examples button").first.click()
     app.locator("#viewer .viewer[data-shown]").wait_for()
     app.get_by_role("button", name="Copy settings link").click()

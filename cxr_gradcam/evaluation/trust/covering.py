@@ -105,7 +105,7 @@ def _pair(
 
 
 def _outside(phantom: Phantom) -> NDArray[np.bool_]:
-    return widened(phantom.right_lung | phantom.left_lung, MOST_MARGIN + EDGE) == 0
+    return np.asarray(widened(phantom.right_lung | phantom.left_lung, MOST_MARGIN + EDGE) == 0)
 
 
 def _threshold(model: Classifier) -> float:
