@@ -16,6 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from cxr_gradcam.synthetic.chest import draw_phantom
 from tests.browser.test_viewer import next_image, pixels_of
+from tests.helpers.patience import wait_until
 
 DONE = re.compile(r"^\d+ done")
 
@@ -102,10 +103,16 @@ def test_of_rows_opened_quickly_the_last_one_stays(page: Page, folder: Path) -> 
     number = worklist(page).locator("[aria-current=true] .number").text_content()
     films = [path for path in folder.rglob("*.png") if "__MACOSX" not in path.parts]
     film = sorted(films, key=lambda path: str(path.relative_to(folder)))[int(number or 0) - 1]
-    page.wait_for_timeout(1500)  # whatever still comes
-    page.locator("#viewer .viewer[data-shown]").wait_for()
     with Image.open(film) as image:
-        np.testing.assert_array_equal(pixels_of(page, "original")[..., 0], np.asarray(image))
+        expected = np.asarray(image)
+
+    def is_shown() -> bool:
+        page.locator("#viewer .viewer[data-shown]").wait_for()
+        return np.array_equal(pixels_of(page, "original")[..., 0], expected)
+
+    wait_until(is_shown)
+    page.wait_for_timeout(1500)  # whatever still comes
+    assert is_shown()
 
 
 def test_a_failed_row_says_why_and_leaves_what_is_open(listed: Page) -> None:
