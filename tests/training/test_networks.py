@@ -73,7 +73,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="does not fit"):
         load_weights(tiny(), path)
     torch.save({**tiny().state_dict(), "body.weight": torch.zeros(4, 3, 5, 5)}, path)
-    with pytest.raises(CheckpointError, match="body.weight is .*--network"):
+    with pytest.raises(CheckpointError, match=r"body.weight is .*--network"):
         load_weights(tiny(), path)
 
 
