@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-TOLERANCE = 4e-3
+TOLERANCE = 2e-3
 """Of numbers, of the larger of them and 1: what processors and libraries differ by."""
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:e[-+]?\d+)?(?![\w.])")
