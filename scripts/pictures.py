@@ -64,7 +64,7 @@ def page_picture() -> None:
         browser.close()
     app.close()
     image = Image.open(BytesIO(shot)).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(IMAGES / "page.png", optimize=True)
+    image.save(IMAGES / "page.png", optimize=True)  # 256 colours would draw steps into the map
 
 
 def _open_example(tab: Tab, address: str) -> None:
