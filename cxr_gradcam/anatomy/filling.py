@@ -159,10 +159,18 @@ def _density_within(pixels: Grey, lung: Mask) -> Grey:
 def _soft(place: Mask) -> Grey:
     """Return how much of each pixel is covered, in [0, 1]: all of the place, and its margin."""
     reach = MARGIN * np.sqrt(place.sum() / np.pi) / max(place.shape)
-    return _blurred(widened(place, min(max(reach, LEAST_MARGIN), MOST_MARGIN)), EDGE)
+    return _blurred(_widened(place, min(max(reach, LEAST_MARGIN), MOST_MARGIN)), EDGE)
 
 
-def widened(place: Mask, share: float) -> Grey:
+def outside(lungs: Mask) -> Mask:
+    """Return what can be covered (H, W) so that both lungs (H, W) stay as they are.
+
+    It keeps off the lungs by what is covered beyond a place: the margin and the soft edge.
+    """
+    return np.asarray(_widened(lungs, MOST_MARGIN + EDGE) == 0)
+
+
+def _widened(place: Mask, share: float) -> Grey:
     """Return a place (H, W) and what is near it as 1, by a share of the picture's side."""
     reach = max(round(share * max(place.shape)), 1)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))

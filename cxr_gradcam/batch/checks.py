@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from cxr_gradcam.atomic_files import atomic_files
-from cxr_gradcam.batch.pictures import Drawn
+from cxr_gradcam.batch.pictures import Drawn, save_pictures
 from cxr_gradcam.explanation import Explanation, examine
 from cxr_gradcam.explanation.covering import Place, in_words, place_mask, what_is_left
 from cxr_gradcam.explanation.display import Display
@@ -57,9 +55,7 @@ class Covering:
         pictures: dict[str, NDArray[np.uint8]] = {"covered": left, "covered-overlay": overlay}
         start = drawn.start
         paths = {kind: start.with_name(f"{start.name}-{kind}.png") for kind in pictures}
-        with atomic_files(*paths.values()) as partials:
-            for kind, partial in zip(paths, partials, strict=True):
-                Image.fromarray(pictures[kind]).save(partial, "PNG", compress_level=1)
+        save_pictures(pictures, paths)
         return paths
 
 

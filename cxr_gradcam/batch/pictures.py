@@ -79,7 +79,7 @@ class Pictures:
         start = self.output / place
         start.parent.mkdir(parents=True, exist_ok=True)
         outputs = {name: start.with_name(f"{start.name}-{name}.png") for name in pictures}
-        _save(pictures, outputs)
+        save_pictures(pictures, outputs)
         drawn = Drawn(start, data, radiograph, explanation, pictures)
         record: dict[str, Any] = {}
         for made in (export(drawn) for export in self.also):
@@ -88,8 +88,16 @@ class Pictures:
         return record | {"outputs": {name: str(path) for name, path in outputs.items()}}
 
 
-def _save(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[str, Path]) -> None:
-    """Write all pictures of a file, or none."""
+def save_pictures(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[str, Path]) -> None:
+    """Write all pictures of a file as PNG, or none.
+
+    Args:
+        pictures: uint8 (H, W, 3) each, RGB, by name.
+        outputs: the path of each, by the same names.
+
+    Raises:
+        OSError: a picture cannot be saved; none is left.
+    """
     with atomic_files(*outputs.values()) as partials:
         for name, partial in zip(outputs, partials, strict=True):
             partial.write_bytes(_png(pictures[name]))

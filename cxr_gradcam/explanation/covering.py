@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr_gradcam.anatomy.filling import EDGE, MOST_MARGIN, widened
+from cxr_gradcam.anatomy.filling import outside
 from cxr_gradcam.explanation.explanation import Explanation
 from cxr_gradcam.explanation.prediction import percentage
 from cxr_gradcam.imaging.radiograph import RadiographError
@@ -94,8 +94,7 @@ def _outside_lungs(explanation: Explanation) -> Mask:
     if lungs is None or not lungs.is_plausible:
         problem = "they were not outlined" if lungs is None else lungs.problem
         raise RadiographError(f"All but the lungs cannot be covered: {problem}.")
-    # So much is covered beyond a place, and the lungs are not to be.
-    return np.asarray(widened(lungs.right | lungs.left, MOST_MARGIN + EDGE) == 0)
+    return outside(lungs.right | lungs.left)
 
 
 def in_words(place: Place) -> str:

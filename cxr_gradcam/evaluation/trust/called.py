@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from cxr_gradcam.data.selection import LabelledRadiograph, Selection, select_rad
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, with_intervals
 from cxr_gradcam.evaluation.metrics import weighted_auc
 from cxr_gradcam.explanation import examine
-from cxr_gradcam.explanation.steadiness import Steadiness
+from cxr_gradcam.explanation.steadiness import Steadiness, Word
 from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.models.classifier import Classifier
 
@@ -174,7 +174,7 @@ def measure_called(called: Sequence[Called]) -> list[dict[str, Any]]:
         "right": [each for each in called if each.is_right],
         "wrong": [each for each in called if not each.is_right],
     }
-    for word in ("steady", "wavering", "unsteady"):
+    for word in get_args(Word):
         groups[word] = [each for each in called if each.steadiness.word == word]
     rows = [_row(name, group) for name, group in groups.items() if group]
     if groups["right"] and groups["wrong"]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from cxr_gradcam.anatomy.filling import EDGE, MOST_MARGIN, widened
+from cxr_gradcam.anatomy.filling import outside
 from cxr_gradcam.data.cases import FIRST_PHANTOM
 from cxr_gradcam.data.findings import require_finding
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
 from cxr_gradcam.explanation import examine
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.synthetic.chest import Phantom, draw_phantom
+from cxr_gradcam.synthetic.chest import draw_phantom
 
 SIZE = 224
 CALLED_FROM = 0.3
@@ -90,22 +89,19 @@ def _pair(
         return []
     twin = examine(model, Radiograph(draw_phantom(seed, size=SIZE).pixels))
     healthy = twin.probabilities[finding]
+    outside_lungs = outside(ill.right_lung | ill.left_lung)
     named = [
         (_TRUE, examination, ill.lesion_mask, healthy),
         ("the same place of the other side", examination, ill.lesion_mask[:, ::-1], before),
         ("the place, on the healthy twin", twin, ill.lesion_mask, healthy),
-        ("everything but the lungs", examination, _outside(ill), before),
-        ("everything but the lungs, on the twin", twin, _outside(ill), healthy),
+        ("everything but the lungs", examination, outside_lungs, before),
+        ("everything but the lungs, on the twin", twin, outside_lungs, healthy),
     ]
     figures = []
     for name, one, place, expected in named:
         left = one.cover(np.ascontiguousarray(place)).probabilities[finding]
         figures.append((name, (one.probabilities[finding], left, abs(left - expected))))
     return figures
-
-
-def _outside(phantom: Phantom) -> NDArray[np.bool_]:
-    return np.asarray(widened(phantom.right_lung | phantom.left_lung, MOST_MARGIN + EDGE) == 0)
 
 
 def _threshold(model: Classifier) -> float:
