@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +18,12 @@ from cxr_gradcam.cli.weights import add_models, models_of
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.checkpoint import checksum
 from cxr_gradcam.models.classifier import Classifier
-from cxr_gradcam.web.page import Page
+from cxr_gradcam.quick_import import without_collection
 from cxr_gradcam.web.security import framing_origins
 from cxr_gradcam.web.start.options import add_options, check_options
+
+if TYPE_CHECKING:
+    from cxr_gradcam.web.page import Page
 
 
 def build_page(options: argparse.Namespace) -> Page:
@@ -27,15 +32,18 @@ def build_page(options: argparse.Namespace) -> Page:
     Raises:
         ValueError: a model cannot be loaded.
     """
+    with without_collection():
+        from cxr_gradcam.web.page import Page
     models = models_of(options, os.environ)
-    for model in models.values():
-        warm_up(model)
-    return Page(models, {name: card_of(model) for name, model in models.items()})
+    page = Page(models, {name: card_of(model) for name, model in models.items()})
+    Thread(target=warm_up, args=[models.values()]).start()
+    return page
 
 
-def warm_up(model: Classifier) -> None:
-    """Build what is built at first use, before the first visitor waits for it."""
-    model.record(model.prepare(Radiograph(np.zeros((8, 8), np.float32))))
+def warm_up(models: Iterable[Classifier]) -> None:
+    """Build what is built at first use; who opens an X-ray meanwhile waits for it."""
+    for model in models:
+        model.record(model.prepare(Radiograph(np.zeros((8, 8), np.float32))))
 
 
 def card_of(model: Classifier) -> str:

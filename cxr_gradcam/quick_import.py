@@ -1,17 +1,24 @@
-"""torchvision without torch's compiler, which it imports for one function that nobody here calls.
+"""Import torchvision and Gradio without the parts that take long and are not needed.
 
-The compiler takes nine tenths of the time that torchvision's import takes, and 140 MB. It is
-imported as ever where something needs it, `torch.compile` for instance.
+torchvision imports torch's compiler for one function, which takes nine tenths of the time and
+140 MB. The compiler is imported when something needs it, for instance `torch.compile`. Gradio
+writes the type stubs of its package again at each import, which takes half of the time.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
 _COMPILER = ("torch._dynamo", "torch._dynamo.utils")
+_STUBS = ("gradio.component_meta", "create_or_modify_pyi")
 
 
 class _Later(ModuleType):
@@ -35,6 +42,41 @@ def import_torchvision() -> None:
         importlib.import_module("torchvision")
     finally:
         _end()
+
+
+def leave_stubs_alone() -> None:
+    """Make Gradio write no stubs when it is imported."""
+    if not any(isinstance(finder, _StubsLeftAlone) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _StubsLeftAlone())
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Look for no garbage meanwhile, since what an import makes stays: a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+class _StubsLeftAlone(MetaPathFinder):
+    """Finds the module by which Gradio makes its components; it then writes no stubs."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target) if name == _STUBS[0] else None
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_without_stubs(module: ModuleType) -> None:
+            execute(module)
+            setattr(module, _STUBS[1], lambda *_: None)
+
+        setattr(spec.loader, "exec_module", execute_without_stubs)  # noqa: B010
+        return spec
 
 
 def _end() -> None:

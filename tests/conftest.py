@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+import cxr_gradcam.web  # noqa: F401 - before Gradio, whose import it shortens
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
 from tests.helpers.patience import PATIENCE

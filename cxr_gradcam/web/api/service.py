@@ -30,6 +30,8 @@ from cxr_gradcam.web.uploads import Uploads
 
 _NOT_OFFERED = "The page does not offer what was asked: reload it, and open the X-ray again."
 _MEMORY_PAUSE = 20.0  # seconds between two times that free memory is given back
+# Gradio looks for events a thousand times a second, which takes 7 % of a core while nobody asks.
+_SECONDS_BETWEEN_LOOKS = 0.01
 _MAX_QUEUE = 200  # events that wait; each may hold a request of `MAX_BODY`
 
 
@@ -105,6 +107,7 @@ class ServedBlocks(gr.Blocks):
         super().__init__(**settings)
         self.uploads = Uploads()
         self.queue(max_size=_MAX_QUEUE)
+        self._queue.sleep_when_free = _SECONDS_BETWEEN_LOOKS
 
     async def preprocess_data(
         self,
