@@ -26,7 +26,7 @@ class Running:
         return [path for path in self.folder.rglob("*") if path.is_file()]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # Gradio has one folder for uploads at a time
 def running(
     bundled: ResNet50FineTuned, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
@@ -39,6 +39,6 @@ def running(
         page.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # Gradio has one folder for uploads at a time
 def client(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Client:
     return Client(running.address, verbose=False, download_files=tmp_path_factory.mktemp("got"))
