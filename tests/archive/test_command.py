@@ -65,6 +65,7 @@ def wait_for_start(folder: Path, process: subprocess.Popen[bytes], times: int) -
     assert process.poll() is None, (folder / "log").read_text()
 
 
+@pytest.mark.slow
 def test_what_a_killed_node_acknowledged_is_answered_once_by_the_next(
     tmp_path: Path, orthanc: Orthanc
 ) -> None:
@@ -105,6 +106,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_process")
 def test_a_study_is_fetched_explained_and_stored_by_dicomweb(
     tmp_path: Path, orthanc: Orthanc

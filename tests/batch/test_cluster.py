@@ -83,6 +83,7 @@ class DiesOnce:
         return self.model.record(x, layers)
 
 
+@pytest.mark.slow
 def test_rows_are_those_of_one_machine_though_an_actor_dies(
     model: ResNet50FineTuned, analysis: Analysis, films: Path, expected: bytes, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_rows_are_those_of_one_machine_though_an_actor_dies(
     assert len([*calls.iterdir()]) > batches  # what it had in hand was done again
 
 
+@pytest.mark.slow
 def test_a_second_run_does_what_is_missing(
     model: ResNet50FineTuned, analysis: Analysis, films: Path, expected: bytes, tmp_path: Path
 ) -> None:

@@ -152,6 +152,7 @@ def test_the_next_x_ray_is_compared_with_nothing(page: Page) -> None:
     expect(page.get_by_label("Compare with")).to_have_value("")
 
 
+@pytest.mark.slow
 def test_a_link_opens_model_and_comparison(page: Page, opened: Open) -> None:
     with next_image(page):
         choose(page, "Model", "Bundled")

@@ -60,6 +60,7 @@ def faults(driver: Driver) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "program"),
     [(firefox, "firefox-esr"), (webkit, "WebKitWebDriver")],

@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -59,6 +60,7 @@ def on_screen(page: Page, panel: str, width: int) -> NDArray[np.uint8]:
     return np.asarray(Image.open(BytesIO(b64decode(encoded))).convert("RGB"))
 
 
+@pytest.mark.slow
 def test_a_report_shows_the_panels_as_they_are_on_the_screen(page: Page, tmp_path: Path) -> None:
     film = tmp_path / "film.dcm"
     film.write_bytes(file_of(source()))

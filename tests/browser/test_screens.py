@@ -76,6 +76,7 @@ def faults(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_state_at_every_size(page: Page, films: list[Path]) -> None:
     found = {}
     found["empty"] = faults(page)

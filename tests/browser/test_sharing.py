@@ -196,6 +196,7 @@ def test_where_the_clipboard_is_refused_the_link_can_be_taken(url: str, opened: 
     )
 
 
+@pytest.mark.slow
 def test_below_a_path_of_another_server(
     bundled: ResNet50FineTuned, opened: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -215,6 +216,7 @@ def test_below_a_path_of_another_server(
 SPACE = "https://huggingface.co/spaces/somebody/xray"
 
 
+@pytest.mark.slow
 def test_in_the_frame_of_a_space_the_link_leads_to_the_app(browser: Browser, url: str) -> None:
     frame = f'<iframe src="{url}" width="1200" height="800"></iframe>'
     take = "<script>onmessage = ({data}) => { window.query = data.queryString }</script>"

@@ -284,6 +284,7 @@ def open_settings(page: Page) -> None:
     page.get_by_label("More methods").check()
 
 
+@pytest.mark.slow
 def test_another_question_shows_what_python_renders(
     page: Page, bundled: ResNet50FineTuned, xray: Path
 ) -> None:
@@ -414,6 +415,7 @@ def test_when_reading_breaks_there_is_a_message(
     expect(page.locator("#answer .verdict")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_same_file_from_three_visitors_at_once_shows_for_all(
     browser: Browser, url: str, bundled: ResNet50FineTuned, xray: Path
 ) -> None:

@@ -39,6 +39,7 @@ def test_calibrate_wants_the_folders_of_the_training(
     assert weights.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_say_how_they_were_trained_need_the_share(
     trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_weights_that_do_not_say_how_they_were_trained_need_the_share(
     assert any("uncertain" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_teacher_and_its_student_are_trained(
     trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ def imported_by(*words: object) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
+@pytest.mark.slow
 def test_explain_imports_nothing_heavy(xray: Path, tmp_path: Path) -> None:
     imported = imported_by("explain", xray, "--output", tmp_path)
     assert "torch" in imported

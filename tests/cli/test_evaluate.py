@@ -33,7 +33,13 @@ def test_evaluate_prints_figures_and_writes_a_report(
     assert any("sensitivity" in line for line in lines)
 
 
-@pytest.mark.parametrize("measure", ["faithfulness", "sanity", "outliers", "shortcuts"])
+@pytest.mark.parametrize(
+    "measure",
+    [
+        *("sanity", "shortcuts"),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("faithfulness", "outliers")),
+    ],
+)
 def test_evaluate_measures_maps_and_gate(
     trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str], measure: str
 ) -> None:

@@ -210,7 +210,9 @@ def test_a_list_names_files_and_the_table_is_the_same_in_every_format(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT]
+)
 def test_an_interrupted_run_loses_at_most_the_batch_in_hand(
     capsys: pytest.CaptureFixture[str], xray: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -81,6 +81,7 @@ def test_a_finding_that_is_not_clear_is_asked_for(
     assert list(json.loads(lines[-1])["findings"]) == ["Bacteria"]
 
 
+@pytest.mark.slow
 def test_each_of_several_findings_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

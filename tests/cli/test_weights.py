@@ -156,6 +156,7 @@ def test_what_does_not_fit_is_one_line(
     assert said in errors
 
 
+@pytest.mark.slow
 def test_evaluate_measures_anybodys_weights(
     findings: Path, trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +187,7 @@ def test_demo_shows_anybodys_weights(
     assert figure.exists()
 
 
+@pytest.mark.slow
 def test_a_training_starts_from_anybodys_resnet50(
     resnet50: Path, findings: Path, trained: tuple[Path, Path], tmp_path: Path, capsys
 ) -> None:

@@ -53,6 +53,7 @@ def test_the_study_measures_every_quick_method(small: ResNet50FineTuned) -> None
         assert -0.5 <= row["ROAD"]["value"] <= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_two_methods")
 def test_what_cannot_be_measured_is_said() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -176,6 +176,8 @@ READ: dict[str, tuple[Callable[[], nn.Module], Callable[[nn.Module], Any], dict[
         {"architecture": "timm:resnet10t"},
     ),
 }  # fmt: skip
+LARGE = ("vgg.pth", "vit.pth", "resnet50.pth", "resnext.pth", "convnext.pth", "swin.pth")
+"""Files of more than 90 MB."""
 
 
 def write(path: Path, content: Any) -> Path:
@@ -186,7 +188,10 @@ def write(path: Path, content: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("form", READ)
+@pytest.mark.parametrize(
+    "form",
+    [pytest.param(form, marks=pytest.mark.slow) if form in LARGE else form for form in READ],
+)
 def test_a_file_gives_the_logits_of_the_network_that_wrote_it(form: str, tmp_path: Path) -> None:
     make, content, said = READ[form]
     wrote = make()
@@ -202,6 +207,7 @@ def test_a_file_gives_the_logits_of_the_network_that_wrote_it(form: str, tmp_pat
     assert loaded.multi_label == (expected.shape[1] == 1)
 
 
+@pytest.mark.slow
 def test_a_vision_transformers_map_has_its_places(tmp_path: Path) -> None:
     wrote = network("vit_b_16", image_size=SIZE)
     path = write(tmp_path / "vit.pth", state(wrote))

@@ -59,6 +59,9 @@ WRITTEN: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
     ),
 }
 
+LARGE = "vit_b_16"
+"""Its weights take 340 MB."""
+
 
 def logits(model: Any, x: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
@@ -69,7 +72,10 @@ def images(channels: int = 3) -> torch.Tensor:
     return torch.randn(2, channels, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize(
+    "name",
+    [*(name for name in WRITTEN if name != LARGE), pytest.param(LARGE, marks=pytest.mark.slow)],
+)
 def test_the_new_file_needs_no_word_and_gives_the_logits_of_the_old(
     name: str, tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ COMMANDS: dict[str, str] = {
     "explain, archive": "explain FILM --output out --dicom --model MODEL",
     "convert": "convert MODEL --output out/converted.safetensors",
     "train": "train DATA --output out/weights.safetensors --epochs 1 --size 32 --batch-size 8 "
-    "--phantoms 0 --validation-share 0.3",
+    "--phantoms 0 --validation-share 0.3 --network torchvision:resnet18",
     "calibrate": "calibrate out/weights.safetensors DATA",
     "evaluate": "evaluate DATA --weights out/weights.safetensors --report out/report",
     "demo": "demo --output out/demo.png",

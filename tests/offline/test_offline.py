@@ -18,6 +18,7 @@ from tests.golden.network import write_network
 from tests.offline.processes import COMMANDS
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow  # commands in processes of their own take a minute
 AUDIT = ROOT / "tests" / "offline" / "audit"
 
 

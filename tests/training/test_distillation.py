@@ -52,6 +52,7 @@ def test_a_teacher_of_other_classes_is_refused(teacher: Path) -> None:
         Teachers([teacher], ("Cat", "Dog"), CPU)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_its_teachers(
     data: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ def test_what_is_not_offered_is_refused_and_not_repeated(
     assert not refused.value.print_exception
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
 def test_free_memory_is_given_back() -> None:
     code = """
@@ -107,6 +108,7 @@ def test_an_upload_may_be_as_large_as_what_can_be_read() -> None:
     assert LAUNCH["max_file_size"] == MAX_BYTES
 
 
+@pytest.mark.slow
 def test_the_page_loads_nothing_that_only_training_needs() -> None:
     code = (
         "import sys, cxr_gradcam.web.page; "

@@ -95,6 +95,7 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_uploaded_tree_starts_on_a_space_without_network(
     uploaded: Path, cut_off: Path, tmp_path: Path
 ) -> None:

@@ -197,6 +197,7 @@ def radiographs():
     return model, torch.cat([model.prepare(Radiograph(each.pixels)) for each in chests])
 
 
+@pytest.mark.slow
 def test_twenty_radiographs_have_the_maps_of_the_reference(radiographs):
     model, x = radiographs
     layers = DETAIL["finest"]
