@@ -118,7 +118,9 @@ class LungOutliner:
         """
         square = network_input(pixels)
         logits = self._network(square)
-        score, problem = shape_problem(shape_features(lung_shares(logits)), self._detector)
+        score, problem = shape_problem(
+            shape_features(lung_shares(logits)), self._detector, size[1] / size[0]
+        )
         shares = lung_shares(logits, LEAST_PROBABILITY, CLOSED)
         return Lungs(
             size,

@@ -36,7 +36,7 @@ def test_lungs_are_measured_in_shares_of_the_picture():
     ],
 )
 def test_missing_lungs_are_a_problem_without_any_figures(left, right, words):
-    score, problem = shape_problem(shape_features(shares(left, right)), None)
+    score, problem = shape_problem(shape_features(shares(left, right)), None, 1)
     assert problem == words
     assert score > 1
 
@@ -53,12 +53,20 @@ def test_lungs_like_the_known_ones_are_plausible_and_others_are_not():
         for a, b, c, d in rng.integers(-6, 7, (200, 4))
     ]
     detector = fit_shapes([np.array(known)])
-    verdicts = [shape_problem(each, detector)[1] for each in known]
+    verdicts = [shape_problem(each, detector, 1)[1] for each in known]
     assert sum(verdict is None for verdict in verdicts) >= 198
-    small = shares((slice(40, 60), slice(10, 30)), (slice(40, 60), slice(70, 90)))
-    score, problem = shape_problem(shape_features(small), detector)
+    small = shares((slice(40, 60), slice(10, 30)), (slice(40, 60), slice(35, 55)))
+    score, problem = shape_problem(shape_features(small), detector, 1)
     assert score > 1
     assert problem == "the lungs have an unusual size or place"
+
+
+@pytest.mark.parametrize(("aspect", "is_stretched"), [(1, False), (6, True), (1 / 6, True)])
+def test_lungs_of_a_stretched_picture_are_a_problem(aspect, is_stretched):
+    features = shape_features(shares(LEFT, RIGHT))  # 0.8 wide and 0.6 high on a square
+    score, problem = shape_problem(features, None, aspect)
+    assert (score > 1) is is_stretched
+    assert (problem is not None and "stretched" in problem) is is_stretched
 
 
 def test_too_few_radiographs_are_refused():

@@ -66,8 +66,10 @@ def fit_plausibility(
         chosen = [used[index] for index in evenly_spaced(len(used), COUNT)]
         pixels = (read_named(str(file)).pixels for file in chosen)
         lungs = (outliner.outline(each, each.shape) for each in pixels)
-        measured = [shape_features(each.shares) for each in lungs]
-        sources.append(np.array([row for row in measured if not shape_problem(row, None)[1]]))
+        measured = [(shape_features(each.shares), each.size[1] / each.size[0]) for each in lungs]
+        sources.append(
+            np.array([row for row, aspect in measured if not shape_problem(row, None, aspect)[1]])
+        )
     checkpoint = load_checkpoint(path)
     save_checkpoint(path, replace(checkpoint, ood_detector=fit_shapes(sources)))
 
