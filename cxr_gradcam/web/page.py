@@ -59,6 +59,8 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False,
     "run_history": False,
     "pwa": False,
+    # Gradio says this to screen readers after every event, and has no words for it.
+    "i18n": gr.I18n(en={"common.complete": "Done"}),
 }
 """How the page is launched."""
 

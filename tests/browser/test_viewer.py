@@ -546,6 +546,10 @@ def test_everything_has_a_name_for_screen_readers(page: Page, xray: Path) -> Non
         1
     )
     expect(page.get_by_role("img", name="Original X-ray")).to_have_count(1)
+    # Gradio has no words for what it announces after each event, and said "common.complete".
+    page.wait_for_function(
+        "[...document.querySelectorAll('.sr-only')].some(e => e.textContent.trim() === 'Done')"
+    )
 
 
 def test_nothing_leaves_this_machine_and_nothing_stays(
