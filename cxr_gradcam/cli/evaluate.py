@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -147,9 +148,12 @@ def _weights_and_folders(options: argparse.Namespace) -> tuple[str | None, list[
 
 
 def _origin(model: Classifier) -> dict[str, Any]:
-    """Return which weights were measured, and what was assumed about them."""
+    """Return which weights were measured and when, and what was assumed about them."""
     known = model.provenance
-    origin: dict[str, Any] = {"weights_sha256": known.sha256 if known else None}
+    origin: dict[str, Any] = {
+        "date": date.today().isoformat(),
+        "weights_sha256": known.sha256 if known else None,
+    }
     return origin | ({"assumptions": list(model.assumptions)} if model.assumptions else {})
 
 

@@ -48,7 +48,7 @@ def test_evaluate_measures_maps_and_gate(
     status, lines, _ = run(capsys, *arguments, "--json")
     assert status == 0
     result = json.loads(lines[-1])
-    assert set(result) == {"weights_sha256", "title", "about", "rows"}
+    assert set(result) == {"date", "weights_sha256", "title", "about", "rows"}
     assert len({tuple(row) for row in result["rows"]}) == 1
 
 

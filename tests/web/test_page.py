@@ -124,7 +124,8 @@ def test_the_facts_are_those_that_were_measured_with_the_weights() -> None:
     finding = json.loads(path.read_text("utf-8"))["findings"]["Pneumonia"]
     everybody = finding["groups"]["all"]
     facts = facts_html(model)
-    assert f"On {everybody['images']} X-rays of {everybody['patients']} patients" in facts
+    patients = f"{everybody['images']} X-rays of {everybody['patients']} patients"
+    assert f"Measured on 2026-11-25: on {patients}" in facts
     assert f"AUC {everybody['auc']['value']:.2f}" in facts
     likely = finding["verdicts"]["all"]["likely"]
     assert f"{likely['with_finding']} of {likely['images']}" in facts

@@ -83,7 +83,7 @@ def _measured(model: Classifier) -> Mapping[str, Any] | None:
         result = json.loads(path.read_text("utf-8"))
         if result.get("weights_sha256") == known.sha256 and result.get("findings"):
             name, figures = next(iter(result["findings"].items()))
-            return {"name": name, **figures}
+            return {"name": name, "date": result.get("date"), **figures}
     return None
 
 
@@ -94,12 +94,16 @@ def _results(finding: Mapping[str, Any] | None) -> list[str]:
     drawn = _discrimination(finding) + _reliability(finding)
     return [
         f"<section><h3>How well it did: {escape(finding['name'])}</h3>"
-        f"<p>On {everybody['images']} X-rays of {everybody['patients']} patients that no training "
-        f"has seen, {everybody['with_finding']} of them with the finding. The labels are those of "
+        f"<p>{_when(finding['date'])}n {everybody['images']} X-rays of {everybody['patients']} "
+        f"patients that no training has seen, {everybody['with_finding']} of them with the finding. The labels are those of "
         "the data sets, and not all of them are right: the whole card says how far the figures "
         f'hold.</p><div class="drawn">{drawn}</div></section>',
         _groups(finding["groups"]),
     ]
+
+
+def _when(date: str | None) -> str:
+    return f"Measured on {escape(date)}: o" if date else "O"
 
 
 def _discrimination(finding: Mapping[str, Any]) -> str:
