@@ -95,8 +95,9 @@ def _results(finding: Mapping[str, Any] | None) -> list[str]:
     return [
         f"<section><h3>How well it did: {escape(finding['name'])}</h3>"
         f"<p>{_when(finding['date'])}n {everybody['images']} X-rays of {everybody['patients']} "
-        f"patients that no training has seen, {everybody['with_finding']} of them with the finding. The labels are those of "
-        "the data sets, and not all of them are right: the whole card says how far the figures "
+        f"patients that no training has seen, {everybody['with_finding']} of them with the "
+        "finding. The labels are those of the data sets, and not all of them are right: the whole "
+        "card says how far the figures "
         f'hold.</p><div class="drawn">{drawn}</div></section>',
         _groups(finding["groups"]),
     ]
