@@ -114,9 +114,13 @@ def _believed(declared: UID | None, recognized: UID | None) -> UID | None:
     return declared if declared in family else recognized
 
 
+_START_OF_JP2 = b"\0\0\0\x0cjP  "
+
+
 def _without_boxes(frame: bytes) -> bytes:
     # pydicom's search through the boxes of a JP2 file never ends where a box has the length 0.
-    start = frame.find(START_OF_JPEG_2000, 0, 256)
+    # A profile of colours may stand in front of the code stream, so its place is not bounded.
+    start = frame.find(START_OF_JPEG_2000) if frame.startswith(_START_OF_JP2) else 0
     return frame[start:] if start > 0 else frame
 
 

@@ -86,8 +86,9 @@ def test_an_element_that_reaches_into_the_patients_name_is_not_told(
     assert not any("Doe" in text for text in said)
 
 
-def test_a_box_of_jpeg_2000_without_a_length_does_not_hold_the_reader_up() -> None:
-    boxes = b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(8)
+@pytest.mark.parametrize("others", [0, 2000])
+def test_a_box_of_jpeg_2000_without_a_length_does_not_hold_the_reader_up(others: int) -> None:
+    boxes = b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(8 + others)
     made = compressed(NOISE, JPEG2000Lossless)
     expected = read_dicom(file_of(made))
     made.PixelData = encapsulate([boxes + get_frame(made.PixelData, 0, number_of_frames=1)])
