@@ -16,7 +16,7 @@ const PLACES = [
 const WORTH = {
   cover:
     "If the answer stays, the place was not why. On synthetic X-rays covering the true opacity brings " +
-    "63 % to 7 % (2 % if there had been none), the same place of the other side 63 % to 59 %; " +
+    "65 % to 6 % (2 % if there had been none), the same place of the other side 65 % to 63 %; " +
     "of real ones nobody knows.",
   changes: "Steady does not mean right.",
 };
