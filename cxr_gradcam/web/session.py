@@ -16,6 +16,7 @@ from torch import Tensor
 from cxr_gradcam.cam.perturbation_methods import Progress
 from cxr_gradcam.explanation import Examination, Explanation
 from cxr_gradcam.explanation.question import finest_layers
+from cxr_gradcam.explanation.steadiness import Steadiness
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.compare.comparison import Comparison
@@ -165,18 +166,41 @@ class Session:
                 it raises ends the work.
         """
         examination = self.examination(asked.model)
-        with TURNS.turn(self._urgency(asked.is_slow)) as give_way:
+        with self.turn(asked.is_slow, progress) as report:
+            try:
+                return examination.answer(asked.question, report)
+            finally:
+                examination.forward_pass.release()
+                self._is_answered = True
+
+    def steadiness(self, asked: PageQuestion) -> Steadiness:
+        """Measure how steady an answer is, when nobody waits for a map."""
+        examination = self.examination(asked.model)
+        with self.turn(is_slow=True):
+            try:
+                return examination.steadiness_of(asked.question)
+            finally:
+                examination.forward_pass.release()
+
+    @contextmanager
+    def turn(self, is_slow: bool, progress: Progress | None = None) -> Iterator[Progress]:
+        """Wait until this visitor may compute. Turns are not nested: examine before.
+
+        Args:
+            is_slow: let everything else pass that is asked meanwhile.
+            progress: as in `answer`.
+
+        Yields:
+            What the work reports its progress to.
+        """
+        with TURNS.turn(self._urgency(is_slow)) as give_way:
 
             def report(done: int, total: int) -> None:
                 if progress is not None:
                     progress(done, total)
                 give_way()
 
-            try:
-                return examination.answer(asked.question, report)
-            finally:
-                examination.forward_pass.release()
-                self._is_answered = True
+            yield report
 
     def cancel(self) -> None:
         """End the questions that are being answered: their answers are not needed any more."""

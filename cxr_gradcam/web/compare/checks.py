@@ -39,13 +39,14 @@ def covered_view(
     """
     examination = _at_display_size(session, asked)
     place = _scaled(read_place(comparison.name), session.size, examination.size)
-    try:
-        before = examination.answer(asked.question, report)
-        covered = examination.cover(place_mask(place, before))
-        question = replace(asked.question, class_name=before.class_name)
-        after = covered.answer(question, report)
-    finally:
-        examination.forward_pass.release()
+    with session.turn(asked.is_slow, report) as progress:
+        try:
+            before = examination.answer(asked.question, progress)
+            covered = examination.cover(place_mask(place, before))
+            question = replace(asked.question, class_name=before.class_name)
+            after = covered.answer(question, progress)
+        finally:
+            examination.forward_pass.release()
     words = in_words(place)
     return View(
         uuid4().hex,
@@ -67,7 +68,7 @@ def mean_view(session: Session, asked: PageQuestion, comparison: Comparison) -> 
         comparison: of the kind "changes".
     """
     explanation = session.answer(asked)
-    found = session.examination(asked.model).steadiness_of(explanation.question)
+    found = session.steadiness(asked.changed(class_name=explanation.class_name))
     height, width = session.size
     mean = cv2.resize(found.mean_map, (width, height), interpolation=cv2.INTER_LINEAR)
     hottest = np.unravel_index(int(mean.argmax()), mean.shape)

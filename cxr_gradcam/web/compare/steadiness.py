@@ -45,9 +45,7 @@ class SteadinessHandlers:
         asked = self._controls.question_of(*values)
         if session is None or METHODS[asked.question.method].is_slow:
             return ""
-        examination = session.examination(asked.model)
-        found = examination.steadiness_of(asked.question)
-        examination.forward_pass.release()
+        found = session.steadiness(asked)
         return steadiness_html(found) if found.mean_map.any() else ""
 
 

@@ -15,7 +15,7 @@ from cxr_gradcam.web.compare.handlers import CompareHandlers
 from cxr_gradcam.web.compare.steadiness import SteadinessHandlers, steadiness_html
 from cxr_gradcam.web.controls import Controls, model_field
 from cxr_gradcam.web.events import Events
-from cxr_gradcam.web.session import Session
+from cxr_gradcam.web.session import TURNS, Session
 from cxr_gradcam.web.viewer import View
 
 ASKED = "model", "Pneumonia", "for", "gradcam", "coarse"
@@ -120,3 +120,21 @@ def test_steadiness_is_said_as_a_word_and_in_figures() -> None:
     assert "moves by 30 %" in said
     assert "overlap by 10 %" in said
     assert "4 % of the picture" in said
+
+
+@pytest.mark.parametrize("wanted", ["cover:hottest", "cover:outside-lungs", "changes"])
+def test_what_computes_waits_for_its_turn(
+    page: Page, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, outside = page.session.models["model"], list[str]()
+    record = model.record
+
+    def watched(*arguments: object) -> object:
+        if not TURNS._is_taken:
+            outside.append(wanted)
+        return record(*arguments)
+
+    monkeypatch.setattr(model, "record", watched)
+    page.compare(wanted)
+    page.steadiness.measure(page.session, *ASKED)
+    assert outside == []
