@@ -1,4 +1,4 @@
-"""A model held in eval mode, and uncompiled, while it is asked; afterwards it is as it was."""
+"""Hold a model in eval mode, and uncompiled, while it is used; restore its state afterwards."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _eager = ExitStack()
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Hold a model in eval mode; afterwards the mode of every module is as it was.
+    """Hold a model in eval mode; restore the mode of every module afterwards.
 
     Several threads may hold one model: the last to leave restores it. Parts that `torch.compile`
-    made run as they are written: compiled code gives neither layers' outputs nor their gradients.
+    made run uncompiled: compiled code gives neither layers' outputs nor their gradients.
 
     Args:
         model: the model.

@@ -14,16 +14,16 @@ _QUANTIZED = (".quantized.", "bitsandbytes.", "torchao.", "optimum.quanto", "aut
 
 
 def require_explainable(model: nn.Module) -> None:
-    """Refuse a network whose layers cannot be watched or differentiated.
+    """Refuse a network whose layers cannot be hooked or differentiated.
 
     Args:
         model: the classifier.
 
     Raises:
-        ValueError: it is TorchScript, quantised, without values, or no `nn.Module`.
+        ValueError: the model is TorchScript, quantised, without values, or not an `nn.Module`.
     """
     if isinstance(model, torch.jit.ScriptModule):
-        raise ValueError(  # noqa: TRY004 - as every other model that cannot be explained
+        raise ValueError(  # noqa: TRY004 - the same error for every model that cannot be explained
             "a TorchScript module has no hooks, so no map can be made of it: build the network in "
             "Python and load its state_dict"
         )
@@ -50,10 +50,10 @@ def require_gradients(scores: Tensor) -> None:
     """Refuse scores that can never be differentiated.
 
     Args:
-        scores: (N, C), as the network gives them outside inference mode.
+        scores: scores (N, C) of the network, called outside inference mode.
 
     Raises:
-        ValueError: the network ran in inference mode of its own.
+        ValueError: the network itself switches on inference mode.
     """
     if scores.is_inference():
         raise ValueError(
@@ -63,7 +63,7 @@ def require_gradients(scores: Tensor) -> None:
 
 
 def why_no_gradients(model: nn.Module, x: Tensor, layers: Sequence[str]) -> str:
-    """Say in one line why nothing leads back from the scores to layers, and what to do.
+    """Say in one line why scores have no gradient at layers, and what to do.
 
     Args:
         model: the classifier, in eval mode.
@@ -86,7 +86,7 @@ def why_no_gradients(model: nn.Module, x: Tensor, layers: Sequence[str]) -> str:
 
 
 def _nodes(output: object) -> Iterator[Any]:
-    """Yield the nodes of autograd's graph behind the tensors of an output."""
+    """Yield the nodes of autograd's graph that produced the tensors of an output."""
     tensors = [output] if isinstance(output, Tensor) else tensors_in(output).values()
     waiting = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
     seen = set()

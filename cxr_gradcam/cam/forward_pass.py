@@ -1,8 +1,8 @@
 """A recorded forward pass: maps for any class and method, without running the network again.
 
-A forward pass keeps the logits, the target layers' activations and the graph between the two.
-Another class, gradient method or choice among the layers then costs only the part of the network
-behind the first of these layers.
+A forward pass keeps the logits, the target layers' activations and the graph between the two. For
+another class, gradient method or selection of layers, only the part of the network after the first
+of these layers is needed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class MapOptions(TypedDict, total=False):
     """Options of a map, apart from class and method.
 
     Attributes:
-        layers: the names of the layers to take the map at; None for all recorded layers.
-        contrast_idx: another class: explain why the class rather than this one.
+        layers: the names of the layers to map; None for all recorded layers.
+        contrast_idx: index of another class: explain why the class rather than this one.
         against: explain what speaks against the class.
-        fusion: how several layers' maps become one, "mean", "max" or "product"; a method that says
-            so itself, as RefineCAM does, overrules this.
+        fusion: how several layers' maps become one, "mean", "max" or "product"; ignored for a
+            method with a fusion of its own, such as RefineCAM.
         size: (H, W) of the maps in pixels; None for that of the input.
     """
 
@@ -46,17 +46,17 @@ class MapOptions(TypedDict, total=False):
 
 
 class ForwardPass(ABC):
-    """A batch of images, and what a network's forward pass on it left.
+    """A batch of images, and what a network's forward pass on it recorded.
 
     A subclass offers primitives: `activations`, `gradients` and `second_order` of layers, the
     network's `full_gradients`, `forward` and `logits_without`, and a `record` of other images. This
     class makes maps of what they return.
 
     Attributes:
-        x: the batch as the network took it, (N, C, H, W).
+        x: the batch, preprocessed for the network, (N, C, H, W).
         logits: (N, C), without a graph.
-        features: (N, K), the input of the network's head; None where it is not known.
-        layers: the names of the recorded layers, in the order in which they were asked for.
+        features: (N, K), the input of the network's head; None if it is not known.
+        layers: the names of the recorded layers, in the order of the request.
     """
 
     x: Tensor
@@ -87,7 +87,7 @@ class ForwardPass(ABC):
 
     @abstractmethod
     def full_gradients(self, weights: Tensor) -> list[Tensor]:
-        """Return what the image and the network's biases add to the logits' weighted sum.
+        """Return the contributions of the image and of the biases to the logits' weighted sum.
 
         Returns:
             Tensors (N, K, h, w): the image times its gradient, then for each convolution and
@@ -104,9 +104,9 @@ class ForwardPass(ABC):
 
     @abstractmethod
     def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
-        """Return the logits (B, C) of a sample with one channel of a layer set to zero each."""
+        """Return a sample's logits (B, C), each with one of a layer's channels set to zero."""
 
-    def release(self) -> None:  # noqa: B027 - most passes keep nothing of this kind
+    def release(self) -> None:  # noqa: B027 - most passes keep no such memory
         """Free the memory that only makes the next map quicker."""
 
     def maps(
@@ -117,7 +117,7 @@ class ForwardPass(ABC):
         progress: Progress | None = None,
         **options: Unpack[MapOptions],
     ) -> tuple[Tensor, Tensor]:
-        """Map where the score of a class comes from.
+        """Return heat maps of the places that the score of a class depends on.
 
         Args:
             class_idx: the class explained: None for each sample's predicted class, one index for
@@ -155,7 +155,7 @@ class ForwardPass(ABC):
         """Return the maps of each layer before any scaling.
 
         Args:
-            weights: (N, C), what each logit counts in the explained score.
+            weights: (N, C), each logit's weight in the explained score.
             method: a name of `METHODS`.
             layers: names among `self.layers`.
             progress: called after each batch of channels by Score-CAM and Ablation-CAM.
@@ -170,7 +170,7 @@ class ForwardPass(ABC):
         self._check_layers(layers)
         if found.kind == "perturbation":
             return self._perturbation_maps(found, weights, layers, progress)
-        if found.kind == "full gradient":  # of all layers, whichever were named
+        if found.kind == "full gradient":  # uses all layers, whichever were named
             size = self.x.shape[-2], self.x.shape[-1]
             return [found.compute(self.full_gradients(weights), size)]
         captured = self._captured(found, weights, layers)
@@ -185,7 +185,7 @@ class ForwardPass(ABC):
         weights: Tensor,  # noqa: ARG002
         layers: Sequence[str],  # noqa: ARG002
     ) -> list[Tensor]:
-        """Return more exact maps where the precision of the pass is not enough; here it always is.
+        """Return more exact maps if the precision of the pass is not enough; here it is enough.
 
         Args:
             maps: for each layer, (N, h, w), before any scaling.
@@ -211,7 +211,7 @@ class ForwardPass(ABC):
 
     def _noisy_gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Return at each layer the gradients (`NOISY_IMAGES`, N, K, h, w) of noisy images."""
-        generator = torch.Generator().manual_seed(0)  # one image has one map
+        generator = torch.Generator().manual_seed(0)  # the same map for the same image
         low, high = (self.x.amin(dim=(1, 2, 3)), self.x.amax(dim=(1, 2, 3)))
         spread = (NOISE * (high - low))[:, None, None, None]
         found = []
@@ -232,7 +232,7 @@ class ForwardPass(ABC):
     def _perturbation_maps(
         self, method: Method, weights: Tensor, layers: Sequence[str], progress: Progress | None
     ) -> list[Tensor]:
-        """Make the map of each layer and sample on its own, and count the channels of all."""
+        """Make the map of each layer and sample separately; report progress over all channels."""
         counts = [self.activations(layer).shape[1] for layer in layers]
         total, done = len(self.x) * sum(counts), 0
         maps = []

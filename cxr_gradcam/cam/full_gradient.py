@@ -1,4 +1,4 @@
-"""FullGrad: what the image and every bias of a network add to a score."""
+"""FullGrad: the contributions of the image and of every bias of a network to a score."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cxr_gradcam.cam.maps import resize
 
 
 def fullgrad(parts: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    """FullGrad: the magnitudes of what the image and all biases add, each channel scaled.
+    """FullGrad: the magnitudes of the contributions of image and biases, each channel scaled.
 
-    A channel's magnitudes are scaled from 0 to 1, stretched to the image and summed. Evidence for a
-    class and evidence against it are not told apart.
+    A channel's magnitudes are scaled from 0 to 1, resized to the image and summed. Evidence for a
+    class and evidence against it are not distinguished.
 
     Args:
-        parts: (N, K, h, w) each, of `ForwardPass.full_gradients`.
+        parts: (N, K, h, w) each, as returned by `ForwardPass.full_gradients`.
         size: (H, W) in pixels.
 
     Returns:
@@ -42,7 +42,7 @@ class BiasCapture:
 
     Attributes:
         outputs: (N, K, h, w) each, part of the graph, one for each call of a layer.
-        biases: (K,) each, what the layer adds where its input is 0.
+        biases: (K,) each, the layer's output for an input of 0.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class BiasCapture:
 
     def _take(self, layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
         bias = bias_of(layer)
-        assert bias is not None  # noqa: S101 - only such layers are watched
+        assert bias is not None  # noqa: S101 - only layers with a bias are watched
         self.outputs.append(output)
         self.biases.append(bias)
         return output.clone()  # an operation in place may follow

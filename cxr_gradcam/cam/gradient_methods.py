@@ -12,7 +12,7 @@ from cxr_gradcam.cam.maps import weighted_sum
 
 
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Grad-CAM: the activations' sum, weighted by the mean gradient of each channel, above zero.
+    """Grad-CAM: the positive part of the sum of activations, weighted by mean gradients.
 
     Args:
         activations: (N, K, h, w).
@@ -27,11 +27,11 @@ def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def cam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """CAM: the activations' sum, weighted by what the head makes of each channel, above zero.
+    """CAM: the positive part of the sum of activations, weighted by the head's weights.
 
-    Where a global average and a linear layer follow, the head's weight is the sum of the channel's
-    gradients over the places: the chain rule gives it, whatever the network. There the map is that
-    of Grad-CAM times the number of places, in units of the score.
+    If a global average and a linear layer follow, the chain rule gives the head's weight as the sum
+    of the channel's gradients over the places. The map is then Grad-CAM's map times the number of
+    places, in units of the score.
 
     Args:
         activations: (N, K, h, w).
@@ -47,12 +47,12 @@ def cam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Grad-CAM++: each positive gradient counts with a share that favours small regions.
+    """Grad-CAM++: each positive gradient has a weight that favours small regions.
 
-    With the exponential of the score that the paper assumes, the share of a gradient g in a channel
-    whose activations sum to S is g² / (2 g² + S g³) = 1 / (2 + S g). The paper has activations of
-    one sign in mind, as they are behind a ReLU. With both signs the share has a pole, so S is the
-    sum of magnitudes, which changes nothing for activations above zero.
+    With the exponential of the score that the paper assumes, the weight of a gradient g in a
+    channel whose activations sum to S is g² / (2 g² + S g³) = 1 / (2 + S g). The paper assumes
+    activations of one sign, as after a ReLU. With both signs the weight has a pole, so S is the sum
+    of magnitudes, which is the same for positive activations.
 
     Args:
         activations: (N, K, h, w).
@@ -70,11 +70,10 @@ def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """XGrad-CAM: like Grad-CAM, but a gradient counts by the share of its activation.
+    """XGrad-CAM: like Grad-CAM, but a gradient is weighted by the share of its activation.
 
-    The paper has activations of one sign in mind, as they are behind a ReLU. Where both signs occur
-    their sum may be close to 0 and the shares explode, so magnitudes are used, which changes
-    nothing for one sign.
+    The paper assumes activations of one sign, as after a ReLU. If both signs occur, their sum may
+    be close to 0 and the shares become huge, so magnitudes are used; for one sign this is the same.
 
     Args:
         activations: (N, K, h, w).
@@ -92,7 +91,7 @@ def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """HiResCAM: activation times gradient at each place, summed over the channels, above zero.
+    """HiResCAM: the positive part of activation times gradient, summed over the channels.
 
     Args:
         activations: (N, K, h, w).
@@ -107,7 +106,7 @@ def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def elementwise(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Element-wise Grad-CAM: like HiResCAM, but no channel takes away what another adds.
+    """Element-wise Grad-CAM: like HiResCAM, but only positive products are summed.
 
     Args:
         activations: (N, K, h, w).
@@ -137,9 +136,9 @@ def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def shapleycam(activations: Tensor, gradients: Tensor, curvature: Tensor) -> Tensor:
-    """ShapleyCAM: like Grad-CAM, but a gradient is corrected by half of its change on the way.
+    """ShapleyCAM: like Grad-CAM, but a gradient is corrected by half of its change.
 
-    What a channel adds on the way from nothing to its activation is estimated to second order.
+    A channel's contribution, from zero to its activation, is estimated to second order.
 
     Args:
         activations: (N, K, h, w).
@@ -157,12 +156,12 @@ def shapleycam(activations: Tensor, gradients: Tensor, curvature: Tensor) -> Ten
 def smooth_gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     """Smooth Grad-CAM++: Grad-CAM++ with the gradients' powers averaged over noisy images.
 
-    A channel's share at a place is D2 / (2 D2 + S D3), Dp the mean of the positive gradients' p-th
-    power and S the sum of the activations' magnitudes; it weighs the mean gradient, above zero. The
-    paper has D1 above the line, which for images without noise is not Grad-CAM++.
+    A channel's weight at a place is D2 / (2 D2 + S D3), where Dp is the mean of the positive
+    gradients' p-th power and S the sum of the activations' magnitudes. It weights the positive part
+    of the mean gradient. The paper has D1 in the numerator, which without noise is not Grad-CAM++.
 
     Args:
-        activations: (N, K, h, w), of the images themselves.
+        activations: (N, K, h, w), of the images without noise.
         gradients: (S, N, K, h, w), of the class score of S noisy versions of each image.
 
     Returns:
@@ -179,5 +178,5 @@ def smooth_gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def _divide(dividend: Tensor, divisor: Tensor) -> Tensor:
-    """Divide; what would be divided by 0 becomes 0."""
+    """Divide; a division by 0 gives 0."""
     return (dividend / divisor.where(divisor != 0, 1)).where(divisor != 0, 0)

@@ -1,4 +1,4 @@
-"""The recorded forward pass of any torch classifier, its layers captured by hooks."""
+"""The recorded forward pass of any torch classifier; hooks capture its layers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cxr_gradcam.cam.outputs import OutputFormat, scores_of
 
 
 class HookedForwardPass(ForwardPass):
-    """A forward pass of any classifier, its layers captured by hooks that do not outlive it.
+    """A forward pass of any classifier; hooks capture its layers and are then removed.
 
-    The tail's graph lives as long as this object.
+    The graph after the layers is kept as long as this object.
 
     Args:
         model: gives logits (N, C); it is run in eval mode.
@@ -28,10 +28,10 @@ class HookedForwardPass(ForwardPass):
         x: images (N, C, H, W).
         logits_layer: the layer that gives the logits; None for the model itself.
         output: how the model's output is read.
-        calls: by name, which call of a layer is kept, as in `Capture`.
+        calls: which call of each layer is kept, by name, as in `Capture`.
 
     Raises:
-        ValueError: a layer is not reached, does not lead to the scores or has no places.
+        ValueError: a layer is not run, does not affect the scores or has no places.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class HookedForwardPass(ForwardPass):
         scores, capture = self._capture_in(torch.no_grad(), x)
         if scores.requires_grad:
             return scores, capture
-        return self._capture_in(torch.enable_grad(), x)  # a no_grad of its own ended behind layers
+        return self._capture_in(torch.enable_grad(), x)  # no_grad ended after the layers
 
     def _capture_in(
         self, mode: AbstractContextManager[object], x: Tensor
@@ -89,7 +89,7 @@ class HookedForwardPass(ForwardPass):
     def second_order(
         self, weights: Tensor, layers: Sequence[str]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Run the network once more, where attention can be differentiated twice."""
+        """Run the network once more, with attention that can be differentiated twice."""
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         with sdpa_kernel(SDPBackend.MATH):

@@ -1,10 +1,11 @@
-"""The capture of layers' activations in a forward pass, and the cut of the graph in front of them.
+"""Capture layers' activations in a forward pass, and cut the autograd graph before them.
 
-A map needs the target layers' activations and the gradient of a score with respect to them,
-nothing in front of the first of them. So the graph is cut there: the hook puts a fresh leaf in the
-place of the layer's output, the trunk records nothing, and only the tail is differentiated.
+A map needs the target layers' activations and the gradient of a score with respect to them, but
+nothing before the first of these layers. So the graph is cut there: the hook replaces the layer's
+output by a new leaf, no graph is recorded for the trunk, and only the layers after it are
+differentiated.
 
-What is captured belongs to the call that asked for it and to its thread (a context variable);
+Captured tensors belong to the call that requested them and to its thread (a context variable);
 nothing is kept on a module.
 """
 
@@ -20,22 +21,22 @@ from torch import Tensor, nn
 
 
 class Capture:
-    """What one forward pass leaves at the layers that it was asked to watch.
+    """What one forward pass records at the watched layers.
 
     Args:
         layers: the layers by name.
-        logits_layer: a layer whose output is the logits, where the network's own is not.
+        logits_layer: a layer whose output is the logits, if the network's output is not.
         zeroed: per layer, the channel (N,) that is set to zero in each sample, and whether the
             channels come last in its output.
-        calls: by name, which call of a layer is kept where it is called more than once, from 0 on;
-            the last one of a layer that is not there.
+        calls: index, from 0, of the call to keep, by name of the layer, if a layer is called more
+            than once; the last call for layers that are not named.
 
     Attributes:
         outputs: each layer's output by name, part of the graph.
         logits: the output of `logits_layer`.
-        features: its input.
-        places: (h, w) of every convolution's output: what tokens behind them may stand for.
-        is_cut: whether the graph begins at a layer, because nobody trains what comes before.
+        features: the input of `logits_layer`.
+        places: (h, w) of every convolution's output: grids that later tokens may represent.
+        is_cut: whether the graph begins at a layer, because the layers before it are not trained.
     """
 
     def __init__(
@@ -57,17 +58,17 @@ class Capture:
         self.places = set[tuple[int, int]]()
 
     def take(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        """Keep a watched layer's output and give what the network goes on with.
+        """Keep a watched layer's output and return the tensor that the network continues with.
 
-        Where the caller trains the trunk, the output is part of the graph already and stays so: cut
-        there, the trunk would get no gradient. The network gets a copy, so that an operation in
-        place behind the layer changes nothing of what was captured.
+        If the caller trains the trunk, the graph is not cut, since the trunk would get no gradient.
+        The network gets a copy, so that a later in-place operation does not change the captured
+        output.
         """
         if isinstance(layer, nn.Conv2d):
             self.places.add((output.shape[-2], output.shape[-1]))
         if layer is self._logits_layer:
             self.features = inputs[0].detach()
-            self.logits = output.clone()  # a sigmoid in place may follow
+            self.logits = output.clone()  # an in-place sigmoid may follow
         if layer in self._zeroed:
             return zero_channel(output, *self._zeroed[layer])
         name = self._names.get(layer)
@@ -77,16 +78,16 @@ class Capture:
         if self._calls.get(name, self._called[name] - 1) != self._called[name] - 1:
             return output
         if not isinstance(output, Tensor):
-            raise ValueError(  # noqa: TRY004 - of what was asked for, as all errors here
+            raise ValueError(  # noqa: TRY004 - the same error as for other unsuitable layers
                 f"layer {name!r} gives a {type(output).__name__}, not one tensor: choose a layer "
                 "inside or behind it"
             )
         if not output.requires_grad:
-            # What passed through unchanged from inference mode can only be copied.
+            # A tensor of inference mode that passed through unchanged can only be copied.
             output = output.clone() if output.is_inference() else output.detach()
             output.requires_grad_()
             self.is_cut = True
-            torch.set_grad_enabled(True)  # for the tail; `capturing` restores it
+            torch.set_grad_enabled(True)  # for the later layers; `capturing` restores it
         self.outputs[name] = output
         self._passed_on[name] = output.clone()
         return self._passed_on[name]
@@ -102,7 +103,7 @@ def capturing(
     zeroed: Mapping[nn.Module, tuple[Tensor, bool]] | None = None,
     calls: Mapping[str, int] | None = None,
 ) -> Iterator[Capture]:
-    """Let `capture_activations` hooks capture what runs inside, in this thread alone.
+    """Let `capture_activations` hooks capture forward passes inside, in this thread only.
 
     Args:
         layers: the layers by name.
@@ -115,7 +116,7 @@ def capturing(
     token = _capture.set(capture)
     grad_enabled = torch.is_grad_enabled()
     try:
-        # Tensors of inference mode can never be differentiated, so it is left; no_grad stays.
+        # Tensors of inference mode cannot be differentiated, so it is switched off; no_grad stays.
         with torch.inference_mode(mode=False), torch.set_grad_enabled(grad_enabled):
             yield capture
     finally:
@@ -123,7 +124,7 @@ def capturing(
 
 
 def capture_activations(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    """Forward hook of a layer: let the running call capture its output, if it asks for it."""
+    """Forward hook of a layer: let the running call capture its output, if requested."""
     capture = _capture.get()
     return output if capture is None else capture.take(layer, inputs, output)
 
@@ -164,15 +165,15 @@ def score_gradients(
 
     Args:
         logits: (N, C), with a graph that reaches back to the activations.
-        weights: (N, C), what each logit counts in the explained score.
+        weights: (N, C), each logit's weight in the explained score.
         activations: the captured outputs of layers, each (N, …).
-        retain_graph: keep the graph, for another question or for a loss of the caller's.
+        retain_graph: keep the graph, for another question or for the caller's own loss.
 
     Returns:
-        A gradient for each of the activations, of its shape. No `.grad` is touched.
+        A gradient for each of the activations, of the same shape. No `.grad` is changed.
 
     Raises:
-        ValueError: activations that the logits do not depend on.
+        ValueError: the logits do not depend on the activations.
     """
     try:
         return list(torch.autograd.grad(logits, activations, weights, retain_graph=retain_graph))

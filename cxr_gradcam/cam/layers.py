@@ -15,13 +15,14 @@ _MERGINGS = 3
 
 @dataclass(frozen=True)
 class Grid:
-    """How a layer's output stands for places of the image.
+    """How a layer's output represents places of the image.
 
     Attributes:
         height: places from top to bottom.
         width: places from left to right.
-        channels_last: (N, h, w, K), or (N, tokens, K), and not (N, K, h, w).
-        prefix: tokens in front of the places that stand for none: class and register tokens.
+        channels_last: whether the shape is (N, h, w, K) or (N, tokens, K), not (N, K, h, w).
+        prefix: number of tokens before the places that represent no place: class and register
+            tokens.
     """
 
     height: int
@@ -41,16 +42,16 @@ class Grid:
         Args:
             output: a layer's output: (N, K, h, w), (N, h, w, K) or (N, tokens, K).
             image_size: (H, W) of the network's input.
-            places: (h, w) of the grids that layers in front gave. Tokens are places only if their
-                number is that of one of these grids, and no grid is larger than the largest.
-                None where no grid is known: any grid of the image's aspect ratio is believed.
+            places: (h, w) of the grids of earlier layers. Tokens are places only if their number
+                equals that of one of these grids, and no grid may be larger than the largest. None
+                if no grid is known: any grid of the image's aspect ratio is accepted.
 
         Returns:
-            The grid; None where the output is no grid of places.
+            The grid; None if the output is no grid of places.
         """
         if output.ndim == 4:
             found = cls._of_four_dimensions(output, image_size)
-            # An attention matrix, of tokens by tokens, is larger than any grid in front of it.
+            # An attention matrix, tokens by tokens, is larger than any earlier grid.
             most = max(map(math.prod, places or ()), default=math.inf)
             return found if found.height * found.width <= most else None
         if output.ndim != 3:
@@ -69,7 +70,7 @@ class Grid:
         return cls(first, second, True) if as_last < as_first else cls(second, third)
 
     def arrange(self, output: Tensor) -> Tensor:
-        """Bring a layer's output, or its gradient, to (N, K, h, w)."""
+        """Rearrange a layer's output, or its gradient, to (N, K, h, w)."""
         if not self.channels_last:
             return output
         if output.ndim == 3:
@@ -78,11 +79,11 @@ class Grid:
 
 
 def with_merged_places(places: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Return grids of places, and those that become of them where 2 × 2 places are merged.
+    """Return grids of places, and the smaller grids after merging 2 × 2 places.
 
     Args:
-        places: (h, w) of convolutions' outputs. Vision transformers that merge patches, as Swin
-            does, halve such a grid up to three times without any convolution.
+        places: (h, w) of convolutions' outputs. Vision transformers that merge patches, such as
+            Swin, halve such a grid up to three times without any convolution.
     """
     merged = {*places}
     for _ in range(_MERGINGS):
@@ -95,7 +96,7 @@ def _aspect(height: int, width: int) -> float:
 
 
 def _token_grid(tokens: int, image_size: tuple[int, int]) -> Grid | None:
-    """Find the grid of the image's aspect ratio, behind as few other tokens as possible."""
+    """Find the grid of the image's aspect ratio, after as few other tokens as possible."""
     aspect = image_size[0] / image_size[1]
     for prefix in range(min(_MAX_PREFIX_TOKENS + 1, tokens - 1)):
         places = tokens - prefix
@@ -108,7 +109,7 @@ def _token_grid(tokens: int, image_size: tuple[int, int]) -> Grid | None:
 def named_layers(
     model: nn.Module, layers: nn.Module | str | Sequence[nn.Module | str]
 ) -> dict[str, nn.Module]:
-    """Find layers of a model by name, and names of layers.
+    """Return layers of a model and their names, given either.
 
     Args:
         model: the network.
@@ -118,7 +119,7 @@ def named_layers(
         The layers by their dotted names.
 
     Raises:
-        ValueError: no layer is asked for, or the model has no such one.
+        ValueError: no layer is given, or the model has no such layer.
     """
     asked = [layers] if isinstance(layers, nn.Module | str) else layers
     names = {module: name for name, module in model.named_modules()}
@@ -149,7 +150,7 @@ def _layer(model: nn.Module, layer: nn.Module | str) -> nn.Module:
 
 
 def _alike(model: nn.Module, layer: str) -> str:
-    """Name the layers that may be meant; else those that the model consists of."""
+    """Name the layers with similar names; if there are none, the model's top layers."""
     names = [name for name, _ in model.named_modules()]
     ends = [name for name in names if name.endswith(f".{layer}")]
     meant = (ends or get_close_matches(layer, names, cutoff=0.8))[:3]

@@ -1,4 +1,4 @@
-"""From channels to a map, and from the maps of layers to one on an image's grid."""
+"""Combine channels to a map, and the maps of layers to one map of the image's size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FUSE: dict[Fusion, Callable[[Tensor], Tensor]] = {
 
 
 def weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
-    """Sum the channels by their weights, above zero.
+    """Return the positive part of the weighted sum of the channels.
 
     Args:
         weights: (N, K).
@@ -36,7 +36,7 @@ def weighted_sum(weights: Tensor, activations: Tensor) -> Tensor:
 def fuse(
     maps: Sequence[Tensor], size: tuple[int, int], fusion: Fusion = "mean"
 ) -> tuple[Tensor, Tensor]:
-    """Bring the maps of one or several layers to an image's grid and make one of them.
+    """Resize the maps of one or several layers to an image and fuse them.
 
     Each layer's map is scaled to a maximum of 1 before fusing, and so is the result.
 
@@ -47,10 +47,10 @@ def fuse(
 
     Returns:
         Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before the last scaling:
-        for one layer in the units of its maps, for several a share of full agreement.
+        for one layer in the units of its maps; for several layers a fraction of full agreement.
 
     Raises:
-        ValueError: there is no such way to fuse layers.
+        ValueError: `fusion` is unknown.
     """
     check_fusion(fusion)
     if len(maps) == 1:
@@ -60,7 +60,7 @@ def fuse(
 
 
 def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Bring maps to an image's grid and scale each to a maximum of 1.
+    """Resize maps to an image and scale each to a maximum of 1.
 
     An empty map stays empty: it is not divided by its maximum of 0.
 
@@ -80,7 +80,7 @@ def _scale(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Stretch images (N, C, h, w) to (N, C, *size), bilinear and without aliasing."""
+    """Resize images (N, C, h, w) to (N, C, *size), bilinear with antialiasing."""
     return F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
 
 
@@ -91,7 +91,7 @@ def check_fusion(fusion: str) -> None:
         fusion: "mean", "max" or "product".
 
     Raises:
-        ValueError: the way is none of these.
+        ValueError: `fusion` is none of these.
     """
     if fusion not in get_args(Fusion):
         raise ValueError(

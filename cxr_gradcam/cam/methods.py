@@ -1,6 +1,6 @@
 """The registry of the CAM methods: name, summary, cost and function of each.
 
-A new method is one function beside those of its kind, and one line here.
+For a new method, add a function to the module of its kind, and one line here.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Method:
     """A way to make a map.
 
     Attributes:
-        label: its name in the literature.
-        summary: what it shows, in a few plain words.
-        kind: what the function takes.
+        label: the method's name in the literature.
+        summary: what the map shows, in a few plain words.
+        kind: the inputs of the function.
         compute: the function; it returns maps (N, h, w), or a map (h, w) for a `ScoredSample`, at
             least 0 and not normalised.
-        is_offered_first: whether the page offers it at once; the others follow under "more".
-        fusion: how the maps of several layers become one, where that is part of the method.
+        is_offered_first: whether the page lists the method directly, not under "more".
+        fusion: how the maps of several layers become one, if that is part of the method.
     """
 
     label: str
@@ -62,12 +62,12 @@ class Method:
 
     @property
     def is_slow(self) -> bool:
-        """Whether it asks the network once per channel: seconds to minutes on a CPU."""
+        """Whether the method runs the network once per channel: seconds to minutes on a CPU."""
         return self.kind == "perturbation"
 
     @property
     def is_quick(self) -> bool:
-        """Whether it needs no further pass through the network for a recorded image."""
+        """Whether the method needs no further pass through the network for a recorded image."""
         return self.kind in ("gradient", "activation")
 
     @property
@@ -171,7 +171,7 @@ QUICK_METHODS = tuple(name for name, method in METHODS.items() if method.is_quic
 
 
 def find_method(name: str) -> Method:
-    """Return the method of a name.
+    """Return the method with a name.
 
     Args:
         name: a key of `METHODS`.

@@ -1,4 +1,4 @@
-"""What a classifier returns: which of its tensors are the scores, and the logits behind them."""
+"""What a classifier returns: which of its tensors are the scores, and their logits."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Probabilities = Literal["exclusive", "independent"]
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """How the output of a classifier is read.
+    """How the scores are found in the output of a classifier.
 
     Args:
-        key: which tensor of several holds the scores: an index, a key, or several of them with dots
-            between, as "0.logits"; "" for the output itself, None where it has to be found.
-        probabilities: what the scores are where they are probabilities; None for logits.
-        two_classes: whether the one logit stands for two classes, absence and presence.
+        key: which of several tensors holds the scores: an index, a key, or several of them joined
+            by dots, such as "0.logits"; "" for the output itself, None to find it.
+        probabilities: the kind of probabilities that the scores are; None for logits.
+        two_classes: whether a single logit represents two classes, absence and presence.
     """
 
     key: str | None = None
@@ -33,7 +33,7 @@ class OutputFormat:
 
         Args:
             output: what the classifier returned.
-            batch: N, where it is known.
+            batch: N, if it is known.
 
         Raises:
             ValueError: no tensor, or more than one, may be the scores.
@@ -41,10 +41,10 @@ class OutputFormat:
         return scores_of(output, find_scores(output) if self.key is None else self.key, batch)
 
     def logits(self, scores: Tensor) -> Tensor:
-        """Return the logits (N, C) of scores (N, C); two columns where one stands for two classes.
+        """Return the logits (N, C) of scores (N, C); two columns if one represents two classes.
 
         Args:
-            scores: of `scores`, or the output of a layer that gives logits.
+            scores: returned by `scores`, or the output of a layer that gives logits.
         """
         logits = scores if self.probabilities is None else as_logits(scores, self.probabilities)
         return as_two_classes(logits) if self.two_classes else logits
@@ -56,11 +56,11 @@ def scores_of(output: object, key: str, batch: int | None = None) -> Tensor:
     Args:
         output: what the classifier returned.
         key: which tensor holds the scores, as in `OutputFormat`.
-        batch: N, where it is known: a network that ends in `squeeze` gives (C,) for one image, and
+        batch: N, if it is known: a network that ends in `squeeze` gives (C,) for one image, and
             (N,) for one class.
 
     Raises:
-        ValueError: the output has no such key, or no row of scores per image is there.
+        ValueError: the output has no such key, or not one row of scores per image.
     """
     found = output
     for part in key.split(".") if key else ():
@@ -86,13 +86,13 @@ def scores_of(output: object, key: str, batch: int | None = None) -> Tensor:
 def find_scores(output: object, batch: int | None = None, widths: Sequence[int] = ()) -> str:
     """Return the key of the scores in a classifier's output.
 
-    The scores are the output itself, what is called "logits", the only tensor that has as many
-    columns as there are classes, or the first of a tuple where no other has a row for each image.
+    The scores are the output itself, the tensor called "logits", the only tensor with as many
+    columns as classes, or the first of a tuple if no other tensor has a row for each image.
 
     Args:
         output: what the classifier returned.
-        batch: N, the number of images; None where it is not known.
-        widths: how many columns the scores may have, the likeliest first; empty where it is not
+        batch: N, the number of images; None if it is not known.
+        widths: the possible numbers of columns of the scores, the likeliest first; empty if not
             known.
 
     Raises:
@@ -149,7 +149,7 @@ def as_logits(probabilities: Tensor, kind: Probabilities) -> Tensor:
 def as_two_classes(logits: Tensor) -> Tensor:
     """Return two logits (N, 2) whose softmax is the sigmoid of one (N, 1), and its complement.
 
-    The logit z becomes (-z/2, z/2), so that what speaks for one class speaks against the other.
+    The logit z becomes (-z/2, z/2): evidence for one class is evidence against the other.
 
     Args:
         logits: (N, 1).
@@ -158,7 +158,7 @@ def as_two_classes(logits: Tensor) -> Tensor:
 
 
 def _key_of_logits(output: object) -> str | None:
-    """Return the key of what is called "logits", also inside tuples and lists, or None."""
+    """Return the key of the tensor called "logits", also inside tuples and lists, or None."""
     if isinstance(output, Mapping):
         return "logits" if "logits" in output else None
     if isinstance(getattr(output, "logits", None), Tensor):
@@ -183,9 +183,9 @@ def tensors_in(output: object, batch: int | None = None, prefix: str = "") -> di
     """Return the tensors (N,) and (N, K) inside an output by their keys.
 
     Args:
-        output: a mapping, tuple or list, also of such.
+        output: a mapping, tuple or list, which may be nested.
         batch: N; None for any.
-        prefix: what the keys begin with.
+        prefix: the start of the keys.
     """
     if isinstance(output, Tensor):
         fits = output.ndim in (1, 2) and batch in (None, output.shape[0])

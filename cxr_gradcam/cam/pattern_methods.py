@@ -15,10 +15,10 @@ from cxr_gradcam.cam.maps import weighted_sum
 
 
 def eigencam(activations: Tensor) -> Tensor:
-    """EigenCAM: the strongest pattern among all channels, whatever the class.
+    """EigenCAM: the strongest pattern among all channels, independent of the class.
 
-    It is the projection on the first right singular vector. A singular vector has no sign of its
-    own; this one's projection is positive on the whole.
+    It is the projection on the first right singular vector. The sign of a singular vector is
+    arbitrary; it is chosen so that the projection's sum is positive.
 
     Args:
         activations: (N, K, h, w).
@@ -26,13 +26,13 @@ def eigencam(activations: Tensor) -> Tensor:
     Returns:
         Maps (N, h, w), float32, at least 0, not normalised.
 
-    Source: Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020, equation 3; nothing is centred there.
+    Source: Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020, equation 3, without centring.
     """
     return strongest_pattern(activations).relu()
 
 
 def strongest_pattern(activations: Tensor) -> Tensor:
-    """Project the activations (N, K, h, w) on EigenCAM's vector; below 0 where `eigencam` is 0."""
+    """Project the activations (N, K, h, w) on EigenCAM's vector; negative where `eigencam` is 0."""
     activations = activations.float()
     return _turned(_first_component(activations), torch.ones_like(activations[:, 0]))
 
@@ -40,7 +40,7 @@ def strongest_pattern(activations: Tensor) -> Tensor:
 def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     """EigenGradCAM: the strongest pattern of activation times gradient.
 
-    The pattern is positive where the products' sum over the channels, the evidence, is.
+    Its sign is chosen to agree with the evidence, the products' sum over the channels.
 
     Args:
         activations: (N, K, h, w).
@@ -58,7 +58,7 @@ def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
 def segeigencam(activations: Tensor, gradients: Tensor) -> Tensor:
     """Seg-Eigen-CAM: the strongest pattern of activation times the gradient's magnitude.
 
-    The products are centred, and the pattern is turned so that its largest value is positive.
+    The products are centred, and the sign is chosen so that the largest value is positive.
 
     Args:
         activations: (N, K, h, w).
@@ -72,15 +72,16 @@ def segeigencam(activations: Tensor, gradients: Tensor) -> Tensor:
     products = gradients.float().abs() * activations.float()
     pattern = _turned(_first_component(_centred(products)), products.sum(dim=1))
     low, high = pattern.amin(dim=(1, 2), keepdim=True), pattern.amax(dim=(1, 2), keepdim=True)
-    is_turned_over = -low > high * (1 + 1e-5)  # equal but for rounding: the evidence decides
+    is_turned_over = -low > high * (1 + 1e-5)  # equal except for rounding: the evidence decides
     return pattern.where(~is_turned_over, -pattern).relu()
 
 
 def kpcacam(activations: Tensor) -> Tensor:
     """KPCA-CAM: the strongest pattern among all channels after a non-linear kernel.
 
-    The kernel of two places is tanh(x y / K + 1), x and y the centred activations of K channels. A
-    component has no sign of its own; this one grows with the channels' sum.
+    The kernel of two places is tanh(x y / K + 1), where x and y are the centred activations of K
+    channels. The sign of a component is arbitrary; it is chosen so that the map increases with the
+    channels' sum.
 
     Args:
         activations: (N, K, h, w).
@@ -101,10 +102,10 @@ def kpcacam(activations: Tensor) -> Tensor:
 
 
 def fem(activations: Tensor) -> Tensor:
-    """FEM: the places where channels are unusually strong, whatever the class.
+    """FEM: the places where channels are unusually strong, independent of the class.
 
     A channel marks the places at which it is at least two standard deviations above its mean; the
-    mark counts as much as the mean.
+    weight of its marks is its mean.
 
     Args:
         activations: (N, K, h, w).
@@ -125,7 +126,7 @@ def fem(activations: Tensor) -> Tensor:
 def _first_component(values: Tensor) -> Tensor:
     """Project the channels (N, K, h, w) of each place on their first right singular vector.
 
-    It is found by the Gram matrix of the channels or of the places, whichever are fewer.
+    The vector is computed from the Gram matrix of channels or places, whichever are fewer.
     """
     flat = values.flatten(2)  # (N, K, places), the transpose of the matrix in the papers
     with torch.autocast(values.device.type, enabled=False):  # in float16 it would overflow
@@ -138,14 +139,14 @@ def _first_component(values: Tensor) -> Tensor:
 
 
 def _strongest(gram: Tensor) -> Tensor:
-    """Return the first component (N, n) of n vectors whose products are given, (N, n, n)."""
+    """Return the first component (N, n) of n vectors, given their products (N, n, n)."""
     eigenvalues, vectors = _largest(gram)
     return vectors * eigenvalues[:, None].clamp_min(0).sqrt()
 
 
 def _largest(symmetric: Tensor) -> tuple[Tensor, Tensor]:
     """Return the largest eigenvalues (N,) of matrices (N, n, n) and their vectors (N, n)."""
-    values, vectors = torch.linalg.eigh(symmetric.cpu())  # not every device can decompose
+    values, vectors = torch.linalg.eigh(symmetric.cpu())  # not every device supports `eigh`
     return values[:, -1].to(symmetric.device), vectors[..., -1].to(symmetric.device)
 
 
@@ -154,6 +155,6 @@ def _centred(values: Tensor) -> Tensor:
 
 
 def _turned(patterns: Tensor, direction: Tensor) -> Tensor:
-    """Choose the sign of patterns (N, h, w), which have none of their own, as the direction's."""
+    """Choose the arbitrary sign of patterns (N, h, w) to agree with the direction's."""
     agreement = (patterns * direction).sum(dim=(1, 2), keepdim=True)
     return patterns.where(agreement >= 0, -patterns)

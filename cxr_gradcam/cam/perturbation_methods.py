@@ -32,7 +32,7 @@ class ScoredSample:
         x: the image as the network takes it, (C, H, W).
         score: (), the explained score of the image itself.
         score_of: returns the scores (B,) of other images (B, C, H, W).
-        score_without: returns the scores (B,) without each of the layer's channels (B,).
+        score_without: returns the scores (B,) with one of the layer's channels (B,) removed each.
     """
 
     activations: Tensor
@@ -43,7 +43,7 @@ class ScoredSample:
 
 
 def scorecam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
-    """Score-CAM: each channel counts by the score of the image seen through it.
+    """Score-CAM: each channel is weighted by the score of the image masked by it.
 
     Args:
         sample: the image and its layer.
@@ -52,8 +52,8 @@ def scorecam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
     Returns:
         Map (h, w), float32, at least 0, not normalised.
 
-    Source: Wang et al., "Score-CAM", CVPR Workshops 2020, algorithm 1. The score of the baseline
-    is the same for all channels and falls out of the softmax.
+    Source: Wang et al., "Score-CAM", CVPR Workshops 2020, algorithm 1. The score of the baseline is
+    the same for all channels and cancels in the softmax.
     """
     activations, x = sample.activations.float(), sample.x
     size = (x.shape[-2], x.shape[-1])
@@ -65,9 +65,10 @@ def scorecam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
 
 
 def sscam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
-    """SS-CAM: each channel counts by the score of the image seen through it and through noise.
+    """SS-CAM: each channel is weighted by the image's score, masked by the channel plus noise.
 
-    Noise is added to the channel on the image's grid; the scores of `STEPS` draws are averaged.
+    Noise is added to the channel after resizing it to the image; the scores of `STEPS` draws are
+    averaged.
 
     Args:
         sample: the image and its layer.
@@ -77,11 +78,11 @@ def sscam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
         Map (h, w), float32, at least 0, not normalised.
 
     Source: Wang et al., "SS-CAM: Smoothed Score-CAM", 2020 (arXiv 2006.14255), with noise on the
-    channels; the score of the image itself falls out of the softmax.
+    channels; the score of the image itself cancels in the softmax.
     """
     activations, x = sample.activations.float(), sample.x
     size = (x.shape[-2], x.shape[-1])
-    generator = torch.Generator().manual_seed(0)  # one image has one map
+    generator = torch.Generator().manual_seed(0)  # the same map for the same image
 
     def noisy(masks: Tensor) -> Tensor:
         noise = torch.randn(masks.shape, generator=generator).to(masks)
@@ -96,10 +97,10 @@ def sscam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
 
 
 def iscam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
-    """IS-CAM: each channel counts by the score on the way from an empty image to what it shows.
+    """IS-CAM: each channel is weighted by the mean score while the masked image fades in.
 
-    The image seen through the channel fades in by `STEPS` equal steps, and the scores are averaged:
-    the integral of Integrated Gradients.
+    The image masked by the channel fades in by `STEPS` equal steps, and the scores are averaged, as
+    in the integral of Integrated Gradients.
 
     Args:
         sample: the image and its layer.
@@ -109,7 +110,7 @@ def iscam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
         Map (h, w), float32, at least 0, not normalised.
 
     Source: Naidu et al., "IS-CAM: Integrated Score-CAM", 2020 (arXiv 2010.03023); the score of the
-    image itself falls out of the softmax.
+    image itself cancels in the softmax.
     """
     activations, x = sample.activations.float(), sample.x
     size = (x.shape[-2], x.shape[-1])
@@ -122,10 +123,10 @@ def iscam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
 
 
 def ablationcam(sample: ScoredSample, progress: Progress | None = None) -> Tensor:
-    """Ablation-CAM: each channel counts by what the score loses when it is set to zero.
+    """Ablation-CAM: each channel is weighted by the loss of score when it is set to zero.
 
-    The paper divides the loss by the score, the same number for all channels. Where the score is
-    negative, that would turn the map inside out; it is left out.
+    The paper divides the loss by the score, the same number for all channels. If the score is
+    negative, this would invert the map, so the division is omitted.
 
     Args:
         sample: the image and its layer.
@@ -144,7 +145,7 @@ def ablationcam(sample: ScoredSample, progress: Progress | None = None) -> Tenso
 
 
 def _weighted_by_score(scores: Tensor, activations: Tensor) -> Tensor:
-    """Weigh channels (K, h, w) by the softmax of their scores (K,), and sum them above zero."""
+    """Return the positive part of channels (K, h, w) weighted by the softmax of scores (K,)."""
     return weighted_sum(scores.float().softmax(dim=0)[None], activations[None])[0]
 
 
@@ -158,7 +159,7 @@ def _chunks(values: Tensor, progress: Progress | None) -> Iterator[Tensor]:
 
 
 def _masks(activations: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring channels (B, h, w) to the image's grid, each from 0 to 1; a constant one is 0."""
+    """Resize channels (B, h, w) to the image and scale each from 0 to 1; a constant one is 0."""
     masks = resize(activations[:, None], size)[:, 0]
     low, high = masks.amin(dim=(1, 2), keepdim=True), masks.amax(dim=(1, 2), keepdim=True)
     return (masks - low) / (high - low).where(high > low, 1)

@@ -1,7 +1,7 @@
 """The score that a map explains: a class, what speaks against it, or one class rather than another.
 
-Every question is a weight for each logit; the score is their weighted sum. Its gradient is the same
-sum of the logits' gradients, so each CAM method answers each question.
+Every question is a weight for each logit; the score is the weighted sum of the logits. Its gradient
+is the same weighted sum of the logits' gradients, so each CAM method answers each question.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ ClassIdx = int | Sequence[int] | NDArray[np.integer] | Tensor | None
 def target_weights(
     logits: Tensor, class_idx: ClassIdx, contrast_idx: ClassIdx = None, *, against: bool = False
 ) -> Tensor:
-    """Weigh the logits so that their sum is the score to explain.
+    """Return weights for the logits so that the weighted sum is the score to explain.
 
     Args:
         logits: (N, C).
         class_idx: the class: None for each sample's highest logit, one index for all samples, or
             one per sample.
-        contrast_idx: explain the class rather than this one: their logits' difference (Finer-CAM
-            with one class to compare and full strength: Zhang et al., CVPR 2025).
-        against: explain what lowers the score instead of what raises it (the counterfactual of
+        contrast_idx: explain the class rather than this one, by the difference of their logits
+            (Finer-CAM with one class for comparison and full strength: Zhang et al., CVPR 2025).
+        against: explain evidence that lowers the score instead of raising it (the counterfactual of
             Selvaraju et al., ICCV 2017, section 3.3).
 
     Returns:
         Weights (N, C) of the logits' type and device, each 1, 0 or -1.
 
     Raises:
-        ValueError: an index out of range, no whole number, not one per sample, or a class
-            contrasted with itself.
+        ValueError: an index is out of range or not a whole number, the number of indices is not
+            that of samples, or a class is contrasted with itself.
     """
     explained = explained_classes(logits, class_idx)
     weights = torch.zeros_like(logits).scatter_(1, explained[:, None], 1)
@@ -61,14 +61,14 @@ def explained_classes(logits: Tensor, class_idx: ClassIdx) -> Tensor:
             one per sample.
 
     Returns:
-        The classes asked for, or each sample's class with the highest logit.
+        The requested classes, or each sample's class with the highest logit.
     """
     asked = class_indices(class_idx, *logits.shape)
     return logits.detach().argmax(dim=1) if asked is None else asked.to(logits.device)
 
 
 def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor | None:
-    """Return one class index per sample, or None where each sample's predicted class is meant.
+    """Return one class index per sample, or None for each sample's predicted class.
 
     Args:
         class_idx: None, one index for all samples, or one per sample: sequence, array or tensor.
@@ -79,7 +79,7 @@ def class_indices(class_idx: ClassIdx, batch: int, num_classes: int) -> Tensor |
         int64 tensor (N,) on the CPU, or None.
 
     Raises:
-        ValueError: an index out of range, no whole number, or not one per sample.
+        ValueError: an index is out of range or not a whole number, or there is not one per sample.
     """
     if class_idx is None:
         return None

@@ -1,1 +1,1 @@
-"""What forward passes of noise tell of any classifier."""
+"""Learn the structure of any classifier from forward passes of noise."""

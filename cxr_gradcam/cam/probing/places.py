@@ -1,4 +1,4 @@
-"""Which layers of a classifier keep places of the image, told by watching pictures pass."""
+"""Find the layers that keep places of the image, by observing forward passes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SPOTS = ((0.2, 0.65), (0.7, 0.25), (0.35, 0.2), (0.8, 0.8))
 """Centres of bright spots: shares of the height and of the width, which do not go together."""
 
 _RADIUS = 0.08  # of the side
-_MOST = 0.7  # of the greatest change: where a spot is seen
-_FOLLOWS = 0.6  # correlation of where spots are and where they are seen
+_MOST = 0.7  # of the greatest change: a spot appears above this
+_FOLLOWS = 0.6  # correlation of the spots' positions in input and output
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Places:
 
     Attributes:
         layer: the module.
-        grid: how its output stands for places.
-        is_tokens: whether the output is a row of tokens.
-        is_sure: whether a convolution or pooling layer gave a grid of the same size.
+        grid: how the layer's output represents places.
+        is_tokens: whether the output is a sequence of tokens.
+        is_sure: whether a convolution or pooling layer has an output grid of the same size.
     """
 
     layer: nn.Module
@@ -39,15 +39,15 @@ class Places:
 
 
 class Watch:
-    """What passes through a classifier's layers, each layer at its last call.
+    """The outputs of a classifier's layers, each layer at its last call.
 
     Args:
-        x: the images that pass, (N, channels, H, W).
+        x: the input images, (N, channels, H, W).
 
     Attributes:
         places: the layers whose output may be a grid of places, in the order of the network.
-        linear: the last linear layer that gave rows, and what it gave, (N, K).
-        norm_before_attention: the layer normalisation in front of the last attention.
+        linear: the last linear layer with an output (N, K), and this output.
+        norm_before_attention: the layer normalisation before the last attention.
         places_before_attention: how many of `places` there were when the last attention began.
     """
 
@@ -93,33 +93,33 @@ class Watch:
         if isinstance(module, nn.LayerNorm):
             self._norm = module
         if isinstance(module, nn.Linear) and output.ndim == 2:
-            self.linear = module, output.clone()  # an operation in place may follow
+            self.linear = module, output.clone()  # an in-place operation may follow
         if output.ndim == 4 and _keeps_places(module):
             self._grids.add((output.shape[-2], output.shape[-1]))
         if len(output) != self._batch or _ignores_the_image(output):
             return
         grid = Grid.of(output, self._image_size, with_merged_places(self._grids))
         if grid is not None and grid.height * grid.width > 1:
-            self._places.pop(module, None)  # the last call counts, and the order of last calls
+            self._places.pop(module, None)  # only the last call counts, in the order of last calls
             is_sure = (grid.height, grid.width) in self._grids
             self._places[module] = Places(module, grid, output.ndim == 3, is_sure)
 
 
 def choose(watch: Watch, model: nn.Module, x: Tensor) -> nn.Module | None:
-    """Return the layer to take maps at: the last one whose output keeps places of the image.
+    """Return the layer to map: the last one whose output keeps places of the image.
 
-    Where its output is a row of tokens, it is the normalisation in front of the last attention:
-    behind that, only the class token may lead to the scores. A layer whose output has the size of
-    no convolution's is believed only if bright spots are seen where they are; otherwise the last
-    layer in front of it is taken where they are.
+    If its output is a sequence of tokens, the layer is the normalisation before the last attention:
+    after it, only the class token may affect the scores. If the output's size is that of no
+    convolution, bright spots must appear at their positions in it; otherwise the last earlier layer
+    in which they do is returned.
 
     Args:
-        watch: what passed through the model.
+        watch: the outputs of the model's layers.
         model: the classifier, in eval mode.
         x: images as the model takes them, (N, channels, H, W).
 
     Returns:
-        The layer; None where no layer keeps places.
+        The layer; None if no layer keeps places.
     """
     places = watch.places
     if not places:
@@ -139,12 +139,12 @@ def choose(watch: Watch, model: nn.Module, x: Tensor) -> nn.Module | None:
         last.grid.height,
         last.grid.width,
     ):
-        return last.layer  # weights that spread a spot over the picture tell nothing
+        return last.layer  # weights that spread a spot over the picture show nothing
     return seen[-1].layer
 
 
 def call_to_keep(model: nn.Module, x: Tensor, layer: nn.Module) -> int | None:
-    """Return which of a layer's calls in one forward pass sees the picture as it is.
+    """Return which of a layer's calls in one forward pass gets the unaltered picture.
 
     A network that averages its answers to a picture and to its mirror image runs each layer twice,
     and a map of the second call would be a mirror image, too.
@@ -155,8 +155,8 @@ def call_to_keep(model: nn.Module, x: Tensor, layer: nn.Module) -> int | None:
         layer: the layer.
 
     Returns:
-        The index of the first call in which bright spots are seen where they are; None where that
-        is so in the last call, which counts otherwise, or in no call.
+        The index of the first call in which bright spots appear at their positions. None if this is
+        the last call, or no call: then the last call, the default, is mapped.
     """
     images, thread, follow = spotted(x), get_ident(), list[bool]()
 
@@ -177,7 +177,7 @@ def call_to_keep(model: nn.Module, x: Tensor, layer: nn.Module) -> int | None:
 
 
 def spotted(x: Tensor) -> Tensor:
-    """Return the first of some images as it is, then with a bright spot at each of `SPOTS`.
+    """Return the first image unaltered, then with a bright spot at each of `SPOTS`.
 
     Args:
         x: images as a model takes them, (N, channels, H, W).
@@ -195,10 +195,10 @@ def spotted(x: Tensor) -> Tensor:
 
 
 def _followed(model: nn.Module, x: Tensor, places: Sequence[Places]) -> list[Places]:
-    """Return the layers in whose output bright spots are seen where they are.
+    """Return the layers in whose output bright spots appear at their positions.
 
-    Two of the images are tried as backgrounds: before one alone, layers of random weights may do so
-    by chance.
+    Two of the images are used as backgrounds: with only one, layers of random weights may pass by
+    chance.
     """
     seen = [_followed_before(model, background, places) for background in x[:2].split(1)]
     return [each for each in places if all(each.layer in layers for layers in seen)]
@@ -207,7 +207,7 @@ def _followed(model: nn.Module, x: Tensor, places: Sequence[Places]) -> list[Pla
 def _followed_before(
     model: nn.Module, background: Tensor, places: Sequence[Places]
 ) -> set[nn.Module]:
-    """Return the layers that follow bright spots before one image (1, channels, H, W)."""
+    """Return the layers that follow bright spots added to one image (1, channels, H, W)."""
     seen = dict[nn.Module, Tensor]()
     images = spotted(background)
     thread, grids = get_ident(), {each.layer: each.grid for each in places}
@@ -224,7 +224,7 @@ def _followed_before(
 
 
 def _centres(output: Tensor) -> Tensor:
-    """Return where each spot changed an output (1 + spots, K, h, w) most: shares (spots, 2)."""
+    """Return where each spot changed an output (1 + spots, K, h, w) most: fractions (spots, 2)."""
     change = (output[1:] - output[:1]).float().norm(dim=1)
     most = change.amax(dim=(1, 2), keepdim=True)
     change = change * (change >= _MOST * most)
@@ -238,7 +238,7 @@ def _centres(output: Tensor) -> Tensor:
 
 
 def _follow(centres: Tensor) -> bool:
-    """Return whether spots are seen where they are: rows by rows, and columns by columns."""
+    """Return whether the positions of spots are right, separately in rows and columns."""
     wanted = torch.tensor(SPOTS, device=centres.device)
     return all(
         bool(torch.corrcoef(torch.stack([centres[:, axis], wanted[:, axis]]))[0, 1] > _FOLLOWS)
@@ -252,5 +252,5 @@ def _keeps_places(module: nn.Module) -> bool:
 
 
 def _ignores_the_image(output: Tensor) -> bool:
-    """Whether several images have one output, as a table of position biases."""
+    """Return whether all images have the same output, as from a table of position biases."""
     return len(output) > 1 and torch.equal(output[:1].expand_as(output), output)

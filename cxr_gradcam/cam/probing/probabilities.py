@@ -1,4 +1,4 @@
-"""Whether a classifier's scores are probabilities already, told from values and from the graph."""
+"""Whether a classifier's scores are already probabilities, from values and graph."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from cxr_gradcam.cam.outputs import Probabilities
 _TOLERANCE = 1e-4
 _LAST_LAYERS = 8
 _FACTORS = (-1e3, 1e3)
-_CHANGE = 1e-3  # of a score; random weights may give logits of almost nothing
+_CHANGE = 1e-3  # of a score; random weights may give logits of almost 0
 _SQUASHING = ("Sigmoid", "LogSigmoid", "Hardsigmoid", "Softmax", "SparseSoftmax", "Tanh")
 _LINEAR = ("Addmm", "Mm", "Bmm", "Baddbmm", "Addbmm", "Mv", "Dot", "Linear", "Convolution")
 _NORMALISING = ("NativeBatchNorm", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm")
 
 
 def lie_in_unit_range(scores: Tensor) -> bool:
-    """Return whether all scores (N, C) lie in [0, 1], but for rounding."""
+    """Return whether all scores (N, C) lie in [0, 1], except for rounding."""
     return bool((scores >= -_TOLERANCE).all()) and bool((scores <= 1 + _TOLERANCE).all())
 
 
 def kind_of_probabilities(scores: Tensor) -> Probabilities | None:
-    """Return what scores are, if they are probabilities.
+    """Return the kind of probabilities that scores are, if any.
 
     Args:
         scores: (N, C), of different images; with the graph that the classifier recorded, if any.
 
     Returns:
         "exclusive" for rows that sum to one, "independent" for others. None for logits: scores
-        outside [0, 1], and scores that merely happen to lie there.
+        outside [0, 1], and scores that only happen to lie in it.
     """
     if not lie_in_unit_range(scores):
         return None
@@ -48,11 +48,11 @@ def kind_of_probabilities(scores: Tensor) -> Probabilities | None:
 
 
 def stay_in_unit_range(model: nn.Module, x: Tensor, read: Callable[[object], Tensor]) -> bool:
-    """Return whether scores lie in [0, 1] whatever the layers in front of them give.
+    """Return whether scores lie in [0, 1] for any output of the layers before them.
 
     The images, and the output of each of the last layers that have weights, are multiplied by a
-    thousand and by minus a thousand. Logits leave the range; what a formula of the network's own
-    keeps in it, such as 1 / (1 + exp(-logit)), stays.
+    thousand and by minus a thousand. Logits then leave the range; scores from a formula of the
+    network such as 1 / (1 + exp(-logit)) stay in it.
 
     Args:
         model: the classifier, in eval mode.
@@ -66,7 +66,7 @@ def stay_in_unit_range(model: nn.Module, x: Tensor, read: Callable[[object], Ten
     has_changed = False
     for layer, factor in product(layers if called else [], _FACTORS):
         after = _scores_if_multiplied(model, x, read, layer, factor)
-        known = after[after.isfinite()]  # an overflow tells nothing
+        known = after[after.isfinite()]  # an overflow shows nothing
         if not lie_in_unit_range(known):
             return False
         has_changed |= not torch.allclose(after, before, rtol=0, atol=_CHANGE, equal_nan=True)
@@ -80,7 +80,7 @@ def _scores_if_multiplied(
     layer: nn.Module | None,
     factor: float,
 ) -> Tensor:
-    """Return the scores where a layer's output, or without a layer the images, are multiplied."""
+    """Return the scores after multiplying a layer's output or, without a layer, the images."""
     if layer is None:
         return read(model(x * factor))
     with _changing(model, lambda each, output: output * factor if each is layer else None):
@@ -89,7 +89,7 @@ def _scores_if_multiplied(
 
 @contextmanager
 def _changing(model: nn.Module, change: Callable[[nn.Module, Tensor], Any]) -> Iterator[None]:
-    """Change the output of layers that have weights of their own, in this thread."""
+    """Change the output of layers with their own weights, in this thread."""
     thread = get_ident()
 
     def hook(layer: nn.Module, _inputs: object, output: object) -> Any:  # noqa: ANN401
@@ -108,8 +108,8 @@ def _changing(model: nn.Module, change: Callable[[nn.Module, Tensor], Any]) -> I
 def _ends_in_probabilities(node: Any) -> bool:  # noqa: ANN401 - autograd's nodes have no type
     """Return whether every path to the scores passes a sigmoid, a softmax or the like.
 
-    Between these and the scores there may be anything that is no layer with weights: a mean over
-    several networks or views, a limit, a choice of columns.
+    Between these and the scores, any operations except layers with weights may follow: a mean over
+    several networks or views, a clamp, a selection of columns.
     """
     ends = [*_ends(node)]
     return bool(ends) and all(_is_squashing(each) for each in ends)
@@ -125,7 +125,7 @@ def _ends(node: Any) -> Iterator[Any]:  # noqa: ANN401
         seen.add(each)
         name = _name(each)
         is_layer = name in (*_SQUASHING, *_LINEAR, *_NORMALISING)
-        # Without layers behind it: a weight, the image, or where the graph was cut.
+        # No further nodes: a weight, the image, or the place where the graph was cut.
         is_tensor = not each.next_functions and not isinstance(each.variable, nn.Parameter)
         if is_layer or is_tensor:
             yield each
@@ -138,5 +138,5 @@ def _name(node: Any) -> str:  # noqa: ANN401
 
 
 def _is_squashing(node: Any) -> bool:  # noqa: ANN401
-    """A softmax over the images of a batch gives no probabilities of classes."""
+    """Return whether a node gives class probabilities; a softmax over the batch does not."""
     return _name(node) in _SQUASHING and getattr(node, "_saved_dim", 1) != 0

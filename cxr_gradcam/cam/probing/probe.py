@@ -1,4 +1,4 @@
-"""What a forward pass of noise tells of a classifier: target layer, logits and classes."""
+"""Find target layer, logits and classes of a classifier from forward passes of noise."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from cxr_gradcam.cam.probing.probabilities import (
 
 @dataclass(frozen=True)
 class Probe:
-    """What forward passes of noise tell of a classifier.
+    """The structure of a classifier, found by forward passes of noise.
 
     Attributes:
-        target_layer: the last layer whose output still has places; where these are tokens, the
-            normalisation in front of the last attention: behind it only the class token is read.
-        logits_layer: the last linear layer, where the model's output is a softmax or a sigmoid of
-            what that gives; else None.
-        multi_label: whether each output stands for itself.
-        num_classes: C.
+        target_layer: the last layer whose output still has places; if these are tokens, the
+            normalisation before the last attention, since after it only the class token is used.
+        logits_layer: the last linear layer, if the model's output is a softmax or sigmoid of that
+            layer's output; else None.
+        multi_label: whether several classes can be true at once.
+        num_classes: number of classes C.
         output: how the output is read: which tensor holds the scores, and whether they are
-            probabilities that no linear layer's logits stand behind.
+            probabilities that do not come from a linear layer's logits.
         repeated: the layers that run more than once in a forward pass.
     """
 
@@ -45,20 +45,20 @@ class Probe:
 
 
 def probe(model: nn.Module, x: Tensor, key: str | None = None, widths: Sequence[int] = ()) -> Probe:
-    """Run a classifier and learn what has to be known to explain it.
+    """Run a classifier and find what is needed to explain it.
 
     Args:
         model: gives logits or probabilities (N, C).
-        x: different images (N, channels, H, W); several tell more than one.
+        x: different images (N, channels, H, W); several give a more reliable result than one.
         key: which tensor of the output holds the scores, as in `OutputFormat`; None to find it.
-        widths: how many columns the scores may have, the likeliest first; empty where it is not
+        widths: the possible numbers of columns of the scores, the likeliest first; empty if not
             known.
 
     Returns:
-        What was learnt.
+        The structure of the classifier.
 
     Raises:
-        ValueError: the model gives something else than (N, C), or cannot be differentiated.
+        ValueError: the model's output is not (N, C), or it cannot be differentiated.
     """
     require_explainable(model)
     watch = Watch(x)
@@ -86,7 +86,7 @@ def probe(model: nn.Module, x: Tensor, key: str | None = None, widths: Sequence[
 
 
 def _logits_layer(watch: Watch, output: Tensor) -> tuple[nn.Module | None, bool]:
-    """Return the linear layer of whose output the scores are a softmax or, if so, a sigmoid."""
+    """Return the linear layer before a final softmax or sigmoid, and whether it is a sigmoid."""
     if watch.linear is not None and watch.linear[1].shape == output.shape:
         layer, logits = watch.linear[0], watch.linear[1].float()
         output = output.float()
@@ -99,9 +99,9 @@ def _logits_layer(watch: Watch, output: Tensor) -> tuple[nn.Module | None, bool]
 
 
 def _with_graph(model: nn.Module, x: Tensor, target: nn.Module | None, key: str) -> Tensor:
-    """Return the scores (N, C) of the model with their graph, the whole of it where there is one.
+    """Return the scores (N, C) of the model with their graph, the whole graph if possible.
 
-    A forward pass that runs under no_grad has a graph only behind a layer that is captured.
+    A forward pass that runs under no_grad has a graph only after a captured layer.
     """
     with torch.enable_grad():
         scores = OutputFormat(key).scores(model(x.detach().clone().requires_grad_()))
