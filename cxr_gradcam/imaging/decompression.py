@@ -1,4 +1,4 @@
-"""Files that gzip or zlib compressed as a whole, decompressed within the limit of size."""
+"""Decompress files that were compressed as a whole by gzip or zlib, up to the size limit."""
 
 import gzip
 import zlib

@@ -115,13 +115,13 @@ def check_size(rows: int, columns: int) -> None:
 
 
 def as_radiograph(given: object) -> Radiograph:
-    """Return a radiograph as it is.
+    """Return the argument unchanged if it is a radiograph.
 
     Args:
-        given: what a caller gives for a radiograph.
+        given: the argument that a caller passes as a radiograph.
 
     Raises:
-        RadiographError: it is something else, as a path.
+        RadiographError: the argument is something else, for example a path.
     """
     if isinstance(given, Radiograph):
         return given

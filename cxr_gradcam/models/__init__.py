@@ -1,4 +1,4 @@
-"""What can be explained, and what travels with its weights."""
+"""Models that can be explained, and the data stored with their weights."""
 
 from cxr_gradcam.quick_import import import_torchvision
 

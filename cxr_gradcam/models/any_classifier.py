@@ -1,4 +1,4 @@
-"""CAM: any torch classifier, with what has to be known to explain it."""
+"""CAM: any torch classifier, with everything needed to explain it."""
 
 from __future__ import annotations
 
@@ -36,35 +36,36 @@ from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.provenance import Provenance
 
-_IMAGES = 2  # of noise; what is the same for both depends on no image
+_IMAGES = 2  # of noise; an output that is the same for both does not depend on the image
 
 
 class CAM:
     """Class activation maps for any torch classifier.
 
-    What is not given is found out: by forward passes of noise, and from what torchvision,
-    torchxrayvision, timm and transformers record with their models.
+    Arguments that are not given are determined by forward passes of noise, and from the records
+    that torchvision, torchxrayvision, timm and transformers keep with their models.
 
     Args:
         model: gives logits or probabilities (N, C) for images (N, channels, H, W). It is never
-            changed; hooks are there during a call alone.
+            changed; hooks exist only during a call.
         target_layers: one or several layers, each a module or its dotted name; None for the last
             layer whose output still has places.
-        class_names: the names of the C classes; for one logit also two names, the absence's first.
-        preprocessing: how the model wants its input; None for what its library records.
-        logits_layer: the layer that gives the logits, where the model's output is not the logits:
-            a saturated probability has no gradient to show.
-        multi_label: whether several classes can be true at once, so that each has a probability
-            of its own.
-        output: which tensor holds the scores, where the model returns several: an index, a key, or
-            several of them with dots between, as "0.logits".
+        class_names: the names of the C classes; for one logit also two names, that of the absence
+            first.
+        preprocessing: how the model's input is made; None for the record of its library.
+        logits_layer: the layer that gives the logits, if the model's output is not the logits: a
+            saturated probability has almost no gradient.
+        multi_label: whether several classes can be true at once, so that each has a separate
+            probability.
+        output: which tensor holds the scores, if the model returns several: an index, a key, or
+            several of them joined by dots, such as "0.logits".
 
     Attributes:
-        fast: run a ResNet of torchvision's by OpenVINO where its weights do not change: an
-            optimiser's steps may go unseen.
+        fast: run a torchvision ResNet by OpenVINO. Only for weights that do not change: an
+            optimiser's steps may not be noticed.
 
     Raises:
-        ValueError: the model cannot be explained, a layer is none of the model's, the number of
+        ValueError: the model cannot be explained, a layer is not part of the model, the number of
             names is not the number of classes, or no target layer is given and none is found.
 
     Example:
@@ -85,7 +86,7 @@ class CAM:
         multi_label: bool | None = None,
         output: int | str | None = None,
     ) -> None:
-        self.model = getattr(model, "_orig_mod", model)  # what `torch.compile` was given
+        self.model = getattr(model, "_orig_mod", model)  # the model before `torch.compile`
         require_explainable(self.model)
         self.preprocessing = preprocessing or guess_preprocessing(self.model)
         self.calibration: Calibration = getattr(self.model, "calibration", Calibration())
@@ -126,13 +127,13 @@ class CAM:
 
         Args:
             x: images as the model takes them, (N, channels, H, W).
-            layers: other target layers than those of this object.
+            layers: target layers instead of those of this object.
 
         Returns:
-            The recorded pass; the model is run in eval mode and left as it was.
+            The recorded pass; the model is run in eval mode, and its mode is restored.
 
         Raises:
-            ValueError: a layer that is none of the model, or whose output has no places.
+            ValueError: a layer is not part of the model, or its output has no places.
         """
         found = self.target_layers if layers is None else named_layers(self.model, layers)
         fast = self._fast_pass(found, x)
@@ -143,7 +144,7 @@ class CAM:
         )
 
     def _fast_pass(self, layers: Iterable[str], x: Tensor) -> ForwardPass | None:
-        """Record a fast pass where it is wanted and can stand in for the network."""
+        """Record a fast pass if it is requested and possible, else None."""
         network, read = self.model, self._format
         if not self.fast or not isinstance(network, ResNet) or read.probabilities is not None:
             return None
@@ -159,26 +160,26 @@ class CAM:
         method: str = "gradcam",
         **options: Unpack[MapOptions],
     ) -> tuple[Tensor, Tensor]:
-        """Classify images and map where the score of a class comes from.
+        """Classify images and map the places that the score of a class depends on.
 
         Args:
             x: images as the model takes them, (N, channels, H, W).
             class_idx: None for each sample's predicted class, one index, or one per sample.
             method: a name of `METHODS`.
-            options: of `MapOptions`.
+            options: options as in `MapOptions`.
 
         Returns:
             Logits (N, C) and heat maps (N, H, W), float32 in [0, 1].
 
         Raises:
-            ValueError: no such class or method.
+            ValueError: there is no such class or method.
         """
         forward_pass = self.record(x)
         heatmaps, _ = forward_pass.maps(class_idx, method, **options)
         return forward_pass.logits, heatmaps
 
     def _probe(self, class_names: Sequence[str] | None, output: int | str | None) -> Probe:
-        """Run the model on noise, and say what is wrong where it fails."""
+        """Run the model on noise; if it fails, raise an error that says what is wrong."""
         widths: tuple[int, ...] = () if class_names is None else (len(class_names),)
         widths += (1,) if widths == (2,) else ()
         x = self._noise()
@@ -186,11 +187,11 @@ class CAM:
             return probe(self.model, x, None if output is None else str(output), widths)
         except ValueError:
             raise
-        except Exception as error:  # a network fails in ways of its own
+        except Exception as error:  # a network may raise anything
             raise ValueError(why_it_fails(error, x)) from error
 
     def _calls_to_keep(self, found: Probe) -> Iterator[tuple[str, int]]:
-        """Yield the target layers whose last call sees a changed picture, and the right call."""
+        """Yield the target layers whose last call gets a changed picture, and the right call."""
         for name, layer in self.target_layers.items():
             if layer in found.repeated:
                 with evaluating(self.model):
@@ -199,13 +200,14 @@ class CAM:
                     yield name, call
 
     def _noise(self) -> Tensor:
-        """Return different images, which tell a sigmoid from a softmax; empty ones might not."""
+        """Return different images, which distinguish a sigmoid from a softmax; blank ones might
+        not."""
         size, channels = self.preprocessing.size, len(self.preprocessing.mean)
         generator = torch.Generator().manual_seed(0)
         return torch.randn(_IMAGES, channels, size, size, generator=generator).to(self._like())
 
     def _like(self) -> Tensor:
-        """Return a tensor of the model's type and device."""
+        """Return a tensor that has the model's type and device."""
         tensors = (*self.model.parameters(), *self.model.buffers())
         return next((each for each in tensors if each.is_floating_point()), torch.empty(0))
 
@@ -226,7 +228,7 @@ class CAM:
         return names
 
     def _assumed(self, found: Probe, *, is_guessed: bool) -> Iterator[str]:
-        """Yield what was found out about the output and is not plain to see."""
+        """Yield what was inferred about the output and is not obvious."""
         if self._format.probabilities == "exclusive":
             yield "the outputs are probabilities: maps explain their logarithms"
         elif self._format.probabilities == "independent":
@@ -243,5 +245,5 @@ class CAM:
 
 
 def as_classifier(model: Classifier | nn.Module) -> Classifier:
-    """Return a model that can be explained itself, or a `CAM` of any other torch classifier."""
+    """Return the model if it can be explained, else a `CAM` of it."""
     return model if isinstance(model, Classifier) else CAM(model)

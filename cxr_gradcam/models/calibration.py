@@ -16,13 +16,13 @@ EVEN = 0.5
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Where a calibrated probability of a finding becomes a decision.
+    """Thresholds that turn a calibrated probability of a finding into a decision.
 
     Args:
         class_name: the finding.
-        threshold: at or above it the finding is called, in [0, 1].
-        unlikely_below: below it the finding is unlikely, at most `threshold`.
-        likely_from: at or above it the finding is likely, at least `threshold`.
+        threshold: the probability, in [0, 1], from which on the finding is called.
+        unlikely_below: the probability below which the finding is unlikely, at most `threshold`.
+        likely_from: the probability from which on the finding is likely, at least `threshold`.
     """
 
     class_name: str
@@ -42,11 +42,11 @@ class OperatingPoint:
     def of_bounds(
         cls, class_name: str, threshold: float, unlikely_below: float, likely_from: float
     ) -> OperatingPoint:
-        """Return the operating point of bounds that were fitted, as words may say them.
+        """Return the operating point of fitted bounds, limited so that the words make sense.
 
         Bounds that were fitted to images half of which show the finding can lie anywhere. But a
         finding that is less probable than its absence is not called likely, and one that is more
-        probable than it is not called unlikely.
+        probable than its absence is not called unlikely.
         """
         return cls(class_name, threshold, min(unlikely_below, EVEN), max(likely_from, EVEN))
 
@@ -62,10 +62,10 @@ class Calibration:
     """Parameters that were fitted to a model's logits on validation images.
 
     Args:
-        temperature: the logits are divided by it; 1 where nothing was fitted.
-        operating_point: where the finding is called; None where nothing was fitted, or where
+        temperature: divisor of the logits; 1 if nothing was fitted.
+        operating_point: the operating point of the finding; None if nothing was fitted, or if
             several classes are findings.
-        further_points: where each of several findings is called.
+        further_points: the operating points of several findings.
     """
 
     temperature: float = 1.0
@@ -78,12 +78,12 @@ class Calibration:
         return self != Calibration()
 
     def point_of(self, class_name: str) -> OperatingPoint | None:
-        """Return where a class is called; None where nothing was fitted for it."""
+        """Return the operating point of a class; None if none was fitted."""
         points = (self.operating_point, *self.further_points)
         return next((each for each in points if each and each.class_name == class_name), None)
 
     def renamed(self, names: Mapping[str, str]) -> Calibration:
-        """Return the calibration for classes that have got other names.
+        """Return the calibration for classes that were renamed.
 
         Args:
             names: {class: its new name}.
@@ -99,7 +99,7 @@ class Calibration:
 
         Args:
             logits: (…, C), of any leading shape.
-            multi_label: whether each class is true or false on its own.
+            multi_label: whether several classes can be true at once.
 
         Returns:
             (…, C), float32; the last dimension sums to 1 unless `multi_label`.

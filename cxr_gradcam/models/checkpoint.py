@@ -1,4 +1,4 @@
-"""Weights as safetensors files whose header says what they are: classes, preprocessing, origin."""
+"""Weights as safetensors files with a header: classes, preprocessing, origin."""
 
 from __future__ import annotations
 
@@ -29,25 +29,26 @@ WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar")
 
 
 class CheckpointError(ValueError):
-    """Weights that cannot be read or do not fit the model."""
+    """The weights cannot be read or do not fit the model."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights and what has to travel with them.
+    """Weights and the data stored with them.
 
     Args:
         state_dict: tensors by name, as `ResNet50FineTuned.state_dict()` names them.
         class_names: the classes in the order of the logits.
         preprocessing: how the input is made.
         training: what the weights were trained on and how, in words and figures.
-        calibration: what was learnt about the logits from validation images.
-        ood_detector: tells images unlike those of the training; None where there is none.
-        architecture: of the network: "resnet50" for ours, a name of torchvision, or "timm:NAME".
-        multi_label: whether several classes can be true at once; a single one always is on its own.
-        assumptions: what nobody said of these weights and was assumed, in words.
-        finding: the class that is the finding; None where no class, or more than one, is known to
-            be.
+        calibration: parameters fitted to the logits of validation images.
+        ood_detector: detects images unlike the training images; None if there is no detector.
+        architecture: the network: "resnet50" for the package's own, a name of torchvision, or
+            "timm:NAME".
+        multi_label: whether several classes can be true at once; True for a single class.
+        assumptions: settings of these weights that were assumed, in words.
+        finding: the class that is the finding; None if there is none or more than one, or it is not
+            known.
     """
 
     state_dict: Mapping[str, Tensor]
@@ -67,14 +68,14 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint, convolution and linear weights in half precision.
 
-    Vectors (biases, BatchNorm parameters and statistics) stay in float32: they weigh next to
-    nothing, and small variances would be lost in half precision. The file appears whole or not
-    at all.
+    Vectors (biases, BatchNorm parameters and statistics) stay in float32: they take little space,
+    and small variances would be lost in half precision. The file is written completely or not at
+    all.
 
     Args:
         path: the .safetensors file.
-        checkpoint: what to write.
-        exact: use half precision only where that changes no value.
+        checkpoint: the checkpoint to write.
+        exact: use half precision only if that changes no value.
     """
     tensors = {
         name: (_halved(tensor, exact=exact) if tensor.ndim > 1 else tensor).contiguous().cpu()
@@ -89,7 +90,7 @@ def save_checkpoint(
         "assumptions": checkpoint.assumptions,
         "training": checkpoint.training,
         "calibration": asdict(checkpoint.calibration),
-        # In the header, not among the tensors: older readers take every tensor for a weight.
+        # In the header, not among the tensors: older readers treat every tensor as a weight.
         "gate": None if checkpoint.ood_detector is None else to_header(checkpoint.ood_detector),
     }
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +109,7 @@ def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
         The checkpoint, its floating-point tensors in float32.
 
     Raises:
-        CheckpointError: no such file, no safetensors file, or one without our header.
+        CheckpointError: the file does not exist, is not a safetensors file, or has no such header.
     """
     path = locate(source)
     try:
@@ -132,7 +133,7 @@ def load_checkpoint(source: str | os.PathLike[str]) -> Checkpoint:
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether a file has a header of `save_checkpoint`."""
+    """Return whether a file has the header that `save_checkpoint` writes."""
     try:
         with safe_open(path, framework="pt") as file:
             return _HEADER in (file.metadata() or {})
@@ -141,9 +142,9 @@ def is_ours(path: Path) -> bool:
 
 
 def architecture_of(network: str | None) -> str:
-    """Return the architecture of a network that was trained by its name; None for the ResNet50.
+    """Return the architecture for a network's name; None stands for the package's ResNet50.
 
-    Torchvision's own ResNet50 names its tensors otherwise than the package's.
+    Torchvision's ResNet50 has other tensor names than the package's.
     """
     if network is None:
         return RESNET50
@@ -151,7 +152,7 @@ def architecture_of(network: str | None) -> str:
 
 
 def checksum(source: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a checkpoint's file, by which results name their weights.
+    """Return the SHA-256 of a checkpoint's file, which identifies the weights in results.
 
     Args:
         source: a .safetensors file, or "hf://owner/name" for a Hugging Face repository.
@@ -161,7 +162,7 @@ def checksum(source: str | os.PathLike[str]) -> str:
 
     Raises:
         CheckpointError: the file cannot be fetched.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     return file_sha256(locate(source))
 
@@ -178,7 +179,7 @@ def _described(state_dict: Mapping[str, Tensor], header: Mapping[str, Any]) -> C
         training,
         _calibration(header.get("calibration", {})),
         None if ood_detector is None else from_header(ood_detector),
-        # Files of earlier releases: the name of a network that was trained is with the training.
+        # Files of earlier releases have the name of the network in "training".
         str(header.get("architecture") or architecture_of(training.get("network"))),
         bool(header.get("multi_label")) or len(names) == 1,
         tuple(header.get("assumptions", ())),
@@ -196,7 +197,7 @@ def _calibration(header: Mapping[str, Any]) -> Calibration:
 
 
 def _finding(header: Mapping[str, Any], class_names: Sequence[str]) -> str | None:
-    """Return the finding; files of earlier releases name it in their operating point alone."""
+    """Return the finding; files of earlier releases name it only in their operating point."""
     point = header.get("calibration", {}).get("operating_point") or {}
     name: str | None = header.get("finding") or point.get("class_name")
     if name is not None and name not in class_names:
@@ -216,11 +217,11 @@ def _full_precision(tensor: Tensor) -> Tensor:
 
 
 def locate(source: str | os.PathLike[str]) -> Path:
-    """Return the path of a file, fetching that of "hf://owner/name" first.
+    """Return the path of a file, after downloading that of "hf://owner/name".
 
     Args:
         source: a path; "hf://owner/name" for a repository's model.safetensors or, without one, its
-            pytorch_model.bin; "hf://owner/name/FILE" for another of its files.
+            pytorch_model.bin; "hf://owner/name/FILE" for another file of the repository.
 
     Raises:
         CheckpointError: the file cannot be fetched.
@@ -235,7 +236,7 @@ def locate(source: str | os.PathLike[str]) -> Path:
 
 
 def hub_config(source: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a repository of "hf://owner/name" says of its model in config.json, or {}."""
+    """Return the content of config.json in the repository "hf://owner/name", or {}."""
     from huggingface_hub import hf_hub_download
 
     repository = "/".join(str(source).removeprefix(_HUB).split("/")[:2])
@@ -262,7 +263,7 @@ def _download(repository: str, files: Sequence[str]) -> Path:
             if isinstance(error, LocalEntryNotFoundError) or not isinstance(
                 error, EntryNotFoundError
             ):
-                break  # nothing can be fetched, whatever it is called
+                break  # no file can be fetched
     raise CheckpointError(
         f"{' or '.join(files)} of {repository!r} cannot be fetched from Hugging Face: check the "
         "name and the network, or download the file and give its path"

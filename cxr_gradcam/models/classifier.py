@@ -1,4 +1,4 @@
-"""What `examine` needs of a model: the protocol that every explainable classifier fulfils."""
+"""The protocol that a model must fulfil to be explained by `examine`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Classifier(Protocol):
 
     Attributes:
         class_names: the C classes, in the order of the logits.
-        preprocessing: how the network wants its input.
+        preprocessing: how the network's input is made.
         multi_label: whether several classes can be true at once.
-        finding: the class that the weights name as the finding; None where they name none.
-        calibration: what validation images taught about the logits.
-        ood_detector: tells images unlike those of the training; None where there is none.
-        detail: the layers of a map by the detail that it shows: "coarse", and where the model has
-            them "fine" and "finest".
+        finding: the class that the weights name as the finding; None if they name none.
+        calibration: parameters fitted to the logits of validation images.
+        ood_detector: detects images unlike the training images; None if there is no detector.
+        detail: the layers of a map for each level of detail: "coarse" and, if the model has them,
+            "fine" and "finest".
         trained_on: the pictures that the weights were trained on, in words; "" where unknown.
-        assumptions: what neither the weights nor who loaded them said, in words.
+        assumptions: settings that were assumed when the weights were loaded, in words.
         provenance: where the weights come from; None for a network that was not loaded here.
     """
 
@@ -49,5 +49,5 @@ class Classifier(Protocol):
         ...
 
     def record(self, x: Tensor, layers: Sequence[nn.Module | str] | None = None) -> ForwardPass:
-        """Run the network once on inputs (N, channels, H, W) and keep what maps need."""
+        """Run the network once on inputs (N, channels, H, W) and record what maps need."""
         ...

@@ -1,7 +1,7 @@
 """The fastest pass for a ResNet: its graph run by OpenVINO, or its trunk by torch in low precision.
 
-Torch's trunk ends at the last convolution; what follows it, and its gradients, are in full
-precision. So a map is exact for the activations that the trunk gave.
+Torch's trunk ends at the last convolution; the layers after it, and all gradients, are in full
+precision. So a map is exact for the activations that the trunk returned.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # needs OpenVINO, which may be missing
 
 
 class FastTrunk:
-    """The fast pass of one network, built when it is first needed and again when weights change.
+    """The fast pass of one network, built when first needed and again when weights change.
 
     It is not copied or saved with the model.
     """
@@ -53,18 +53,18 @@ class FastTrunk:
     def record(
         self, network: ResNet, layers: Mapping[str, str], x: Tensor, *, two_classes: bool = False
     ) -> ForwardPass | None:
-        """Run a network on images in the fastest way that there is for it.
+        """Run a network on images in the fastest available way.
 
         Args:
-            network: of torchvision's.
-            layers: {name: path in the network} of the layers that maps are taken at.
+            network: a torchvision ResNet.
+            layers: {name: path in the network} of the layers to map.
             x: normalised images (N, C, H, W), on the network's device.
-            two_classes: make two logits of the network's one, of its absence and its presence.
+            two_classes: turn the network's single logit into two, for absence and presence.
 
         Returns:
-            The recorded pass; None where nothing here is faster than the network itself, where it
-            is switched off (CXR_GRADCAM_FAST=0), where the network trains or hooks of others wait
-            for its layers to run, and for no images, other types than float32 and autocast.
+            The recorded pass. None if no way is faster than the network itself, if fast passes are
+            switched off (CXR_GRADCAM_FAST=0), if the network is training or has hooks of other
+            code, if there are no images, for types other than float32, and in autocast.
         """
         if not _is_plain_call(network, x):
             return None
@@ -82,7 +82,8 @@ class FastTrunk:
         return None
 
     def _may_be_replaced(self, network: ResNet) -> bool:
-        """Tell whether the network's layers need not run; forget what was built of others."""
+        """Return whether a fast pass can replace the network; discard what was built for
+        another."""
         if self._inventory is None or not self._inventory.is_of(network):
             self._inventory = _Inventory(network)
         if self._inventory.has_foreign_hooks():
@@ -94,7 +95,7 @@ class FastTrunk:
         return bool(network.conv1.weight.dtype == torch.float32)
 
     def _graph_for(self, network: ResNet, layers: Mapping[str, str]) -> CompiledResNet | None:
-        """Return the network's graph, compiled for these layers if it is not yet."""
+        """Return the network's graph, compiled for these layers if necessary."""
         on_cpu = network.conv1.weight.device.type == "cpu"
         if self._graph_fails or not on_cpu or find_spec("openvino") is None:
             return None
@@ -113,7 +114,7 @@ class FastTrunk:
         return self._graph
 
     def _trunk_for(self, network: ResNet, layers: Mapping[str, str]) -> RunTrunk | None:
-        """Return torch's trunk in lower precision, where the device has it."""
+        """Return torch's trunk in lower precision, if the device supports it."""
         dtype = fast_dtype(network.conv1.weight.device)
         if dtype is None or not {*layers} <= {*STAGES}:
             return None
@@ -122,13 +123,13 @@ class FastTrunk:
         return self._run_trunk
 
     def forget(self) -> None:
-        """Build anew next time: what an optimiser does to weights cannot always be seen."""
+        """Build again next time: an optimiser's changes of weights cannot always be detected."""
         with self._lock:
             self._built_from = []
 
 
 class _Inventory:
-    """Where a network keeps its layers, weights and hooks, to look through them in no time."""
+    """References to a network's layers, weights and hooks, to check them quickly."""
 
     def __init__(self, network: ResNet) -> None:
         modules = list(network.modules())
@@ -143,7 +144,7 @@ class _Inventory:
         ]
 
     def is_of(self, network: ResNet) -> bool:
-        """Whether this is the network, and none of its layers was replaced."""
+        """Whether the network is the same, and none of its layers was replaced."""
         return network is self._network and self._children == self._known
 
     def has_foreign_hooks(self) -> bool:
@@ -155,7 +156,7 @@ class _Inventory:
         )
 
     def weights(self) -> list[tuple[Tensor, int, int]]:
-        """Return each weight with where it lies and how often it was changed in place."""
+        """Return each weight with its address and its count of in-place changes."""
         return [
             (tensor, tensor.data_ptr(), tensor._version)
             for tensors in self._tensors
@@ -164,7 +165,7 @@ class _Inventory:
         ]
 
     def has_weights(self, others: list[tuple[Tensor, int, int]]) -> bool:
-        """Whether the weights are the very ones, where and as they were."""
+        """Whether the weights are the same tensors, at the same addresses and unchanged."""
         own = self.weights()
         return len(own) == len(others) and all(
             mine is other and place == its_place and version == its_version
@@ -175,7 +176,7 @@ class _Inventory:
 
 
 def _is_plain_call(network: ResNet, x: Tensor) -> bool:
-    """Tell whether nothing about a call asks for the network itself."""
+    """Return whether no property of a call requires the network itself."""
     if network.training or os.environ.get("CXR_GRADCAM_FAST") == "0" or len(x) == 0:
         return False
     return x.dtype == torch.float32 and not torch.is_autocast_enabled(x.device.type)
@@ -193,7 +194,7 @@ def fast_dtype(device: torch.device) -> torch.dtype | None:
 
 
 def _torch_trunk(network: ResNet, dtype: torch.dtype) -> RunTrunk:
-    """Fold the normalisations into the convolutions and compute with the channels last."""
+    """Fold the BatchNorms into the convolutions and use the channels-last layout."""
     trunk = Trunk(_folded(network)).to(memory_format=torch.channels_last)
 
     @torch.no_grad()
@@ -219,12 +220,12 @@ def _folded(network: ResNet) -> ResNet:
 
 
 def _pairs(network: ResNet) -> Iterator[tuple[nn.Module, str, str]]:
-    """Name each convolution of the trunk with the BatchNorm behind it."""
+    """Yield the names of each convolution of the trunk and the BatchNorm after it."""
     yield network, "conv1", "bn1"
     for block in [module for module in network.modules() if isinstance(module, Bottleneck)]:
         yield block, "conv1", "bn1"
         yield block, "conv2", "bn2"
-        if block is not network.layer4[-1]:  # behind the trunk's end there is nothing to fold
+        if block is not network.layer4[-1]:  # after the trunk's end nothing is folded
             yield block, "conv3", "bn3"
         if block.downsample is not None:
             yield block.downsample, "0", "1"

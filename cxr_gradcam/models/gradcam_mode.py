@@ -1,4 +1,4 @@
-"""Grad-CAM at a ResNet50's last convolution: switched on and off, and in the caller's graph."""
+"""Grad-CAM at a ResNet50's last convolution: on and off, and in the caller's graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cxr_gradcam.models.stages import CONV3
 
 
 class GradCAMMode(nn.Module):
-    """A module around a ResNet50 whose target layer carries a hook while Grad-CAM is on.
+    """A module around a ResNet50 whose target layer has a hook while Grad-CAM is on.
 
     Attributes:
         resnet50: the network; set by the subclass.
@@ -33,7 +33,7 @@ class GradCAMMode(nn.Module):
 
     @property
     def gradcam_enabled(self) -> bool:
-        """Whether a map can be asked for."""
+        """Whether Grad-CAM is enabled."""
         return self._gradcam_handle is not None
 
     def enable_gradcam_mode(self) -> None:
@@ -48,7 +48,7 @@ class GradCAMMode(nn.Module):
             self._gradcam_handle = None
 
     def require_gradcam(self, x: Tensor) -> None:
-        """Refuse images or a state in which no map can be made.
+        """Raise an error for images or a state with which no map can be made.
 
         Raises:
             RuntimeError: Grad-CAM is not enabled, or the model can have no gradients.
@@ -70,7 +70,7 @@ class GradCAMMode(nn.Module):
 
 
 def gradcam_in_graph(network: ResNet, x: Tensor, class_idx: ClassIdx) -> tuple[Tensor, Tensor]:
-    """Classify and map in the mode and graph of the caller.
+    """Classify and map in the caller's mode and autograd graph.
 
     Args:
         network: a ResNet50 with `capture_activations` hooked on its last convolution.
@@ -79,7 +79,7 @@ def gradcam_in_graph(network: ResNet, x: Tensor, class_idx: ClassIdx) -> tuple[T
             samples, or one per sample.
 
     Returns:
-        Logits (N, C), with their graph where the caller trains what made them, and maps (N, h, w),
+        Logits (N, C), with their graph if the caller trains layers before them, and maps (N, h, w),
         float32, at least 0, not normalised.
     """
     last_block = network.layer4[-1]
@@ -95,6 +95,6 @@ def gradcam_in_graph(network: ResNet, x: Tensor, class_idx: ClassIdx) -> tuple[T
 
 
 def _trains_head(network: ResNet) -> bool:
-    """Whether anything behind the target layer trains (a replica has no `parameters()`)."""
+    """Whether any layer after the target layer is trained (a replica has no `parameters()`)."""
     behind = (network.layer4[-1].bn3, network.fc)
     return any(layer.weight.requires_grad or layer.bias.requires_grad for layer in behind)

@@ -1,4 +1,4 @@
-"""Where the weights of a new ResNet50 come from: the package, torchvision, or a checkpoint."""
+"""The initial weights of a ResNet50: from the package, torchvision, or a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def initial_weights(source: str | os.PathLike[str]) -> Checkpoint:
 
     Args:
         source: "bundled"; "IMAGENET1K_V1", "IMAGENET1K_V2" or "DEFAULT" for torchvision's; a path
-            or "hf://owner/name" of a checkpoint of `save_checkpoint`.
+            or "hf://owner/name" of a file that `save_checkpoint` wrote.
 
     Raises:
         CheckpointError: the weights cannot be found, read or downloaded.
@@ -41,7 +41,7 @@ def initial_weights(source: str | os.PathLike[str]) -> Checkpoint:
 def load_own(
     source: str | os.PathLike[str] | None,
 ) -> tuple[Checkpoint, Provenance]:
-    """Return a checkpoint of the package's own network, and where it comes from.
+    """Return a checkpoint of the package's own network, and its provenance.
 
     Args:
         source: a .safetensors path or "hf://owner/name"; None for the bundled weights.
@@ -62,7 +62,7 @@ def load_strictly(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     """Load weights into a model, all of them or none.
 
     Raises:
-        CheckpointError: a tensor is missing, too many or of another shape.
+        CheckpointError: a tensor is missing, unknown or of another shape.
     """
     try:
         model.load_state_dict(state_dict)
@@ -77,7 +77,7 @@ def _download_imagenet(name: str) -> dict[str, Tensor]:
     weights = ResNet50_Weights[name]
     try:
         state_dict = weights.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:  # no network, or a download cut short
+    except (OSError, RuntimeError) as error:  # no connection, or an interrupted download
         raise CheckpointError(
             f"torchvision's {name} weights could not be downloaded ({error}): connect to the "
             f"network once, or put the file of {weights.url} into {torch.hub.get_dir()}"

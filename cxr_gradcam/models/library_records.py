@@ -1,4 +1,4 @@
-"""What torchvision, torchxrayvision, timm and transformers record with their networks."""
+"""Read the records that torchvision, torchxrayvision, timm and transformers keep with networks."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ PROCESSOR_FILE = "preprocessor_config.json"
 """What transformers keeps beside its weights: how the input is made."""
 
 _IMAGE_CHANNELS = 4  # at most
-_UNNAMED = "LABEL_"  # how transformers numbers classes that nobody named
+_UNNAMED = "LABEL_"  # transformers' prefix for unnamed classes
 
 
 def guess_preprocessing(model: nn.Module) -> Preprocessing:
-    """Return how a model wants its input, by what its library records.
+    """Return how a model's input is made, according to its library's record.
 
     Args:
         model: the classifier.
 
     Returns:
-        What this package, torchxrayvision, timm or transformers records with the model; for the
-        rest ImageNet's statistics at 224 pixels, with as many channels as the first convolution
-        takes.
+        The record of this package, torchxrayvision, timm or transformers; without one, ImageNet's
+        statistics at 224 pixels, with as many channels as the first convolution takes.
     """
     known = getattr(model, "preprocessing", None)
     if isinstance(known, Preprocessing):
@@ -52,10 +51,10 @@ def guess_preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def built_for(model: nn.Module) -> int | None:
-    """Return the side in pixels of the input that a model is built for, where it says so.
+    """Return the side in pixels of the input that a model is built for, if it is recorded.
 
     Args:
-        model: the classifier; torchvision's and transformers' vision transformers say so.
+        model: the classifier; torchvision's and transformers' vision transformers record it.
     """
     for holder in (model, getattr(model, "config", None)):
         size = getattr(holder, "image_size", None)
@@ -67,12 +66,12 @@ def built_for(model: nn.Module) -> int | None:
 
 
 def guess_class_names(model: nn.Module, num_classes: int) -> tuple[str, ...]:
-    """Return the names of a model's classes by what its library records, else numbers.
+    """Return the names of a model's classes from its library's record, else numbers.
 
     Args:
         model: the classifier: its `class_names`, torchxrayvision's `targets` or the `id2label` of
             transformers.
-        num_classes: C.
+        num_classes: number of classes C.
 
     Returns:
         C names.
@@ -91,7 +90,7 @@ def is_multi_label(model: nn.Module) -> bool:
     """Return whether a model's library records that several classes can be true at once.
 
     Args:
-        model: the classifier; torchxrayvision's always are so, transformers' say so.
+        model: the classifier; always True for torchxrayvision's, recorded for transformers'.
     """
     problem = getattr(getattr(model, "config", None), "problem_type", None)
     return is_xrv(model) or problem == "multi_label_classification"
@@ -131,7 +130,7 @@ def last_linear(model: nn.Module) -> nn.Linear:
 
 
 def image_processor(model: nn.Module) -> Mapping[str, Any]:
-    """Return what transformers' file beside the weights says about the input; {} without one.
+    """Return transformers' preprocessor configuration stored with the weights; {} without one.
 
     Args:
         model: the classifier, loaded from a folder.
@@ -169,7 +168,7 @@ def _of_processor(processor: Mapping[str, Any], built_for: int | None) -> Prepro
 
 
 def _side(size: object) -> int | None:
-    """Return the side of a size as transformers writes it: a number, or a number by its name."""
+    """Return the side of a size in transformers' format: a number, or a mapping with a number."""
     if isinstance(size, Mapping):
         size = next((size[key] for key in ("height", "shortest_edge") if size.get(key)), None)
     return int(size) if isinstance(size, int | float) else None
@@ -183,7 +182,7 @@ def _timm_config(model: nn.Module) -> Mapping[str, Any]:
 
 
 def _labels(config: object) -> tuple[str, ...] | None:
-    """Return transformers' names of the classes, where somebody named them."""
+    """Return transformers' names of the classes, if they were named."""
     labels = getattr(config, "id2label", None)
     if not isinstance(labels, Mapping):
         return None

@@ -1,4 +1,4 @@
-"""Out-of-distribution detection: whether an image looks like the images of the training.
+"""Out-of-distribution detection: whether an image resembles the training images.
 
 The input of the head is modelled by one Gaussian distribution: full covariance along its principal
 axes, one variance along all other directions. An image far from the mean is out of distribution.
@@ -20,14 +20,14 @@ from torch import Tensor
 class OODDetector:
     """A Gaussian distribution of features with a threshold, and a test for upside-down images.
 
-    An upside-down chest has nearly the features of an upright one, so half of them are within the
-    threshold; a plane separates the two sets of features.
+    Upside-down chests have nearly the features of upright ones, and half of them are within the
+    threshold; so a plane separates the two sets of features.
 
     Args:
         mean: float32 (K,).
         directions: float32 (D, K), orthonormal rows: the principal axes.
-        variances: float32 (D,), along the principal axes.
-        residual_variance: along every other direction, a positive number.
+        variances: float32 (D,), the variances along the principal axes.
+        residual_variance: the variance along every other direction, positive.
         threshold: the highest score of a familiar image.
         upside_down: float32 (K + 1,), the plane's normal and offset: above 0 an image is upside
             down. None where it was not fitted.
@@ -41,15 +41,15 @@ class OODDetector:
     upside_down: NDArray[np.float32] | None = None
 
     def score(self, features: Tensor) -> Tensor:
-        """Return how far images are from the images of the training.
+        """Return how far images are from the training images.
 
         Args:
             features: (N, K), the input of the network's head.
 
         Returns:
-            (N,), float32, on the CPU; the higher, the less familiar. The squared Mahalanobis
-            distance per dimension, 1 on average in training; above the threshold too where the
-            image is upside down.
+            Scores (N,), float32, on the CPU; the higher, the less familiar. A score is the squared
+            Mahalanobis distance per dimension, 1 on average in training. For an upside-down image
+            it is raised above the threshold.
         """
         distance = self.distance(features)
         if self.upside_down is None:
@@ -72,10 +72,10 @@ class OODDetector:
 
 
 def to_header(detector: OODDetector) -> dict[str, Any]:
-    """Return a detector in types that JSON has, directions in half precision (256 kB at K = 2048).
+    """Return a detector in JSON types, directions in half precision (256 kB at K = 2048).
 
     Args:
-        detector: to be kept in a checkpoint's header.
+        detector: the detector to store in a checkpoint's header.
     """
     arrays = {name: getattr(detector, name) for name in ("mean", "directions", "variances")}
     packed = {
@@ -95,7 +95,7 @@ def from_header(header: dict[str, Any]) -> OODDetector:
     """Return the detector that `to_header` wrote.
 
     Args:
-        header: of a checkpoint, under the key "gate".
+        header: the value of "gate" in a checkpoint's header.
 
     Raises:
         KeyError, ValueError: the header is no detector.

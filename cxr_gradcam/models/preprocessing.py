@@ -1,7 +1,7 @@
 """From a radiograph to the model's input, and from a map back to the radiograph's pixels.
 
-The whole picture is stretched to a square, so one bilinear stretch leads back: pixel (0, 0) of the
-map and of the radiograph share their corner, and nothing has been cropped or padded away.
+The whole picture is resized to a square, without cropping or padding. So one bilinear resize maps
+back: pixel (0, 0) of the map and of the radiograph share their corner.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_SIZE = 4096
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a model wants its input.
+    """How a model's input is made.
 
     Args:
         size: side of the square input in pixels.
@@ -31,7 +31,7 @@ class Preprocessing:
         std: standard deviation of each channel, for values in [0, 1].
 
     Raises:
-        ValueError: a size outside 1 to `MAX_SIZE`, or statistics that no channels can have.
+        ValueError: a size is outside 1 to `MAX_SIZE`, or the statistics are invalid.
     """
 
     size: int = 224
@@ -39,7 +39,7 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        """Refuse what would fill the memory, or divide by zero."""
+        """Refuse sizes that would fill the memory, and divisions by zero."""
         if not isinstance(self.size, int) or not 1 <= self.size <= MAX_SIZE:
             raise ValueError(
                 f"an input of {self.size} pixels is not possible: its side is 1 to {MAX_SIZE}"
@@ -59,7 +59,7 @@ class Preprocessing:
         """Return the model's input for one radiograph.
 
         Args:
-            radiograph: of any size and aspect ratio.
+            radiograph: a radiograph of any size and aspect ratio.
 
         Returns:
             Tensor (1, channels, size, size), float32, normalised by mean and std.

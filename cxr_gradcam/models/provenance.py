@@ -1,4 +1,4 @@
-"""Where a model's weights come from, as tables, reports and DICOM results say it."""
+"""Where a model's weights come from, for tables, reports and DICOM results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Provenance:
         sha256: checksum of the file or, without a file, of the tensors; hexadecimal digits.
         architecture: the network: a name of torchvision, "timm:NAME", "torchxrayvision:NAME" or
             "transformers:TYPE".
-        settings: classes and preprocessing as JSON, where the file does not say them; else "".
+        settings: classes and preprocessing as JSON, if the file does not contain them; else "".
     """
 
     name: str
@@ -33,7 +33,7 @@ class Provenance:
 
     @property
     def identity(self) -> str:
-        """64 hexadecimal digits that tell weights and their settings from all others."""
+        """64 hexadecimal digits that identify weights together with their settings."""
         if not self.settings:
             return self.sha256
         return hashlib.sha256(f"{self.sha256} {self.settings}".encode()).hexdigest()
@@ -45,7 +45,7 @@ class Provenance:
         Args:
             path: the file.
             architecture: the network, as in `Provenance`.
-            name: of the weights; "" for the file's name.
+            name: the name of the weights; "" for the file's name.
 
         Raises:
             OSError: the file cannot be read.
@@ -54,11 +54,11 @@ class Provenance:
 
     @classmethod
     def of_tensors(cls, name: str, tensors: Mapping[str, Tensor], architecture: str) -> Provenance:
-        """Describe weights without a file of their own, as a library's.
+        """Describe weights without their own file, such as a library's.
 
         Args:
-            name: of the weights.
-            tensors: by name.
+            name: the name of the weights.
+            tensors: the tensors by name.
             architecture: the network, as in `Provenance`.
         """
         digest = hashlib.sha256()

@@ -35,35 +35,35 @@ from cxr_gradcam.models.stages import CONV3, DETAIL
 
 
 class ResNet50FineTuned(GradCAMMode):
-    """A ResNet50 classifier that can show where each prediction comes from.
+    """A ResNet50 classifier that can show which places each prediction depends on.
 
-    Without Grad-CAM it is torchvision's network and nothing more. The map is taken at
+    Without Grad-CAM it is just torchvision's network. The map is taken at
     `resnet50.layer4[-1].conv3`.
 
     Args:
         num_classes: C, the number of logits.
-        freeze_features: train the head alone; BatchNorm statistics of the rest stay as they are.
+        freeze_features: train only the head; BatchNorm statistics of other layers do not change.
         enable_gradcam: start with `enable_gradcam_mode()`.
-        weights: where the features come from. "bundled": the chest X-ray weights of this package,
-            with their head where `num_classes` is theirs. "IMAGENET1K_V1", "IMAGENET1K_V2" or
+        weights: the source of the features. "bundled": the chest X-ray weights of this package,
+            with their head if it has `num_classes` outputs. "IMAGENET1K_V1", "IMAGENET1K_V2" or
             "DEFAULT": torchvision's, downloaded at first use. A path or "hf://owner/name": a
             checkpoint of `save_checkpoint`. None: random.
 
     Attributes:
         resnet50: torchvision's network.
-        class_names: the names of the logits, from the weights where the head is theirs.
-        preprocessing: how the weights want their input.
+        class_names: the names of the logits, from the weights if their head is used.
+        preprocessing: how the input for the weights is made.
         trained_on: the pictures that the weights were trained on, in words; "" where unknown.
-        calibration: what validation images taught about the logits, where the head is theirs.
-        ood_detector: tells images unlike those of the training, or None.
-        multi_label: whether each logit is a probability of its own, as a single one is.
+        calibration: parameters fitted to the logits of validation images, if their head is used.
+        ood_detector: detects images unlike the training images, or None.
+        multi_label: whether each logit is a separate probability, as a single one always is.
         detail, assumptions, finding, provenance: as in `Classifier`.
         fast: run the network and the gradients of maps by OpenVINO, or the network up to its last
-            convolution in lower precision, where the caller wants no gradients and that is faster.
-            The environment variable CXR_GRADCAM_FAST=0 switches it off everywhere.
+            convolution in lower precision, if the caller needs no gradients and that is faster. The
+            environment variable CXR_GRADCAM_FAST=0 switches this off everywhere.
 
     Raises:
-        CheckpointError: the weights cannot be had or do not fit.
+        CheckpointError: the weights cannot be obtained or do not fit.
 
     Example:
         >>> model = ResNet50FineTuned(num_classes=3, enable_gradcam=True, weights=None).eval()
@@ -116,7 +116,7 @@ class ResNet50FineTuned(GradCAMMode):
         Args:
             source: a .safetensors path or "hf://owner/name"; None for the bundled weights.
             enable_gradcam: start with `enable_gradcam_mode()`.
-            fast: as the attribute; in bf16 probabilities then differ by up to 0.011.
+            fast: as the attribute `fast`; in bf16 probabilities then differ by up to 0.011.
 
         Returns:
             The model with the checkpoint's classes, head and preprocessing.
@@ -153,7 +153,7 @@ class ResNet50FineTuned(GradCAMMode):
     def forward(
         self, x: Tensor, return_gradcam: bool = False, gradcam_class_idx: ClassIdx = None
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Classify, and show where the score of a class comes from if asked to.
+        """Classify, and on request map the places that the score of a class depends on.
 
         Args:
             x: normalised images (N, 3, H, W).
@@ -167,8 +167,8 @@ class ResNet50FineTuned(GradCAMMode):
             the device of `x`.
 
         Raises:
-            RuntimeError: a map is asked for while Grad-CAM is not enabled.
-            ValueError: a class index out of range, or not one per sample.
+            RuntimeError: a map is requested while Grad-CAM is not enabled.
+            ValueError: a class index is out of range, or there is not one per sample.
         """
         if not return_gradcam:
             return self.resnet50(x)  # type: ignore[no-any-return]
@@ -187,7 +187,7 @@ class ResNet50FineTuned(GradCAMMode):
 
         Raises:
             RuntimeError: Grad-CAM is not enabled.
-            ValueError: `x` has not four dimensions, or a class index is out of range.
+            ValueError: `x` does not have four dimensions, or a class index is out of range.
         """
         self.require_gradcam(x)
         class_indices(class_idx, x.shape[0], self.resnet50.fc.out_features)  # before any work
@@ -206,15 +206,15 @@ class ResNet50FineTuned(GradCAMMode):
 
         Args:
             x: normalised images (N, 3, H, W).
-            layers: the target layers, modules or their dotted names, of which `DETAIL` has sets;
+            layers: the target layers, modules or their dotted names, for example a set of `DETAIL`;
                 None for the last convolution.
 
         Returns:
-            The recorded pass; the model is run in eval mode and left as it was.
+            The recorded pass; the model is run in eval mode, and its mode is restored.
 
         Raises:
             RuntimeError: Grad-CAM is not enabled.
-            ValueError: `x` has not four dimensions, or a layer is none of this model.
+            ValueError: `x` does not have four dimensions, or a layer is not part of this model.
         """
         self.require_gradcam(x)
         found = named_layers(self, DETAIL["coarse"] if layers is None else layers)
@@ -236,23 +236,23 @@ class ResNet50FineTuned(GradCAMMode):
         alpha: float = 0.5,
         colormap: int | str = cv2.COLORMAP_JET,
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-        """Colour the map of the predicted class and lay it over the image.
+        """Colour the map of the predicted class and overlay it on the image.
 
-        The prediction is made in eval mode; the mode of every module is then as before.
+        The prediction is made in eval mode; then the mode of every module is restored.
 
         Args:
             input_image: one normalised image, (3, H, W) or (1, 3, H, W).
-            original_image: the picture to lay the map over: PIL image, or array (H, W) or
-                (H, W, 3) in RGB order, integers or floats in [0, 1]. None: the input itself.
+            original_image: the picture under the map: PIL image, or array (H, W) or (H, W, 3) in
+                RGB order, integers or floats in [0, 1]. None: the input itself.
             alpha: opacity of the map, 0 (the image alone) to 1 (the map alone).
             colormap: an OpenCV constant (`cv2.COLORMAP_…`) or a name of `rendering.COLORMAPS`.
 
         Returns:
-            The coloured heat map and the overlaid image, both uint8 (H, W, 3) in RGB order on the
-            original's grid; None where Grad-CAM is not enabled.
+            The coloured heat map and the overlaid image, both uint8 (H, W, 3) in RGB order in the
+            original's size; None if Grad-CAM is not enabled.
 
         Raises:
-            ValueError: an input or original of another shape, or `alpha` outside [0, 1].
+            ValueError: input or original has another shape, or `alpha` is outside [0, 1].
         """
         if not self.gradcam_enabled:
             return None
@@ -268,7 +268,7 @@ class ResNet50FineTuned(GradCAMMode):
         return colorize(heatmap, colormap), overlay(original, heatmap, alpha, colormap)
 
     def _fast_pass(self, layers: Iterable[str], x: Tensor) -> ForwardPass | None:
-        """Record a fast pass where it is wanted and can stand in for the network."""
+        """Record a fast pass if it is requested and possible, else None."""
         is_replica = getattr(self, "_is_replica", False)  # one of DataParallel's
         if not self.fast or self.training or is_replica:
             return None
@@ -276,7 +276,8 @@ class ResNet50FineTuned(GradCAMMode):
         return self._fast_trunk.record(self.resnet50, paths, x)
 
     def _load(self, checkpoint: Checkpoint) -> None:
-        """Take over the features and, where the head is theirs, everything that goes with it."""
+        """Load the features and, if the checkpoint's head is used, everything that belongs to
+        it."""
         self.preprocessing = checkpoint.preprocessing
         self.trained_on = str(checkpoint.training.get("source", ""))
         state_dict = dict(checkpoint.state_dict)

@@ -1,4 +1,4 @@
-"""A forward pass of ResNet50 in stages: a fast trunk once, then the tail from whichever layer."""
+"""A forward pass of ResNet50 in stages: a fast trunk once, then the tail from any layer."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class RoundedForwardPass(ForwardPass):
     """A pass that may have been run in less than full precision.
 
     Args:
-        network: what was run; its weights must stay what they were while this object is asked.
+        network: the network that was run; its weights must not change while this object is used.
         layers: {name: path in the network}.
         x: images (N, C, H, W).
-        is_exact: whether it was run in full precision, so that no map is made twice.
-        two_classes: as of `HookedForwardPass`.
+        is_exact: whether the pass was run in full precision, so that no map is recomputed.
+        two_classes: turn a single logit into two, for absence and presence.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class RoundedForwardPass(ForwardPass):
         self._exact: tuple[int, HookedForwardPass] | None = None
 
     def release(self) -> None:
-        """Free the pass in full precision: six times the memory of everything else here."""
+        """Free the pass in full precision: it takes six times the memory of all else here."""
         self._exact = None
 
     def refine(
@@ -72,7 +72,7 @@ class RoundedForwardPass(ForwardPass):
         weights: Tensor,
         layers: Sequence[str],
     ) -> list[Tensor]:
-        """Make the maps in which the trunk's rounding shows once more, in full precision."""
+        """Recompute maps that the trunk's rounding affects, in full precision."""
         if self._is_exact or method not in QUICK_METHODS:
             return maps
         rounded = torch.zeros(len(self.x), dtype=torch.bool, device=self.x.device)
@@ -86,7 +86,7 @@ class RoundedForwardPass(ForwardPass):
         return maps
 
     def _in_full_precision(self, sample: int) -> HookedForwardPass:
-        """Look again at a sample; the last one is remembered for the next question."""
+        """Record a sample in full precision; the last one is kept for the next question."""
         if self._exact is not None and self._exact[0] == sample:
             return self._exact[1]
         exact = self._reference(self.x[sample : sample + 1])
@@ -111,11 +111,12 @@ class RoundedForwardPass(ForwardPass):
 
 
 class SplitForwardPass(RoundedForwardPass):
-    """What a trunk left of a batch, and the network whose tail leads on from there.
+    """The outputs of a trunk for a batch, and the network whose tail continues from them.
 
     Args:
-        network: runs the tail; its weights must stay what they were while this object is asked.
-        run_trunk: gives the outputs of `STAGES` and the last block's shortcut.
+        network: the network that runs the tail; its weights must not change while this object is
+            used.
+        run_trunk: returns the outputs of `STAGES` and the last block's shortcut.
         layers: names among `STAGES`.
         x: images (N, 3, H, W).
     """
@@ -128,7 +129,7 @@ class SplitForwardPass(RoundedForwardPass):
         self._asked = tuple(layers)
         with torch.inference_mode(mode=False), torch.no_grad():
             self._outputs = run_trunk(x, layers)
-            # Most questions are about the last convolution: its tail keeps its graph.
+            # Most questions are about the last convolution, so the graph of its tail is kept.
             with torch.enable_grad():
                 leaf = self._outputs[CONV3].requires_grad_()
                 features, logits, outputs = self._tail(CONV3, leaf, self._outputs[SHORTCUT])
@@ -140,7 +141,7 @@ class SplitForwardPass(RoundedForwardPass):
         return self._outputs[layer].detach()
 
     def gradients(self, weights: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """Differentiate the tail from the first of the layers, and run it where it is not kept."""
+        """Differentiate the tail from the first of the layers; run it again if it was not kept."""
         first = min(layers, key=STAGES.index)
         with torch.inference_mode(mode=False), torch.enable_grad():
             logits, outputs = self._head
@@ -161,7 +162,7 @@ class SplitForwardPass(RoundedForwardPass):
             return self._tail(CONV3, outputs[CONV3], outputs[SHORTCUT])[1]
 
     def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
-        """Run the tail from the layer once per channel, the trunk not at all."""
+        """Run only the tail after the layer, once per channel."""
         output = self._outputs[layer][sample].expand(len(channels), -1, -1, -1)
         with torch.no_grad():
             zeroed = zero_channel(output, channels, channels_last=False)
@@ -170,7 +171,7 @@ class SplitForwardPass(RoundedForwardPass):
     def _tail(
         self, first: str, output: Tensor, shortcut: Tensor
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Go from a stage's output to features and logits, and give the stages on the way."""
+        """Run from a stage's output to features and logits; return the stages in between, too."""
         outputs = {first: output}
         with evaluating(self.network):
             if first == LAYER2:
@@ -183,7 +184,7 @@ class SplitForwardPass(RoundedForwardPass):
 def _shows_rounding(
     method: Method, maps: Tensor, activations: Tensor, gradients: Tensor | None = None
 ) -> Tensor:
-    """Tell in which maps (N, h, w) the trunk's rounding may show: bool (N,)."""
+    """Return which maps (N, h, w) the trunk's rounding may affect: bool (N,)."""
     if gradients is None:
         pattern = strongest_pattern(activations).flatten(1)
         return pattern.sum(dim=1).abs() < BALANCED * pattern.abs().sum(dim=1)

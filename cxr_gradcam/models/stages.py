@@ -1,4 +1,4 @@
-"""ResNet50 in stages: the trunk up to its last convolution, and the head behind it."""
+"""ResNet50 in stages: the trunk up to its last convolution, and the head after it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SHOWN_FIRST = "fine"
 def layers_of(
     detail: Mapping[str, tuple[str, ...]], wanted: str | None, otherwise: str = SHOWN_FIRST
 ) -> tuple[str, ...]:
-    """Return the layers of a map by the detail that is wanted.
+    """Return the layers of a map for a level of detail.
 
     Args:
-        detail: of a `Classifier`.
-        wanted: a name of it; None for `otherwise` where the model has it, else its first.
-        otherwise: as said.
+        detail: the attribute `detail` of a `Classifier`.
+        wanted: a key of `detail`; None for `otherwise` if the model has it, else its first key.
+        otherwise: the preferred key if `wanted` is None.
 
     Raises:
         ValueError: the model's maps have no such detail.
@@ -58,7 +58,7 @@ class Trunk(nn.Module):
     """ResNet50 up to its last convolution.
 
     Args:
-        network: shared, not copied.
+        network: the network; it is shared, not copied.
     """
 
     def __init__(self, network: ResNet) -> None:
@@ -66,7 +66,7 @@ class Trunk(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs of layer2, layer3 and layer4's last conv3, and the shortcut beside it.
+        """Return the outputs of layer2, layer3 and layer4's last conv3, and its parallel shortcut.
 
         Args:
             x: normalised images (N, 3, H, W).
@@ -82,7 +82,7 @@ class Trunk(nn.Module):
 
 
 def last_convolution(network: ResNet, layer3: Tensor) -> tuple[Tensor, Tensor]:
-    """Go from layer3's output to the last conv3 of layer4, and the shortcut beside it."""
+    """Run from layer3's output to the last conv3 of layer4, and its parallel shortcut."""
     block = network.layer4[-1]
     shortcut = network.layer4[:-1](layer3)
     x = block.relu(block.bn1(block.conv1(shortcut)))
@@ -90,10 +90,10 @@ def last_convolution(network: ResNet, layer3: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def head(network: ResNet, conv3: Tensor, shortcut: Tensor) -> tuple[Tensor, Tensor]:
-    """Go from the last convolution and its shortcut to features (N, K) and logits (N, C)."""
+    """Run from the last convolution and its shortcut to features (N, K) and logits (N, C)."""
     block = network.layer4[-1]
     x = block.relu(block.bn3(conv3) + shortcut)
     features = torch.flatten(network.avgpool(x), 1)
-    # Row by row: a product of matrices rounds otherwise than one of a vector, and an image would
-    # have other logits in a batch than alone.
+    # Row by row: a matrix product and a vector product round differently, so an image would have
+    # other logits in a batch than alone.
     return features, torch.cat([network.fc(row) for row in features.split(1)])

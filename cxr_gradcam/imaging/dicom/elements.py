@@ -1,6 +1,6 @@
 """The elements of a DICOM file: cleaned before pydicom converts them, and named in messages.
 
-Text of the patient must reach no message, warning or log. pydicom warns of invalid values by
+No text about the patient may reach a message, warning or log. pydicom warns of invalid values by
 quoting them, and in a damaged file any element can extend into the next ones, such as the patient's
 name. So only codes, numbers and UIDs are left in a data set.
 """

@@ -1,7 +1,7 @@
 """From a DICOM file to grey values as a viewer shows them.
 
 PS3.x is that part of the DICOM standard. Only the elements that the pixels need are parsed, so that
-nothing of the patient can reach a message, a warning or a log.
+no data about the patient can reach a message, a warning or a log.
 """
 
 import os

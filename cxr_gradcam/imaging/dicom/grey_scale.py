@@ -22,7 +22,7 @@ from cxr_gradcam.imaging.dicom.voi import (
 from cxr_gradcam.imaging.pixels import row_blocks
 from cxr_gradcam.imaging.radiograph import RadiographError
 
-# Each of up to as many levels as 16 bits have is computed once, and looked up for every pixel.
+# With at most 2**16 levels, each is computed once, and looked up for every pixel.
 MAX_LEVELS: int = 2**16
 
 
@@ -53,13 +53,13 @@ def display(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.float32
 
 
 def above(stored: NDArray[np.integer], low: int) -> Callable[[slice], NDArray[np.unsignedinteger]]:
-    """Return what gives by how much the stored values of some rows exceed the least one.
+    """Return a function that gives the stored values of some rows minus the least value.
 
-    It is counted in the stored values' own width, in which what is below 0 comes round again.
+    The difference is computed modulo the width of the stored values, so it cannot overflow.
 
     Args:
         stored: Stored values (H, W).
-        low: The least of them.
+        low: The least stored value.
     """
     unsigned = np.dtype(stored.dtype.str.replace("i", "u"))
     values, least = stored.view(unsigned), np.array(low, stored.dtype).view(unsigned)
@@ -69,7 +69,7 @@ def above(stored: NDArray[np.integer], low: int) -> Callable[[slice], NDArray[np
 def _occurring(
     stored: NDArray[np.integer], levels: NDArray[np.integer], dataset: Dataset
 ) -> NDArray[np.bool_]:
-    """Return which of the levels occur; all, where only the least and the greatest count."""
+    """Return which of the levels occur; all of them if only the least and the greatest matter."""
     if "PixelPaddingValue" not in dataset and "ModalityLUTSequence" not in dataset:
         return np.ones(levels.shape, dtype=bool)
     occurs = np.zeros(levels.shape, dtype=bool)

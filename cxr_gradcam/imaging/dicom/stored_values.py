@@ -168,7 +168,7 @@ def patient_orientation(dataset: Dataset) -> tuple[str, str] | None:
     """Return the patient's directions of rows and columns (PS3.3 C.7.6.1.1.1), as ("L", "F").
 
     Args:
-        dataset: of an image; without a valid PatientOrientation there is None.
+        dataset: The image's data set; without a valid PatientOrientation the result is None.
     """
     directions = dataset.get("PatientOrientation") or ()
     if isinstance(directions, str) or len(directions) != 2:

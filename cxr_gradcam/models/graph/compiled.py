@@ -1,6 +1,6 @@
 """The graph of a network, compiled by OpenVINO in parts: forward once, backward layer by layer.
 
-A question about a seen image runs the backward parts alone.
+A further question about an image runs only the backward parts.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ class CompiledResNet:
     """A ResNet's forward and backward pass, for any number of images of any size.
 
     Args:
-        network: which `resnet.is_supported`, in float32 on the CPU; its weights are copied.
-        first: the first of its `stages` that maps are taken at.
-        precision: `FULL` or `HALF`, of the convolutions.
+        network: a network for which `resnet.is_supported`, in float32 on the CPU; its weights are
+            copied.
+        first: the first of its `stages` to map.
+        precision: precision of the convolutions, `FULL` or `HALF`.
     """
 
     def __init__(self, network: ResNet, first: str, precision: str) -> None:
@@ -77,7 +78,7 @@ class CompiledResNet:
             wanted: names of `Description.forward`'s outputs and masks.
 
         Returns:
-            What was wanted: outputs float32, masks uint8.
+            The requested values by name: outputs float32, masks uint8.
         """
         return self._forward({"x": x.detach().contiguous().numpy()}, wanted)
 
@@ -87,15 +88,15 @@ class CompiledResNet:
         return int(self._head.out_features)
 
     def first_of(self, paths: Iterable[str]) -> str:
-        """Return the stage among several that comes first in the network."""
+        """Return the first of several stages in the order of the network."""
         return min(paths, key=self.stages.index)
 
     def covers(self, paths: Iterable[str]) -> bool:
-        """Tell whether the graph gives maps at all these stages."""
+        """Return whether the graph gives maps at all these stages."""
         return self.stages.index(self.first) <= self.stages.index(self.first_of(paths))
 
     def outputs_for(self, paths: Collection[str]) -> set[str]:
-        """Return the outputs and masks of `forward` that maps at stages are made of."""
+        """Return the names of `forward`'s outputs and masks that maps at stages need."""
         first = self.first_of(paths)
         passed = tuple(f"{layer}." for layer, _ in layers_behind(first))
         masks = {name for name in self._masks if name.startswith(passed)} if passed else set()
@@ -104,8 +105,8 @@ class CompiledResNet:
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the logits (N, C) of features (N, K)."""
-        # Row by row: a product of matrices rounds otherwise than one of a vector, and an image
-        # would have other logits in a batch than alone.
+        # Row by row: a matrix product and a vector product round differently, so an image would
+        # have other logits in a batch than alone.
         with torch.no_grad():
             return torch.cat([self._head(row) for row in features.split(1)])
 
@@ -115,11 +116,11 @@ class CompiledResNet:
         return weights @ head
 
     def at_last_convolution(self, gradient: Tensor, mask: Tensor) -> Tensor:
-        """Take gradients from layer4's output to the last convolution's.
+        """Backpropagate gradients from layer4's output to the last convolution's output.
 
         Args:
-            gradient: (Q, K, h, w), or (Q, K, 1, 1) where it is the same at every place.
-            mask: of the last block, (Q, K, h, w) or (1, K, h, w).
+            gradient: (Q, K, h, w), or (Q, K, 1, 1) if it is the same at every place.
+            mask: the last block's mask, (Q, K, h, w) or (1, K, h, w).
 
         Returns:
             The gradients (Q, K, h, w).
@@ -129,12 +130,13 @@ class CompiledResNet:
     def backward(
         self, layer: str, gradient: Tensor, masks: Mapping[str, Tensor], size: tuple[int, int]
     ) -> Tensor:
-        """Take gradients from a layer's output to its input.
+        """Backpropagate gradients from a layer's output to its input.
 
         Args:
             layer: "layer4" or "layer3".
-            gradient: (Q, K, h, w), or (Q, K, 1, 1) where it is the same at every place.
-            masks: of `forward`, all that begin with the layer's name; of one image or of Q.
+            gradient: (Q, K, h, w), or (Q, K, 1, 1) if it is the same at every place.
+            masks: all masks of `forward` whose names begin with the layer's, for one image or for
+                Q.
             size: (h, w) of the layer's input.
 
         Returns:
@@ -146,7 +148,7 @@ class CompiledResNet:
 
 
 class _Part:
-    """A compiled part of the graph; each thread has a request of its own while it runs."""
+    """A compiled part of the graph; each running thread has its own inference request."""
 
     def __init__(self, inputs: list[Any], outputs: Mapping[str, Any], precision: str) -> None:
         results = []
@@ -178,9 +180,9 @@ class _Part:
             request = self._compiled.create_infer_request()
         request.infer(dict(inputs), share_inputs=True)
         outputs = {name: torch.from_numpy(request.get_tensor(name).data.copy()) for name in wanted}
-        for name, blank in self._blanks.items():  # nobody's image waits in an idle request
+        for name, blank in self._blanks.items():  # an idle request keeps no image
             request.set_tensor(name, blank)
-        self._idle.put(request)  # one that failed is not used again
+        self._idle.put(request)  # a failed request is not used again
         return outputs
 
 

@@ -1,4 +1,4 @@
-"""A graph that is as quick as can be, and is compared with the network before it is used."""
+"""Compile the fastest graph of a network, and compare it with the network before use."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ where rounding moves an activation across a ReLU's 0: by 0.03 for one in an imag
 
 
 class GraphMismatchError(RuntimeError):
-    """A compiled graph does not compute what the network does."""
+    """A compiled graph gives other results than the network."""
 
 
 def compile_network(network: ResNet, first: str) -> CompiledResNet:
     """Compile the graph of a network, in the precision that is best on this processor.
 
     Args:
-        network: which `resnet.is_supported`, in float32 on the CPU.
-        first: the first of its `resnet.stages` that maps are taken at.
+        network: a network for which `resnet.is_supported`, in float32 on the CPU.
+        first: the first of its `resnet.stages` to map.
 
     Returns:
-        The graph: in bf16 where the processor has it and needs no more than `WORTHWHILE` of the
-        time in full precision for it.
+        The graph: in bf16 if the processor has it and bf16 takes at most `WORTHWHILE` of the time
+        of full precision.
 
     Raises:
-        GraphMismatchError: OpenVINO does not compute what the network does.
+        GraphMismatchError: OpenVINO gives other results than the network.
     """
     full = CompiledResNet(network, first, FULL)
     if _has_bf16():
@@ -69,11 +69,11 @@ def mismatches(network: ResNet, graph: CompiledResNet) -> Iterator[str]:
     """Compare a graph with the network by hooks and autograd, on two images of noise.
 
     Args:
-        network: what the graph was made of.
-        graph: compiled.
+        network: the network that the graph was made from.
+        graph: the compiled graph.
 
     Yields:
-        What differs by more than rounding explains, and by how much.
+        Which values differ by more than rounding explains, and by how much.
     """
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, graph.channels, 64, 96, generator=generator)
@@ -93,7 +93,7 @@ def mismatches(network: ResNet, graph: CompiledResNet) -> Iterator[str]:
 
 
 def _apart(what: str, given: Tensor, expected: Tensor, limit: float) -> Iterator[str]:
-    """Yield a sentence where two tensors differ by more than a share of the second one's norm."""
+    """Yield a sentence if two tensors differ by more than a fraction of the second one's norm."""
     difference = float((given - expected).norm() / expected.norm())
     if not difference <= limit:
         yield f"{what} differ by {difference:.1%}"

@@ -1,4 +1,4 @@
-"""A convolution as a graph has it: arrays, with the BatchNorm behind it folded in."""
+"""A convolution for a graph: arrays, with the following BatchNorm folded in."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ class Convolution:
     """A convolution.
 
     Args:
-        kernel: float32 (O, I / groups, kh, kw), as the network has it.
-        scale: float32 (O,), what the BatchNorm behind multiplies each output by; None without one.
-        bias: float32 (O,), with what the BatchNorm adds; None where there is none.
+        kernel: float32 (O, I / groups, kh, kw), as in the network.
+        scale: float32 (O,), the factor of the following BatchNorm for each output; None without
+            one.
+        bias: float32 (O,), including the shift of the BatchNorm; None if there is no bias.
         stride: along height and width.
         padding: zeros at each side, along height and width.
         dilation: along height and width.
-        groups: of channels; a channel sees those of its own group.
+        groups: number of groups of channels; an output channel uses only inputs of its group.
     """
 
     kernel: Array
@@ -36,11 +37,11 @@ class Convolution:
 
     @classmethod
     def of(cls, layer: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> Convolution:
-        """Return a layer with zero padding, and the BatchNorm behind it folded in.
+        """Return a layer with zero padding, and the following BatchNorm folded in.
 
         Args:
             layer: the convolution.
-            norm: in eval mode; None for the layer alone.
+            norm: the following BatchNorm in eval mode; None for the layer alone.
         """
         bias = None if layer.bias is None else layer.bias.detach().double()
         scale = None
@@ -64,12 +65,13 @@ class Convolution:
 
     @property
     def is_strided(self) -> bool:
-        """Whether the output may have fewer places than the input because some are passed over."""
+        """Whether the stride is above 1, so that the output may have fewer places than the
+        input."""
         return self.stride != (1, 1)
 
     @property
     def transposed_padding(self) -> Pair:
-        """The zeros at each side of a gradient that is taken back by a convolution."""
+        """The zeros at each side of a gradient that a convolution backpropagates."""
         height, width = (
             dilation * (size - 1) - padding
             for size, padding, dilation in zip(
@@ -79,7 +81,7 @@ class Convolution:
         return height, width
 
     def transposed(self) -> Convolution:
-        """Return the convolution that gives the gradient at the input, where the stride is 1."""
+        """Return the convolution that gives the gradient at the input, for a stride of 1."""
         weight = self.weight
         outputs, inputs, *kernel = weight.shape
         grouped = weight.reshape(self.groups, outputs // self.groups, inputs, *kernel)
@@ -96,10 +98,10 @@ class Convolution:
 
 
 def scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Return what a BatchNorm in eval mode multiplies each channel by, and what it adds; float64.
+    """Return factor and summand of a BatchNorm in eval mode for each channel, float64.
 
     Args:
-        norm: with running statistics, and weights of its own.
+        norm: a BatchNorm with running statistics and affine weights.
     """
     mean, variance = norm.running_mean, norm.running_var
     scale = norm.weight.detach().double() / (variance.double() + norm.eps).sqrt()  # type: ignore[union-attr]
@@ -112,5 +114,5 @@ def as_array(values: Tensor) -> Array:
 
 
 def pair(value: int | tuple[int, ...]) -> Pair:
-    """Return a layer's setting along height and width."""
+    """Return a layer's setting as a pair for height and width."""
     return (value, value) if isinstance(value, int) else (value[0], value[1])

@@ -1,4 +1,4 @@
-"""A model as one ONNX file: prediction and Grad-CAM, for programs without torch."""
+"""Export a model as one ONNX file: prediction and Grad-CAM, for programs without torch."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ def export(
     """Write a model as an ONNX file that predicts and makes Grad-CAM of every class.
 
     Args:
-        model: a `ResNet50FineTuned`, or a `CAM` of another ResNet of torchvision's.
-        output: the .onnx file; it appears whole or not at all.
-        detail: of `model.detail`; None for "fine" where the model has it.
-        half: store weights in 16 bits; they are computed with in 32.
-        licence: of the weights, for the file's metadata; "" where it is not known.
+        model: a `ResNet50FineTuned`, or a `CAM` of another torchvision ResNet.
+        output: the .onnx file; it is written completely or not at all.
+        detail: a key of `model.detail`; None for "fine" if the model has it.
+        half: store weights in 16 bits; computations still use 32.
+        licence: licence of the weights, for the file's metadata; "" if it is not known.
 
     Returns:
-        The largest difference of its maps, as OpenVINO makes them of noise, from the model's own,
-        as a share of their maximum.
+        The largest difference between the file's maps for noise, computed by OpenVINO, and the
+        model's maps, as a fraction of their maximum.
 
     Raises:
-        CheckpointError: the model is no ResNet of torchvision's, its target layer is none that the
-            graph has, the output is no name of an .onnx file, or what was written gives other
-            logits or maps than the model.
+        CheckpointError: the model is not a torchvision ResNet, its target layer is not part of the
+            graph, the output's name does not end in .onnx, or the file gives other logits or maps
+            than the model.
         ValueError: the model's maps have no such detail.
         OSError: the file cannot be written.
     """
@@ -113,7 +113,7 @@ def _exported(model: ResNet50FineTuned | CAM, detail: str | None) -> ExportedMod
 
 
 def _difference(exported: ExportedModel, path: Path) -> float:
-    """Compare the logits and the maps of a file with the network's, as shares of their maximum."""
+    """Compare a file's logits and maps with the network's, as fractions of their maximum."""
     network, model = exported.network, exported.model
     size, channels = model.preprocessing.size, network.conv1.in_channels
     pixels = torch.rand(2, channels, size, size, generator=torch.Generator().manual_seed(0))
@@ -140,7 +140,7 @@ def _share(given: Array, expected: Tensor) -> float:
 def _metadata(
     model: ResNet50FineTuned | CAM, layers: Sequence[str], licence: str
 ) -> dict[str, str]:
-    """Describe the file: what goes in and comes out, and where the weights come from."""
+    """Return the file's metadata: inputs, outputs and origin of the weights."""
     point, how, source = model.calibration.operating_point, model.preprocessing, model.provenance
     described = {
         "class_names": model.class_names,

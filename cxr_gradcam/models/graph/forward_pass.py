@@ -21,14 +21,14 @@ other class next."""
 
 
 class GraphForwardPass(RoundedForwardPass):
-    """What a compiled graph has seen of a batch.
+    """A forward pass of a batch through a compiled graph.
 
     Args:
-        network: what the graph was made of; runs what Ablation-CAM and full precision ask.
-        graph: compiled for all the layers.
-        layers: {name: path in the network}, of the graph's stages.
+        network: the network that the graph was made from; used for Ablation-CAM and full precision.
+        graph: the graph, compiled for all the layers.
+        layers: {name: path in the network}; the paths are stages of the graph.
         x: normalised images (N, C, H, W), float32 on the CPU.
-        two_classes: make two logits of the network's one, of its absence and its presence.
+        two_classes: turn the network's single logit into two, for absence and presence.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class GraphForwardPass(RoundedForwardPass):
             if len(self.x) > 1 or self._graph.num_classes > FEW_CLASSES:
                 self._go_back(weights.float(), paths, found)
                 return [found[path] for path in paths]
-            found |= self._of_each_class  # another thread may release them meanwhile
+            found |= self._of_each_class  # another thread may release them at the same time
             self._go_back(torch.eye(self._graph.num_classes), paths, found)
             self._of_each_class = found
             each = [found[path] for path in paths]
@@ -92,7 +92,8 @@ class GraphForwardPass(RoundedForwardPass):
             gradient = found[stage]
 
     def release(self) -> None:
-        """Keep no gradients: they take as much memory as the activations, and are quickly made."""
+        """Drop the gradients: they take as much memory as the activations, and are quickly
+        recomputed."""
         super().release()
         self._of_each_class = {}
 
@@ -107,7 +108,7 @@ class GraphForwardPass(RoundedForwardPass):
         return self._logits(self._graph.forward(x, ["features"])["features"])
 
     def logits_without(self, layer: str, sample: int, channels: Tensor) -> Tensor:
-        """Run the network's tail from the layer once per channel."""
+        """Run the layers after this layer once per channel."""
         path, network = self.paths[layer], self.network
         output = self._seen[path][sample].expand(len(channels), -1, -1, -1)
         with torch.no_grad(), evaluating(network):

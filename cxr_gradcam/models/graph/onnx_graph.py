@@ -31,12 +31,12 @@ INPUT = "pixels"
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """What is written of a model.
+    """The parts of a model that are exported.
 
     Attributes:
-        model: as it is loaded.
-        network: its ResNet.
-        paths: the target layers in the network, from the first to the last.
+        model: the loaded model.
+        network: the model's ResNet.
+        paths: the target layers' paths in the network, from the first to the last.
     """
 
     model: ResNet50FineTuned | CAM
@@ -45,12 +45,12 @@ class ExportedModel:
 
     @property
     def halves(self) -> bool:
-        """Whether the network's one logit becomes two."""
+        """Whether the network's single logit becomes two."""
         return bool(len(self.model.class_names) != self.network.fc.out_features)
 
 
 def onnx_graph(exported: ExportedModel, *, half: bool) -> onnx.GraphProto:
-    """Return the graph of a model, its weights stored in 16 bits where `half` is set."""
+    """Return the graph of a model, with weights stored in 16 bits if `half` is set."""
     model, network, paths = exported.model, exported.network, exported.paths
     make = OnnxOperations(half=half)
     describe = Description(network, make)
@@ -77,7 +77,7 @@ def onnx_graph(exported: ExportedModel, *, half: bool) -> onnx.GraphProto:
 
 
 def _normalized(make: OnnxOperations, exported: ExportedModel) -> str:
-    """Bring pixels in [0, 1], grey or of the network's channels, to what the network takes."""
+    """Normalise pixels in [0, 1], grey or with the network's channels, for the network."""
     how, channels = exported.model.preprocessing, exported.network.conv1.in_channels
     mean, std = (
         make.constant(_floats(*values).reshape(1, -1, 1, 1)) for values in (how.mean, how.std)
@@ -96,7 +96,7 @@ def _logits(make: OnnxOperations, exported: ExportedModel, features: str) -> str
 
 
 def _head(exported: ExportedModel) -> tuple[Array, Array]:
-    """Return the head's weight (C, K) and bias (C,), for two classes where one logit stands."""
+    """Return the head's weight (C, K) and bias (C,); a single logit becomes two classes."""
     head = exported.network.fc
     weight = as_array(head.weight)
     bias = np.zeros(len(weight), np.float32) if head.bias is None else as_array(head.bias)
@@ -115,7 +115,7 @@ def _probabilities(make: OnnxOperations, exported: ExportedModel, logits: str) -
 
 
 def _ood_score(make: OnnxOperations, detector: OODDetector, features: str) -> None:
-    """Tell how far an image is from the training's, as a share of the bound, as `OODDetector`."""
+    """Compute an image's distance from the training images over the limit, as `OODDetector`."""
     sum_axis = make.constant(np.array([1]))
 
     def total(values: str) -> str:
@@ -150,7 +150,7 @@ def _maps(
 ) -> dict[str, str]:
     """Make Grad-CAM of every class at each target layer.
 
-    The gradients of all classes go back together, (C * N, K, h, w), those of a class side by side.
+    The gradients of all classes are backpropagated together, (C * N, K, h, w), grouped by class.
 
     Returns:
         {path: name of the maps (N, C, h, w)}.
@@ -198,13 +198,13 @@ def _first_gradient(
 def _map(
     make: OnnxOperations, path: str, shape: tuple[int, int], gradient: str, activations: str
 ) -> str:
-    """Sum the activations (N, K, h, w) by the mean gradients of each class, above 0."""
+    """Sum the activations (N, K, h, w), weighted by each class's mean gradients; clip at 0."""
     height, width = make.sizes[activations]
     weights = make.node("ReduceMean", gradient, make.constant(np.array([2, 3])), keepdims=0)
     classes, channels = shape
     grouped = make.node("Reshape", weights, make.constant(np.array([classes, -1, channels])))
     each = make.node("Transpose", grouped, perm=[1, 0, 2])
-    # A zero in a shape keeps what the input has there.
+    # A zero in a shape keeps the input's size there.
     flat = make.node("Reshape", activations, make.constant(np.array([0, 0, height * width])))
     summed = make.node("Relu", make.node("MatMul", each, flat))
     grid = make.constant(np.array([0, 0, height, width]))
@@ -212,7 +212,7 @@ def _map(
 
 
 def _heatmaps(make: OnnxOperations, maps: Sequence[tuple[str, tuple[int, int]]], size: int) -> None:
-    """Stretch each layer's maps, scale them to a maximum of 1, and fuse them by their mean."""
+    """Resize each layer's maps, scale them to a maximum of 1, and fuse them by their mean."""
     stretched = [_stretched(make, name, places, size) for name, places in maps]
     if len(stretched) == 1:
         _scaled(make, stretched[0], "heatmaps")
@@ -226,7 +226,7 @@ def _floats(*values: float) -> Array:
 
 
 def _stretched(make: OnnxOperations, maps: str, places: tuple[int, int], size: int) -> str:
-    """Stretch maps as `cam.maps.resize` does: by a product with its weights along each side."""
+    """Resize maps as `cam.maps.resize` does: by a product with its weights along each side."""
     rows, columns = (
         as_array(resize(torch.eye(count)[None, None], (size, count))[0, 0]) for count in places
     )

@@ -19,10 +19,10 @@ FORWARD, TURNED, STRIDED = "forward", "turned", "strided"
 
 
 class OnnxOperations:
-    """As `Operations`; a value is a name, a size (h, w) two numbers, a mask float32.
+    """`Operations` in ONNX; a value is a name, a size (h, w) two numbers, a mask float32.
 
     Args:
-        half: store weights in 16 bits; they are still computed with in 32.
+        half: store weights in 16 bits; computations still use 32.
     """
 
     def __init__(self, *, half: bool = False) -> None:
@@ -31,7 +31,7 @@ class OnnxOperations:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._weights: dict[tuple[int, str], str] = {}
-        self._layers: list[Convolution] = []  # alive, so that no other has the number of one
+        self._layers: list[Convolution] = []  # kept alive, so that no `id` is used again
 
     def constant(self, values: NDArray[Any]) -> str:
         """Store an array."""
@@ -40,7 +40,7 @@ class OnnxOperations:
         return name
 
     def stored(self, weights: Array) -> str:
-        """Store an array of weights, in 16 bits where that is wanted."""
+        """Store an array of weights, in 16 bits if requested."""
         if not self._half:
             return self.constant(weights)
         return self.node("Cast", self.constant(weights.astype(np.float16)), to=TensorProto.FLOAT)
@@ -49,10 +49,10 @@ class OnnxOperations:
         """Add an operation.
 
         Args:
-            kind: of ONNX's operators.
-            inputs: the names of its values.
-            name: of its output; "" for any.
-            attributes: of the operator.
+            kind: the name of an ONNX operator.
+            inputs: the names of its input values.
+            name: the name of its output; "" for any.
+            attributes: the attributes of the operator.
 
         Returns:
             The name of its output.
@@ -77,7 +77,7 @@ class OnnxOperations:
         )
 
     def convolution(self, x: str, layer: Convolution) -> str:
-        """Convolve, and add the bias where there is one."""
+        """Convolve, and add the bias if there is one."""
         inputs = [x, self._weight(layer, FORWARD)]
         if layer.bias is not None:
             inputs.append(self.constant(layer.bias))
@@ -97,7 +97,7 @@ class OnnxOperations:
         """Return the gradient at a convolution's input.
 
         A convolution and its transpose never share a constant: OpenVINO 2026.4.1 then gives wrong
-        gradients without a word.
+        gradients without an error.
         """
         if layer.is_strided:
             return self._strided_back(gradient, layer, size)
@@ -154,7 +154,7 @@ class OnnxOperations:
         return self.node("Add", scaled, self.constant(shift.reshape(1, -1, 1, 1)))
 
     def mask(self, x: str) -> str:
-        """Tell where values are above 0: 1, elsewhere 0."""
+        """Return 1 where values are above 0, and 0 elsewhere."""
         above = self.node("Greater", x, self.constant(np.zeros(1, np.float32)))
         return self.node("Cast", above, to=TensorProto.FLOAT)
 
@@ -167,7 +167,8 @@ class OnnxOperations:
         return self.node("ReduceMean", x, self.constant(np.array([2, 3])), keepdims=0)
 
     def _weight(self, layer: Convolution, way: str) -> str:
-        """Return a convolution's weights for a way; those turned round are made of the others."""
+        """Return a convolution's weights for a direction; backward ones are made from forward
+        ones."""
         if (id(layer), way) not in self._weights:
             self._layers.append(layer)
             weight = (
@@ -179,14 +180,14 @@ class OnnxOperations:
         return self._weights[id(layer), way]
 
     def _scaled(self, layer: Convolution) -> str:
-        """Store a kernel as it is, which loses nothing where it had 16 bits, and scale it then."""
+        """Store a kernel unscaled, which is exact if it had 16 bits, and scale it in the graph."""
         kernel = self.stored(layer.kernel)
         if layer.scale is None:
             return kernel
         return self.node("Mul", kernel, self.constant(layer.scale.reshape(-1, 1, 1, 1)))
 
     def _turned(self, layer: Convolution, weight: str) -> str:
-        """Swap outputs and inputs (O, I / groups, kh, kw) of each group, and turn the places."""
+        """Swap outputs and inputs (O, I / groups, kh, kw) of each group, and flip the kernel."""
         outputs, inputs, *kernel = layer.kernel.shape
         grouped = [layer.groups, outputs // layer.groups, inputs, *kernel]
         swapped = [layer.groups * inputs, outputs // layer.groups, *kernel]
@@ -200,7 +201,7 @@ class OnnxOperations:
 def _places(
     size: Pair, kernel: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
 ) -> Pair:
-    """Return (h, w) of what windows on values of (h, w) `size` give."""
+    """Return (h, w) of the output of windows on an input of (h, w) `size`."""
     height, width = (
         (places + 2 * pad - apart * (window - 1) - 1) // step + 1
         for places, window, step, pad, apart in zip(

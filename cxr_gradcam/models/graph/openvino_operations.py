@@ -14,10 +14,10 @@ Node = Any
 
 
 class OpenVinoOperations:
-    """As `Operations`; a mask is u8, a size i64 (2,)."""
+    """`Operations` in OpenVINO; a mask is u8, a size i64 (2,)."""
 
     def convolution(self, x: Node, layer: Convolution) -> Node:
-        """Convolve, and add the bias where there is one."""
+        """Convolve, and add the bias if there is one."""
         weight = layer.weight
         settings = layer.stride, layer.padding, layer.padding, layer.dilation
         if layer.groups == 1:
@@ -29,8 +29,9 @@ class OpenVinoOperations:
     def back(self, gradient: Node, layer: Convolution, size: Node) -> Node:
         """Return the gradient at a convolution's input.
 
-        Where it strides, it is made for the largest input that has this output, then cut: asked for
-        a size, OpenVINO 2026.4.1 gives wrong gradients of grouped convolutions.
+        For a strided convolution, it is computed for the largest input that has this output, then
+        cut: if a size is requested, OpenVINO 2026.4.1 gives wrong gradients of grouped
+        convolutions.
         """
         if not layer.is_strided:
             return self.convolution(gradient, layer.transposed())
@@ -68,7 +69,7 @@ class OpenVinoOperations:
         return opset.add(opset.multiply(x, _of_channels(scale)), _of_channels(shift))
 
     def mask(self, x: Node) -> Node:
-        """Tell where values are above 0: 1, elsewhere 0."""
+        """Return 1 where values are above 0, and 0 elsewhere."""
         return opset.convert(opset.greater(x, opset.constant(np.float32(0))), "u8")
 
     def masked(self, gradient: Node, mask: Node) -> Node:

@@ -1,8 +1,8 @@
-"""OpenVINO, imported without reporting that it is used: this module alone imports it.
+"""Import OpenVINO without its usage reports; only this module imports it.
 
 `import openvino` also imports its conversion tools. Where the package openvino_telemetry is
 installed, these look up an analytics server, send an event to it and write an identifier into the
-user's home. Where it is missing they do none of this, so it is hidden while they are imported.
+user's home. If that package is missing they do none of this, so it is hidden during the import.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["openvino", "opset"]
 
 @contextmanager
 def _hidden(package: str) -> Iterator[None]:
-    """Let a package look as if it were not installed, unless it has been imported before."""
+    """Make a package appear not installed, unless it has been imported before."""
     modules: dict[str, Any] = sys.modules
     is_hidden = modules.setdefault(package, None) is None
     try:

@@ -1,7 +1,7 @@
 """torchvision's ResNets, forward and backward, in operations that every graph format has.
 
-The gradient at a layer's input is made of the gradient at its output: by transposed convolutions,
-and by the masks of the ReLUs, which tell where an activation was above 0.
+The gradient at a layer's input is computed from the gradient at its output by transposed
+convolutions and the masks of the ReLUs, which mark where an activation was above 0.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ _KINDS = (
 
 
 class Operations(Protocol[Value]):
-    """What makes a graph. A value is (N, K, h, w) where nothing else is said."""
+    """The operations that make a graph. A value is (N, K, h, w) unless stated otherwise."""
 
     def convolution(self, x: Value, layer: Convolution) -> Value:
-        """Convolve, and add the bias where there is one."""
+        """Convolve, and add the bias if there is one."""
         ...
 
     def back(self, gradient: Value, layer: Convolution, size: Size) -> Value:
-        """Return the gradient at a convolution's input; `size` is its (h, w) where it strides."""
+        """Return the gradient at a convolution's input; `size` is its (h, w), for a stride above
+        1."""
         ...
 
     def max_pool(self, x: Value, kernel: Pair, stride: Pair, padding: Pair) -> Value:
@@ -56,7 +57,7 @@ class Operations(Protocol[Value]):
         ...
 
     def mask(self, x: Value) -> Value:
-        """Tell where values are above 0."""
+        """Return a mask of the values above 0."""
         ...
 
     def masked(self, gradient: Value, mask: Value) -> Value:
@@ -73,11 +74,11 @@ class Operations(Protocol[Value]):
 
 
 def is_supported(network: nn.Module) -> bool:
-    """Tell whether a network is one of torchvision's ResNets, as this module describes them.
+    """Return whether a network is a torchvision ResNet that this module can describe.
 
     Args:
-        network: any module. Changed settings of its layers, beyond those looked at here, show when
-            what was compiled is compared with the network.
+        network: any module. Settings of layers that are not checked here are noticed when the
+            compiled graph is compared with the network.
     """
     if type(network) is not ResNet or type(network.fc) is not nn.Linear:
         return False
@@ -85,7 +86,7 @@ def is_supported(network: nn.Module) -> bool:
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Tell whether a layer has no setting that the description leaves out."""
+    """Return whether a layer has only settings that the description supports."""
     if isinstance(module, nn.Conv2d):
         return module.padding_mode == "zeros" and not isinstance(module.padding, str)
     if isinstance(module, nn.BatchNorm2d):
@@ -98,27 +99,27 @@ def _is_plain(module: nn.Module) -> bool:
 
 
 def last_block(network: ResNet) -> str:
-    """Return the name of a ResNet's last block, as "layer4.2"."""
+    """Return the name of a ResNet's last block, such as "layer4.2"."""
     return f"layer4.{len(network.layer4) - 1}"
 
 
 def last_convolution(network: ResNet) -> str:
-    """Return the name of a ResNet's last convolution, as "layer4.2.conv3"."""
+    """Return the name of a ResNet's last convolution, such as "layer4.2.conv3"."""
     return f"{last_block(network)}.conv{len(_convolutions(network.layer4[-1]))}"
 
 
 def last_norm(network: ResNet) -> nn.BatchNorm2d:
-    """Return the BatchNorm behind a ResNet's last convolution."""
+    """Return the BatchNorm after a ResNet's last convolution."""
     return _convolutions(network.layer4[-1])[-1][1]
 
 
 def stages(network: ResNet) -> tuple[str, ...]:
-    """Return the layers that maps can be taken at, from the first to the last."""
+    """Return the layers that can be mapped, from the first to the last."""
     return "layer2", "layer3", last_convolution(network), "layer4"
 
 
 def layers_behind(stage: str) -> tuple[tuple[str, str], ...]:
-    """Return the layers that gradients pass to reach a stage, each with the stage in front of it.
+    """Return the layers that gradients pass to reach a stage, each with the stage before it.
 
     Example:
         >>> layers_behind("layer2")
@@ -129,7 +130,7 @@ def layers_behind(stage: str) -> tuple[tuple[str, str], ...]:
 
 
 def _convolutions(block: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Return a block's convolutions, without the shortcut's, each with the BatchNorm behind it."""
+    """Return a block's convolutions, without the shortcut's, each with the BatchNorm after it."""
     numbers = (1, 2) if isinstance(block, BasicBlock) else (1, 2, 3)
     return [(getattr(block, f"conv{n}"), getattr(block, f"bn{n}")) for n in numbers]
 
@@ -138,8 +139,8 @@ class Description(Generic[Value]):
     """The graph of a network, part by part.
 
     Args:
-        network: which `is_supported`; its BatchNorms are taken as in eval mode.
-        operations: make the graph.
+        network: a network that `is_supported`; its BatchNorms are used as in eval mode.
+        operations: the operations that make the graph.
     """
 
     def __init__(self, network: ResNet, operations: Operations[Value]) -> None:
@@ -147,20 +148,20 @@ class Description(Generic[Value]):
         self._convolutions: dict[tuple[nn.Module, ...], Convolution] = {}
 
     def _folded(self, *layers: Any) -> Convolution:  # noqa: ANN401
-        """Return a convolution with the BatchNorm behind it; the same one, forward and backward."""
+        """Return a convolution with its BatchNorm; the same object forward and backward."""
         if layers not in self._convolutions:
             self._convolutions[layers] = Convolution.of(*layers)
         return self._convolutions[layers]
 
     def forward(self, x: Value, first: str) -> tuple[dict[str, Value], dict[str, Value]]:
-        """Describe the way from an input to what the head takes.
+        """Describe the forward pass from the input to the head's features.
 
         Args:
             x: normalised images (N, C, H, W).
-            first: the first of `stages` that maps are taken at.
+            first: the first of `stages` to map.
 
         Returns:
-            The outputs of `stages` from the first on, "shortcut", which is added behind the last
+            The outputs of `stages` from the first on, "shortcut", which is added after the last
             convolution, and "features" (N, K); and the masks that `backward` takes.
         """
         network, make = self._network, self._make
@@ -197,7 +198,7 @@ class Description(Generic[Value]):
                 masks[f"{name}.conv{number}"] = make.mask(x)
         if isinstance(block.downsample, nn.Sequential):
             shortcut = make.convolution(shortcut, self._folded(*block.downsample))
-        if last is _convolutions(self._network.layer4[-1])[-1][0]:  # a map is taken in between
+        if last is _convolutions(self._network.layer4[-1])[-1][0]:  # a map may be made in between
             x = outputs[last_convolution(self._network)] = make.convolution(x, self._folded(last))
             outputs["shortcut"] = shortcut
             x = make.affine(x, *(as_array(values) for values in of_norm(norm)))
@@ -209,12 +210,13 @@ class Description(Generic[Value]):
         return x
 
     def backward(self, layer: str, gradient: Value, masks: dict[str, Value], size: Size) -> Value:
-        """Describe the way of a gradient from a layer's output to its input.
+        """Describe the backward pass from a layer's output to its input.
 
         Args:
             layer: one of `LAYERS`.
-            gradient: at its output, (Q, K, h, w), or (Q, K, 1, 1) where it is the same everywhere.
-            masks: of `forward`, of the layer's ReLUs; those of one image or of Q.
+            gradient: gradient at the layer's output, (Q, K, h, w), or (Q, K, 1, 1) if it is the
+                same everywhere.
+            masks: masks of the layer's ReLUs from `forward`, for one image or for Q.
             size: (h, w) of the layer's input.
 
         Returns:

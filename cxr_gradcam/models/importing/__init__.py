@@ -1,4 +1,4 @@
-"""Loading anybody's weights: from files, and from libraries by name."""
+"""Loading any weights: from files, and from libraries by name."""
 
 from cxr_gradcam.models.importing.converting import convert
 from cxr_gradcam.models.importing.loading import load_model

@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm by name, and their tensors' names as others write them."""
+"""Networks of torchvision and timm by name, and variants of their tensors' names."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ArchitectureSpec:
         shapes: the tensors' shapes by name, without counters of batches.
         head: the name of the last linear layer.
         stem: the name of the first convolution's weight.
-        size: side of the input in pixels that the network is built for; None where it takes any.
+        size: side of the input in pixels that the network is built for; None if it takes any.
     """
 
     name: str
@@ -174,10 +174,10 @@ def new_network(name: str, num_classes: int | None = None, *, size: int | None =
 def without_prefixes(state_dict: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     """Yield the tensors as named, then without one prefix after another.
 
-    A prefix is what most names begin with: "module." of DataParallel, or what a class calls the
-    part that it holds a network in. Removing ends where two tensors would get one name, as a
-    student's and a teacher's. A ResNet whose layers are numbered, as in a Sequential of its
-    children, comes last with their names.
+    A prefix is the common start of most names: "module." of DataParallel, or the attribute of a
+    class that holds the network. Removing stops if two tensors would get the same name, such as a
+    student's and a teacher's. A ResNet with numbered layers, as in a Sequential of its children, is
+    yielded last with the usual names.
 
     Args:
         state_dict: tensors by name.
@@ -216,12 +216,13 @@ def _modern(name: str) -> str:
 
 
 def without_nesting(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a head's tensors without the name of its only part, as "fc." in a head of mmpretrain.
+    """Return a head's tensors without the name of its only part, such as "fc." in mmpretrain's
+    head.
 
-    The number of a layer in a Sequential stays.
+    The number of a layer in a Sequential is kept.
 
     Args:
-        tensors: by their names inside the head.
+        tensors: tensors by their names inside the head.
     """
     prefix = _common_prefix(tensors)
     if not prefix or not all(name.startswith(prefix) for name in tensors):

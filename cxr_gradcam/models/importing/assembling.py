@@ -69,7 +69,7 @@ def assemble(
     Args:
         loaded: the network with its weights.
         overrides: what the caller says; it has precedence.
-        fast: whether a ResNet may be run by OpenVINO, and compute in lower precision.
+        fast: whether a ResNet may be run by OpenVINO and in lower precision.
 
     Raises:
         CheckpointError: the overrides contradict the network, or no map can be made of it.
@@ -159,7 +159,7 @@ def _any(loaded: LoadedNetwork, known: LoadOverrides, preprocessing: Preprocessi
 def _calibrate(
     model: ResNet50FineTuned | CAM, header: Checkpoint | None, overrides: LoadOverrides
 ) -> None:
-    """Take over what the header says about the logits, unless an override changes them."""
+    """Use the header's calibration of the logits, unless an override changes the logits."""
     if header is None:
         return
     model.trained_on = str(header.training.get("source", ""))
@@ -175,7 +175,7 @@ def _calibrate(
 def _assumptions(
     model: ResNet50FineTuned | CAM, loaded: LoadedNetwork, overrides: LoadOverrides
 ) -> list[str]:
-    """List what neither the caller nor the file said."""
+    """List the settings that neither the caller nor the file gave."""
     assumed = [] if loaded.header is None else _still_open(loaded.header.assumptions, overrides)
     assumed += [*loaded.assumed, *model.assumptions]
     if loaded.header is not None and overrides.changes_logits and _is_calibrated(loaded.header):

@@ -1,4 +1,4 @@
-"""`convert`: anybody's weights as a file of this package, whose header describes them."""
+"""`convert`: any weights as a file of this package, whose header describes them."""
 
 from __future__ import annotations
 
@@ -49,11 +49,12 @@ def convert(
     output: str | os.PathLike[str],
     **overrides: Any,  # noqa: ANN401 - as `load_model` types them
 ) -> Conversion:
-    """Write anybody's weights as a file of this package, and compare the logits of both.
+    """Write any weights as a file of this package, and compare the logits of both.
 
     Args:
         source: weights, as `load_model` takes them.
-        output: the .safetensors file to write. It appears whole, and only if the logits agree.
+        output: the .safetensors file to write. It is saved completely, and only if the logits
+            agree.
         overrides: keyword arguments of `load_model` for what the source does not say.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Files that are no weights of PyTorch, or only wrap them: what each is, and what to do with it."""
+"""Files that are not PyTorch weights, or only wrap them: what they are, and what to do."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
 
 
 def advice(path: Path) -> str:
-    """Return what a file is and what to do, where it holds no weights that can be read; else "".
+    """Return what a file is and what to do, if it holds no readable weights; else "".
 
     Args:
-        path: an existing file, whatever its name says.
+        path: an existing file; its name does not matter.
     """
     with path.open("rb") as file:
         start = file.read(512)
@@ -64,7 +64,7 @@ def advice(path: Path) -> str:
 
 
 def _is_onnx(path: Path, start: bytes) -> bool:
-    """An ONNX file has no signature: it begins with its version, and its writer's name follows."""
+    """Return whether a file is ONNX; it has no signature, but begins with version and writer."""
     writers = (b"pytorch", b"onnx", b"tf2onnx", b"keras2onnx", b"skl2onnx")
     is_protobuf = start[:1] == b"\x08" and any(writer in start[:64] for writer in writers)
     return is_protobuf or path.suffix == ".onnx"

@@ -52,31 +52,31 @@ def load_model(
     state_dict: str | None = None,
     fast: bool = True,
 ) -> ResNet50FineTuned | CAM:
-    """Return a model that can be explained, from anybody's weights.
+    """Return a model that can be explained, from any weights.
 
     Args:
         source: a file of `save_checkpoint`, of torch.save (a state_dict, or a training checkpoint
             that has one) or of safetensors; "hf:FOLDER" for a local folder of transformers'
             save_pretrained; "hf://owner/name[/FILE]"; "torchvision:NAME", "timm:NAME" or
             "torchxrayvision:NAME" for a library's pretrained weights; "bundled" for the package's.
-        class_names: the classes in the order of the logits; for one logit also two names, the
-            absence's first.
+        class_names: the classes in the order of the logits; for one logit also two names, that of
+            the absence first.
         architecture: a name of torchvision, or "timm:NAME"; None to find it by the weights' names
             and shapes.
         input_size: side of the square input in pixels.
         mean: mean of each channel, for values in [0, 1]; one number for all channels.
         std: standard deviation of each channel, for values in [0, 1]; one number for all channels.
         multi_label: whether several classes can be true at once.
-        state_dict: which weights of a file that holds several, as averaged (EMA) beside raw ones:
-            their key, with dots between nested keys, or what their tensors' names begin with; None
-            for the raw ones.
-        fast: whether a ResNet may be run by OpenVINO, and compute in lower precision; other
-            networks always use the precision of their weights.
+        state_dict: which weights of a file that holds several sets, such as averaged (EMA) and raw
+            ones: their key, with dots between nested keys, or the prefix of their tensors' names;
+            None for the raw ones.
+        fast: whether a ResNet may be run by OpenVINO and in lower precision; other networks always
+            use the precision of their weights.
 
     Returns:
         A `ResNet50FineTuned` for a ResNet50 with a linear head, else a `CAM`, in eval mode. Its
-        `assumptions` list in words what neither the caller nor the file said; its `provenance`
-        says where the weights come from.
+        `assumptions` list in words the settings that neither the caller nor the file gave; its
+        `provenance` says where the weights come from.
 
     Raises:
         CheckpointError: the weights cannot be found or read, or fit no network as a whole.
@@ -118,7 +118,7 @@ def _loaded(
 
 
 def _timm_name(config: Mapping[str, Any]) -> str | None:
-    """Return the architecture that the config.json of a timm's repository names, or None."""
+    """Return the architecture that the config.json of a timm repository names, or None."""
     if not isinstance(config.get("architecture"), str):
         return None
     tag = config.get("pretrained_cfg", {}).get("tag")
@@ -146,7 +146,7 @@ def _load_folder(folder: Path, name: str) -> LoadedNetwork:
     Args:
         folder: holds config.json and weights; transformers' preprocessor_config.json says how the
             input is made.
-        name: of the weights, as results show it.
+        name: the name of the weights in results.
 
     Raises:
         CheckpointError: the folder lacks a file, transformers is not installed, or the weights do
@@ -192,7 +192,7 @@ def _of_transformers(folder: Path) -> nn.Module:
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except Exception as error:  # transformers fails in ways of its own
+    except Exception as error:  # transformers may raise anything
         reason = str(error).strip().partition("\n")[0]
         raise CheckpointError(
             f"{folder} holds no image classifier that transformers can load ({reason}): name a "
@@ -239,7 +239,7 @@ def _pretrained(source: str) -> LoadedNetwork:
         network = _download(library, name).eval()
     except ImportError as error:
         raise CheckpointError(f"{library} is not installed: pip install {library}") from error
-    except Exception as error:  # each library fails in ways of its own
+    except Exception as error:  # each library may raise anything
         raise CheckpointError(
             f"{source} cannot be had ({error}): check the name, and connect to the network "
             "once so that its weights are fetched, or give the path of a file"

@@ -1,4 +1,4 @@
-"""Weights of unknown origin: the network whose names and shapes they have, with these weights."""
+"""Find the network whose tensor names and shapes match weights of unknown origin."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def build(
     """Return the network that weights belong to, with these weights, in eval mode.
 
     Args:
-        state_dict: tensors by name, possibly behind prefixes.
+        state_dict: tensors by name, possibly with prefixes.
         architecture: a name of torchvision, or "timm:NAME"; None to try all of torchvision.
 
     Returns:
@@ -57,14 +57,14 @@ def build(
 
 
 def _renamed_in_order(tensors: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:
-    """Return efficientnet_lite_pytorch's tensors under timm's names: both have the same order."""
+    """Return efficientnet_lite_pytorch's tensors with timm's names: both have the same order."""
     if len(tensors) != len(shapes):
         return dict(tensors)
     return dict(zip(shapes, tensors.values(), strict=True))
 
 
 def _head_renamed(tensors: Mapping[str, Tensor], spec: ArchitectureSpec) -> dict[str, Tensor]:
-    """Return the tensors with the network's name of the head, where the file has another."""
+    """Return the tensors with the network's name of the head, if the file has another name."""
     unknown = {name.partition(".")[0] for name in tensors if name not in spec.shapes}
     if len(unknown) != 1 or any(name.startswith(f"{spec.head}.") for name in tensors):
         return dict(tensors)
@@ -76,7 +76,7 @@ def _head_renamed(tensors: Mapping[str, Tensor], spec: ArchitectureSpec) -> dict
 
 
 def _fitting_head(tensors: Mapping[str, Tensor], spec: ArchitectureSpec) -> str | None:
-    """Return the module to replace so that the weights fit; None where no replacement helps."""
+    """Return the module to replace so that the weights fit; None if no replacement helps."""
     shapes = spec.shapes_for(tensors)
     parts = spec.head.split(".")
     for head in (".".join(parts[:end]) for end in range(len(parts), 0, -1)):
@@ -114,7 +114,7 @@ def _filled(
 
 
 def _take_channels(network: nn.Module, stem: str, tensors: Mapping[str, Tensor]) -> None:
-    """Give the first convolution as many input channels as the weights have, as one for grey."""
+    """Give the first convolution as many input channels as the weights have, e.g. one for grey."""
     layer = network.get_submodule(stem.rpartition(".")[0])
     weight = tensors[stem]
     if isinstance(layer, nn.Conv2d) and layer.weight.shape != weight.shape:
@@ -135,7 +135,7 @@ def _new_head(tensors: Mapping[str, Tensor]) -> tuple[nn.Module, tuple[str, ...]
     """Return a head with the layers whose weights these are.
 
     Args:
-        tensors: of a Linear, or of a Sequential of Linear, BatchNorm and Dropout.
+        tensors: tensors of a Linear, or of a Sequential of Linear, BatchNorm and Dropout.
 
     Returns:
         The head with random values, and what was assumed about it.
@@ -183,7 +183,7 @@ def _head_layer(tensors: Mapping[str, Tensor]) -> nn.Module:
 
 
 def _mismatch(versions: Sequence[Mapping[str, Tensor]], tried: Sequence[ArchitectureSpec]) -> str:
-    """Say in one line which weights came, which network is closest, and what to do.
+    """Say in one line which weights were given, which network is closest, and what to do.
 
     Args:
         versions: the tensors by name, with and without prefixes.

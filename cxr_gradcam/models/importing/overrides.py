@@ -1,4 +1,4 @@
-"""What the caller of `load_model` says of weights: it has precedence over file and library."""
+"""The settings that the caller of `load_model` gives; they override file and library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cxr_gradcam.models.preprocessing import Preprocessing
 
 @dataclass(frozen=True)
 class LoadOverrides:
-    """What a caller says of weights; None for what the caller leaves open.
+    """The settings that a caller gives for weights; None for a setting that is not given.
 
     Args:
         class_names: the classes in the order of the logits.
@@ -45,14 +45,14 @@ class LoadOverrides:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the caller says nothing."""
+        """Whether the caller gives no setting."""
         return self == LoadOverrides()
 
     def preprocessing(self, default: Preprocessing) -> Preprocessing:
-        """Return how the input is made: as the caller says and, for the rest, by default.
+        """Return how the input is made: the caller's settings and, for the rest, the default.
 
         Args:
-            default: what file and library say, or what is assumed.
+            default: the settings of file and library, or assumed ones.
 
         Raises:
             CheckpointError: the number of means or standard deviations is neither one nor the

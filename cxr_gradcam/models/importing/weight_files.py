@@ -1,4 +1,4 @@
-"""Files of weights, whoever wrote them: read without running any code in them."""
+"""Read files of weights of any origin, without running code in them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _HARMLESS = re.compile(
     r"(^|\.)(num_batches_tracked|total_ops|total_params|n_averaged|op_threshs)$"
     r"|^(criterion|loss|loss_fn)\.(weight|pos_weight)$"
 )
-_NUMPY: Any = vars(np)["_core"].multiarray  # what pickled values of NumPy are made by
+_NUMPY: Any = vars(np)["_core"].multiarray  # the module that builds pickled values of NumPy
 _DATA_TYPES: list[Any] = [
     np.ndarray,
     np.dtype,
@@ -56,7 +56,7 @@ _DATA_TYPES: list[Any] = [
 ]
 """Types that hold data and run nothing when they are read: figures and settings of a training."""
 
-_reading = Lock()  # torch keeps the types that it may read for the whole process
+_reading = Lock()  # torch's list of allowed types is global to the process
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,10 @@ class WeightFile:
     """The weights that were read from a file.
 
     Args:
-        tensors: by name, in float32.
-        key: where in the file they are, with dots between nested keys; "" for the whole file.
-        others: keys of other weights of the same shapes, as averaged beside raw ones.
+        tensors: tensors by name, in float32.
+        key: the key of the tensors in the file, with dots between nested keys; "" for the whole
+            file.
+        others: keys of other weights of the same shapes, such as averaged ones.
     """
 
     tensors: Mapping[str, Tensor]
@@ -75,7 +76,7 @@ class WeightFile:
 
     @property
     def assumption(self) -> str:
-        """Say which of several weights were taken; "" where there is one set of weights."""
+        """Say which of several sets of weights was used; "" if there is only one."""
         if not self.others:
             return ""
         averaged = [key for key in self.others if _AVERAGED.search(key)]
@@ -91,8 +92,8 @@ def read_weights(path: Path, key: str | None = None) -> WeightFile:
 
     Args:
         path: a safetensors file, or a file of torch.save.
-        key: which weights of several, by their key (with dots between nested keys) or by what
-            their names begin with; None for the likeliest.
+        key: which of several sets of weights, by their key (with dots between nested keys) or the
+            prefix of their names; None for the likeliest.
 
     Raises:
         CheckpointError: there is no such file or key, the file holds no weights, or it cannot be
@@ -137,7 +138,7 @@ def _cleaned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _state_dicts(content: object, key: str = "") -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Yield what may be a state_dict, at any depth, with its key."""
+    """Yield mappings that may be a state_dict, at any depth, with their keys."""
     if not isinstance(content, Mapping):
         return
     tensors = {
@@ -153,7 +154,7 @@ def _state_dicts(content: object, key: str = "") -> Iterator[tuple[str, dict[str
 
 
 def _preference(key: str) -> tuple[int, ...]:
-    """Return how likely a key is that of the weights: the less, the likelier."""
+    """Return a sort key for keys of weights: the smaller, the likelier."""
     unknown = len(_WRAPPERS)
     return tuple(
         _WRAPPERS.index(part) if part in _WRAPPERS else unknown for part in key.split(".") if part
@@ -177,7 +178,7 @@ def _shapes(tensors: Mapping[str, Tensor]) -> Counter[tuple[int, ...]]:
 
 
 def _without_averaged(tensors: dict[str, Tensor], key: str) -> WeightFile:
-    """Take the raw weights where names begin with "model." and "ema_model.", or the like."""
+    """Return the raw weights if names begin with "model." and "ema_model.", or similar."""
     groups: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         first, _, rest = name.partition(".")
@@ -191,7 +192,8 @@ def _without_averaged(tensors: dict[str, Tensor], key: str) -> WeightFile:
 
 
 def _content(path: Path) -> Any:  # noqa: ANN401
-    """Return what a file holds. Its first bytes tell the format: names are often wrong."""
+    """Return a file's content. The format is recognised by the first bytes: names are often
+    wrong."""
     if path.is_dir():
         raise CheckpointError(
             f"{path} is a folder: name the file of weights in it, or hf:{path} for a folder of "
@@ -204,7 +206,7 @@ def _content(path: Path) -> Any:  # noqa: ANN401
         raise CheckpointError(f"{path} {what}")
     with path.open("rb") as file:
         start = file.read(9)
-    if path.suffix == ".safetensors" or start[8:] == b"{":  # behind the header's length
+    if path.suffix == ".safetensors" or start[8:] == b"{":  # after the header's length
         return _safetensors(path)
     if not start.startswith((b"PK", b"\x80")):  # a ZIP archive or, before torch 1.6, a pickle
         raise CheckpointError(
