@@ -1,1 +1,1 @@
-"""Folders of radiographs: labels, patients, and where lesions lie."""
+"""Folders of radiographs: labels, patients and positions of lesions."""

@@ -1,4 +1,4 @@
-"""Cases: radiographs for a study of maps, most of them with a lesion whose place is known."""
+"""Cases: radiographs for a study of maps, most of them with a lesion of known position."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FIRST_PHANTOM = 3_000_000
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A radiograph, and bool (H, W), True where its finding or its lungs lie."""
+    """A radiograph, and a mask, bool (H, W), of its finding or its lungs."""
 
     radiograph: Radiograph
     mask: NDArray[np.bool_]
 
 
 def phantom_cases(count: int, size: int = 224) -> list[Case]:
-    """Draw synthetic radiographs with an opacity, from seeds that no training uses.
+    """Draw synthetic radiographs with an opacity, from seeds not used in any training.
 
     Args:
         count: the number of radiographs.
@@ -48,7 +48,7 @@ def phantom_cases(count: int, size: int = 224) -> list[Case]:
 
 
 def lung_cases(data: Sequence[Path], cut_outs: Path, finding: str, count: int) -> list[Case]:
-    """Read radiographs with a finding whose lungs are known from cut-outs.
+    """Read radiographs with a finding whose lung masks are known from cut-outs.
 
     Args:
         data: folders with one folder of radiographs per class.
@@ -62,7 +62,7 @@ def lung_cases(data: Sequence[Path], cut_outs: Path, finding: str, count: int) -
 
     Raises:
         ValueError: no cut-out of the finding has two lungs and its radiograph in the folders.
-        RadiographError: a file that cannot be read.
+        RadiographError: a file cannot be read.
     """
     known = {file.path.stem: file.path for source in data for file in files_for_test(source)}
     pairs = [
@@ -95,15 +95,14 @@ def some_radiographs(data: Sequence[Path], count: int) -> list[Radiograph]:
     """Read radiographs spread evenly over folders with one folder per class.
 
     Args:
-        data: the folders; where there is none, synthetic radiographs are drawn
-            (`phantom_cases`).
+        data: the folders; without folders, synthetic radiographs are drawn (`phantom_cases`).
         count: the greatest number of radiographs.
 
     Returns:
         The radiographs, in the order of the folders.
 
     Raises:
-        RadiographError: a file that cannot be read.
+        RadiographError: a file cannot be read.
     """
     if not data:
         return [case.radiograph for case in phantom_cases(count)]
@@ -138,7 +137,7 @@ def read_boxes(table: Path, images: Path, finding: str) -> list[Case]:
     Raises:
         ValueError: a column or a cell is missing, a cell is no number, a box lies outside its
             image, or no row names the finding.
-        RadiographError: an image that cannot be read.
+        RadiographError: an image cannot be read.
     """
     boxes: dict[str, list[tuple[float, ...]]] = {}
     with open_table(table) as rows:

@@ -1,4 +1,4 @@
-"""Copies: the same picture under several names, which a split must keep together."""
+"""Copies: files with the same picture, which a split must keep on one side."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _ALIKE = 0.7
 
 Of two views of one patient it is several levels.
 """
-_LEAST_CONTRAST = 5.0  # grey levels; blank pictures are all alike
+_LEAST_CONTRAST = 5.0  # grey levels; all blank pictures are similar
 _SAME_SHAPE = 1.02
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What tells whether two files show one picture.
+    """Features for deciding whether two files show the same picture.
 
     Attributes:
-        digest: of the decoded grey values in 8 bits and their number.
+        digest: digest of the decoded grey values in 8 bits and of their number.
         small: float32 (256,), the picture in 16 by 16 grey values from 0 to 255.
-        aspect: width by height.
+        aspect: width divided by height.
     """
 
     digest: bytes
@@ -43,7 +43,7 @@ class Fingerprint:
     aspect: float
 
     def resembles(self, others: Sequence[Fingerprint]) -> list[bool]:
-        """Return of each of others whether it is this picture in another size or compression."""
+        """Return for each other one whether it is this picture in another size or compression."""
         if not others or self.small.std() < _LEAST_CONTRAST:
             return [False] * len(others)
         differences = np.abs(np.stack([each.small for each in others]) - self.small).mean(axis=1)
@@ -81,7 +81,7 @@ def fingerprints(paths: Sequence[Path]) -> list[Fingerprint]:
 
 
 def same_pictures(found: Sequence[Fingerprint]) -> list[int]:
-    """Number the pictures of files; files with one number show one picture.
+    """Number the pictures of files; files with the same number show the same picture.
 
     Args:
         found: N fingerprints.
@@ -96,7 +96,7 @@ def same_pictures(found: Sequence[Fingerprint]) -> list[int]:
     different = sorted(first.values(), key=lambda index: float(found[index].small.mean()))
     means = [float(found[index].small.mean()) for index in different]
     for start, index in enumerate(different):
-        # The means of two pictures differ by no more than the pictures do.
+        # The means of two pictures differ at most by the mean difference of the pictures.
         near = different[start + 1 : bisect_right(means, means[start] + _ALIKE)]
         alike = found[index].resembles([found[other] for other in near])
         for other in compress(near, alike):
@@ -105,7 +105,7 @@ def same_pictures(found: Sequence[Fingerprint]) -> list[int]:
 
 
 class _Joined:
-    """The numbers from 0 to N - 1 in sets that are joined; each is called by its least number."""
+    """Disjoint sets of the numbers from 0 to N - 1; the least number identifies each set."""
 
     def __init__(self, count: int) -> None:
         self._parent = [*range(count)]
@@ -122,14 +122,14 @@ class _Joined:
 
 
 def join_copies(patients: Sequence[str], pictures: Sequence[int]) -> list[str]:
-    """Take patients who share a picture for one.
+    """Treat patients who share a picture as one patient.
 
     Args:
         patients: N names.
-        pictures: N numbers, of `same_pictures`.
+        pictures: N numbers from `same_pictures`.
 
     Returns:
-        N names: the first one, in the order of names, of those that are one patient.
+        N names; a merged patient has the alphabetically first of its names.
     """
     names = sorted({*patients})
     numbers = [*map({name: number for number, name in enumerate(names)}.__getitem__, patients)]
@@ -140,11 +140,11 @@ def join_copies(patients: Sequence[str], pictures: Sequence[int]) -> list[str]:
 
 
 def copies_note(found: Sequence[Fingerprint], pictures: Sequence[int]) -> list[str]:
-    """Say how many files are copies of others; nothing where none is.
+    """Say how many files are copies of others; no note if there are none.
 
     Args:
         found: N fingerprints.
-        pictures: N numbers, of `same_pictures`.
+        pictures: N numbers from `same_pictures`.
     """
     copies = len(pictures) - len({*pictures})
     if not copies:
@@ -167,7 +167,7 @@ def copies_note(found: Sequence[Fingerprint], pictures: Sequence[int]) -> list[s
 def refuse_contradictions(
     paths: Sequence[Path], class_names: Sequence[str], found: Sequence[Fingerprint]
 ) -> None:
-    """Refuse one picture that lies in two classes.
+    """Raise an error if the same picture is in two classes.
 
     Args:
         paths: N files.

@@ -1,9 +1,10 @@
-"""Cut-outs: pictures of lungs alone on black, whose outline must not tell the class.
+"""Cut-outs: pictures of lungs alone on black, whose outline must not reveal the class.
 
-A dense opacity was partly cut off together with what lies around the lung, so the outline alone
-tells who is ill. So each cut-out is shown only where a cut-out of another class has lung too, after
-the lungs of the two are laid over each other. If the whole radiograph of a healthy cut-out is
-there too, other lungs can be grafted into that radiograph, so that they are seen inside a chest.
+In ill lungs, part of a dense opacity was removed together with the surroundings, so the outline
+alone reveals who is ill. So each cut-out is shown only where a cut-out of another class has lung
+too, after the lungs of the two are aligned. If the whole radiograph of a healthy cut-out is
+available, other lungs can be inserted (grafted) into it, so that the network sees them inside a
+chest.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Outline:
     """The outline of a cut-out.
 
     Attributes:
-        mask: uint8 (H, W), 1 where there is lung, else 0.
-        lungs: x, y, width and height of the lung on the left of the picture, then of the other.
+        mask: uint8 (H, W), 1 in the lungs, else 0.
+        lungs: x, y, width and height of the lung on the left of the picture, then of the right one.
     """
 
     mask: Mask
@@ -66,11 +67,11 @@ def outline_of(image: Mask) -> Outline | None:
 
 
 def common_outline(one: Outline, other: Outline) -> Mask:
-    """Return where two cut-outs both have lung, once the lungs of the second lie on the first.
+    """Return where two cut-outs both have lung, after aligning the second's lungs to the first's.
 
     Args:
         one: the outline of the cut-out that is shown.
-        other: the outline whose lungs are stretched to the boxes of the lungs of `one`.
+        other: the outline whose lungs are resized to the boxes of the lungs of `one`.
 
     Returns:
         uint8 (H, W) of 0 and 1.
@@ -83,7 +84,7 @@ def common_outline(one: Outline, other: Outline) -> Mask:
 
 
 def graft(radiograph: Image, own: Outline, lungs: Image, outline: Outline, other: Outline) -> Image:
-    """Lay the lungs of a cut-out into a radiograph, where all three outlines have lung.
+    """Insert the lungs of a cut-out into a radiograph, where all three outlines have lung.
 
     The grey of the cut-out is shifted so that the darkest tenth of its lungs, the aerated lung, is
     as dark as that of the radiograph's lungs.
@@ -124,13 +125,14 @@ class CutOuts:
         images: uint8 (N, 1, H, W), cut-outs and whole radiographs.
         labels: int64 (N,), index of each picture's class.
         is_cut_out: bool (N,), True for cut-outs.
-        names: N names: a whole radiograph and the cut-out that was cut from it have one name.
-            Without names nothing is grafted.
-        absence: index of the class of healthy radiographs, which lungs are grafted into; None
-            where there is no such class, and nothing is grafted.
+        names: N names: a whole radiograph and its cut-out have the same name. Without names nothing
+            is grafted.
+        absence: index of the class of healthy radiographs, into which lungs are grafted; None if
+            there is no such class, and nothing is grafted.
 
     Attributes:
-        usable: bool (N,), False where a cut-out has no two lungs, or no partner of another class.
+        usable: bool (N,), False if a cut-out does not have two lungs, or no partner of another
+            class.
     """
 
     def __init__(
@@ -178,7 +180,7 @@ class CutOuts:
                 `graft_share` is above 0.
             chosen: (n,), the indices of the chosen pictures.
             generator: a CPU generator, which draws the cut-outs of another class.
-            graft_share: the share of the cut-outs that is grafted into healthy radiographs, where
+            graft_share: the share of the cut-outs that is grafted into healthy radiographs, if
                 there are any.
 
         Returns:

@@ -1,6 +1,6 @@
-"""Radiographs for training: how they are read, and how often each one is drawn.
+"""Radiographs for training: reading them, and how often each one is drawn.
 
-They are kept in memory as squares of 8 bits (50 kB each at 224 pixels).
+They are kept in memory as 8-bit squares (50 kB each at 224 pixels).
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class LabelledImages:
         images: uint8 (N, 1, size, size).
         labels: int64 (N,), index of each image's class.
         source_of: int64 (N,), index of each image's source; the index of the phantoms is last.
-        masks: uint8 (P, 1, size, size), 255 where a phantom's opacity lies.
+        masks: uint8 (P, 1, size, size), 255 in a phantom's opacity.
         doubts: int64 (N,), a `Doubt` each; 0 for phantoms.
         strata: int64 (N,), a number for projection and age; 0 for phantoms.
-        names: N paths below the class folders, without suffix; "" for phantoms. Or no names.
+        names: N paths below the class folders, without suffix; "" for phantoms. May be empty.
     """
 
     images: Tensor
@@ -74,7 +74,7 @@ def load(split: Split, size: int, phantoms: int, validation_share: float) -> lis
     """Read the radiographs of a split, and draw phantoms (synthetic radiographs).
 
     Args:
-        split: the radiographs, and what each is for.
+        split: the radiographs, and the side of each.
         size: side of the squares in pixels.
         phantoms: the number of phantoms, half of them with an opacity.
         validation_share: the share of the phantoms for validation, in [0, 1].
@@ -83,8 +83,8 @@ def load(split: Split, size: int, phantoms: int, validation_share: float) -> lis
         The training images and the validation images.
 
     Raises:
-        RadiographError: a file that cannot be read.
-        ValueError: phantoms are asked for, and the classes are not `PHANTOM_CLASSES`.
+        RadiographError: a file cannot be read.
+        ValueError: phantoms are requested, and the classes are not `PHANTOM_CLASSES`.
     """
     if phantoms and split.class_names != PHANTOM_CLASSES:
         raise ValueError(
@@ -100,12 +100,12 @@ def load(split: Split, size: int, phantoms: int, validation_share: float) -> lis
 
 
 def sampling_weights(labels: Tensor, source_of: Tensor, strata: Tensor) -> Tensor:
-    """Return how often each image is drawn, so that its source tells nothing of its class.
+    """Return how often each image is drawn, so that its source does not reveal its class.
 
     A source is drawn in proportion to the square root of the number of its images, so that small
-    sources count beside large ones. Within a source, all classes are drawn equally often, and each
-    class with about the same shares of the strata, so that projection and age tell little of the
-    class. A stratum makes no image more than `MAX_FACTOR` times as frequent.
+    sources matter beside large ones. Within a source, all classes are drawn equally often, and each
+    class with about the same shares of the strata, so that projection and age reveal little of the
+    class. Strata make no image more than `MAX_FACTOR` times as frequent.
 
     Args:
         labels: (N,), index of each image's class.
@@ -135,7 +135,7 @@ def _mean_shares(labels: Tensor, strata: Tensor, members: Tensor) -> Tensor:
 
 
 def _balanced(strata: Tensor, wanted: Tensor) -> Tensor:
-    """Weigh images (n,) so that the strata get about the wanted shares (S,); the sum is 1."""
+    """Return weights of images (n,) that give strata about the wanted shares (S,); the sum is 1."""
     shares = torch.bincount(strata, minlength=len(wanted)) / len(strata)
     factors = (wanted / shares)[strata].double().clamp(1 / MAX_FACTOR, MAX_FACTOR)
     return factors / factors.sum()
@@ -154,7 +154,7 @@ def _as_bytes(pixels: Tensor, size: int) -> Tensor:
 
 
 def _with_phantoms(images: Tensor, split: Split, side: Tensor, seeds: range) -> LabelledImages:
-    """Take the images of one side and add the phantoms; those of odd seeds have an opacity."""
+    """Return the images of one side with phantoms; phantoms of odd seeds have an opacity."""
     size = images.shape[-1]
     columns = split.labels[side], split.source_of[side], split.doubts[side], split.strata[side]
     labels, source_of, doubts, strata = columns

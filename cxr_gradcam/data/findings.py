@@ -1,4 +1,4 @@
-"""Which of several classes are findings: told by their names, never by their order."""
+"""Find which classes are findings, by their names, never by their order."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def is_absence(class_name: str) -> bool:
 def findings_among(class_names: Sequence[str]) -> tuple[str, ...]:
     """Return the classes that are findings, in the order of the classes.
 
-    Where a class is plainly normal ("Normal", "No Finding"), a class such as "Non-COVID" is a
-    finding of its own; where none is, it is the absence of "COVID".
+    If a class is clearly normal ("Normal", "No Finding"), a class such as "Non-COVID" is a separate
+    finding; otherwise it is the absence of "COVID".
 
     Args:
         class_names: the classes of a model or of folders.
@@ -84,11 +84,11 @@ def absence_among(class_names: Sequence[str], finding: str | None) -> str | None
 
     Args:
         class_names: the classes.
-        finding: one of them, or None where none is known; of two classes, the other one is its
-            absence.
+        finding: one of the classes, or None if it is not known; of two classes, the other one is
+            its absence.
 
     Returns:
-        The class, or None where no class, or more than one, is the absence.
+        The class, or None if no class, or more than one, is the absence.
     """
     others = [name for name in class_names if name != finding]
     if finding is not None and len(others) == 1:
@@ -99,7 +99,7 @@ def absence_among(class_names: Sequence[str], finding: str | None) -> str | None
 
 
 def named_class(class_names: Sequence[str], name: str) -> str:
-    """Return the class of a name; case, underscores and hyphens make no difference.
+    """Return the class with a name; case, underscores and hyphens make no difference.
 
     Raises:
         ValueError: no class has this name.
@@ -112,14 +112,14 @@ def named_class(class_names: Sequence[str], name: str) -> str:
 
 
 def finding_among(class_names: Sequence[str], named: str | None = None) -> str | None:
-    """Return the finding: the one that is named, else the only class that is not an absence.
+    """Return the finding: the named class, else the only class that is not an absence.
 
     Args:
         class_names: the classes.
         named: the name of one of them, or None.
 
     Returns:
-        The finding; None where several classes are findings, or none is.
+        The finding; None if several classes are findings, or none is.
 
     Raises:
         ValueError: no class has the name.
@@ -131,12 +131,12 @@ def finding_among(class_names: Sequence[str], named: str | None = None) -> str |
 
 
 def measured_findings(class_names: Sequence[str], named: str | None, what: str) -> tuple[str, ...]:
-    """Return the findings that are measured: the one that is named or clear, else each of several.
+    """Return the findings to measure: the one that is named or clear, else all findings.
 
     Args:
         class_names: the classes.
         named: the name of one of them, or None.
-        what: what needs them, the first words of the error.
+        what: what needs the findings, as the first words of the error.
 
     Raises:
         ValueError: no class has the name, or there are two classes or no absence among them, and it
@@ -162,7 +162,7 @@ def require_finding(class_names: Sequence[str], named: str | None, what: str) ->
     Args:
         class_names: the classes.
         named: the name of one of them, or None.
-        what: what needs it, the first words of the error.
+        what: what needs the finding, as the first words of the error.
 
     Raises:
         ValueError: no class has the name, or it is not clear which class is the finding.
@@ -185,7 +185,7 @@ def _is_plainly_normal(name: str) -> bool:
 
 
 def _denies_another(name: str, class_names: Sequence[str]) -> bool:
-    """Return whether a name is another class's with a negation in it: "CT NonCOVID", "CT COVID"."""
+    """Return whether a name negates that of another class: "CT NonCOVID", "CT COVID"."""
     words = _words(name)
     others = [_words(other) for other in class_names if other != name]
     for negation in ("no", "non", "not"):
@@ -196,7 +196,7 @@ def _denies_another(name: str, class_names: Sequence[str]) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name in small letters, without accents and without a last number.
+    """Return the words of a name in lower case, without accents and without a final number.
 
     Example:
         >>> _words("NORMAL2 (No Finding)"), _words("Saudável"), _words("nofinding")
@@ -209,7 +209,7 @@ def _words(name: str) -> list[str]:
 
 
 def _parts(word: str) -> list[str]:
-    """Divide "nofinding", and take the number off "normal2"."""
+    """Split "nofinding", and remove the number from "normal2"."""
     if together := _WRITTEN_TOGETHER.match(word):
         return [*together.groups()]
     unnumbered = word.rstrip("0123456789")

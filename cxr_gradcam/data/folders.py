@@ -1,4 +1,4 @@
-"""Folders of radiographs: which files belong to a source, to which class, and to which part.
+"""Folders of radiographs: the files of a source, with the class and part of each.
 
 A source is a folder with one folder of radiographs per class. Or it is divided into parts (train,
 val, test) that hold the class folders, or its class folders are divided into parts.
@@ -16,7 +16,7 @@ from cxr_gradcam.data.parts import Part, part_of
 
 NAMED, JOINED = "=", "+"
 
-# What Windows, macOS and network storage leave in folders; names that start with a dot are hidden.
+# System files of Windows, macOS and network storage; names that start with a dot are hidden.
 _LEFT_BY_SYSTEMS = frozenset(
     {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "dicomdir"}
 )
@@ -29,12 +29,12 @@ class ListedFile:
     """A file of a source.
 
     Attributes:
-        path: where it lies.
-        class_name: the name of its class folder.
-        below_source: its path below the source's folder, with "/" between the folders.
-        below_class: its path below its class folder and, where there is one, its part.
-        part: the part of the source it lies in; None where the source is not divided.
-        is_mask: whether it lies in a folder of masks, and so is no radiograph.
+        path: the file's path.
+        class_name: the name of the file's class folder.
+        below_source: the file's path below the source's folder, with "/" between the folders.
+        below_class: the file's path below its class folder and, if there is one, its part.
+        part: the part of the source that holds the file; None if the source is not divided.
+        is_mask: whether the file is in a folder of masks, and so is no radiograph.
     """
 
     path: Path
@@ -49,7 +49,7 @@ def folders_of(source: Path) -> list[Path]:
     """Return the folders of a source.
 
     Args:
-        source: a folder, or [NAME=]FOLDER[+FOLDER…]: several folders that are one source.
+        source: a folder, or [NAME=]FOLDER[+FOLDER…]: several folders that form one source.
     """
     if source.exists():
         return [source]
@@ -57,10 +57,10 @@ def folders_of(source: Path) -> list[Path]:
 
 
 def source_names(sources: Sequence[Path]) -> tuple[str, ...]:
-    """Name the sources by the name that is given with them, else after their folders.
+    """Return the names of sources: the given ones, else those of their folders.
 
     Raises:
-        ValueError: two sources have one name.
+        ValueError: two sources have the same name.
     """
     names = tuple(_source_name(source) for source in sources)
     for name in names:
@@ -81,18 +81,18 @@ def _source_name(source: Path) -> str:
 def list_source(source: Path) -> list[ListedFile]:
     """List the files of a source, of all its parts.
 
-    Hidden files and folders, and what systems leave behind (Thumbs.db), do not count. Links are
-    followed, and each place counts once in a class.
+    Hidden files and folders, and system files (Thumbs.db), are left out. Links are followed, and
+    each target counts once in a class.
 
     Args:
-        source: a source as `folders_of` takes it.
+        source: a source in the format of `folders_of`.
 
     Returns:
         The files, sorted by folder and name.
 
     Raises:
         OSError: a folder is missing, or holds no class folders, or a class folder is empty.
-        ValueError: it is not clear whether folders are classes or parts, or they are neither.
+        ValueError: folders are neither clearly classes nor clearly parts.
     """
     return [file for folder in folders_of(source) for file in _list_folder(folder.expanduser())]
 
@@ -101,13 +101,13 @@ def files_for_training(source: Path) -> list[ListedFile]:
     """List the radiographs of a source that are for training and validation.
 
     Raises:
-        OSError, ValueError: as `list_source`; or the source is divided and has no part to train on.
+        OSError, ValueError: as `list_source`; or the source is divided and has no training part.
     """
     return _files_of_parts(source, (Part.TRAINING, Part.VALIDATION), Part.TRAINING)
 
 
 def files_for_test(source: Path) -> list[ListedFile]:
-    """List the radiographs of a source that a model is measured on.
+    """List the radiographs of a source that are for evaluation.
 
     Raises:
         OSError, ValueError: as `list_source`; or the source is divided and has no test part.
@@ -132,11 +132,11 @@ def folder_notes(sources: Iterable[tuple[Path, str, Sequence[ListedFile]]]) -> l
     """Say which parts of sources are used, and that masks are not.
 
     Args:
-        sources: each source as `folders_of` takes it, its name, and those of its files that are
-            used.
+        sources: each source in the format of `folders_of`, its name, and those of its files that
+            are used.
 
     Returns:
-        Notes, a line each; none on sources without parts and masks.
+        Notes, a line each; none for sources without parts and masks.
     """
     return [note for source in sources for note in _notes(*source)]
 
@@ -157,7 +157,7 @@ def _notes(source: Path, name: str, used: Sequence[ListedFile]) -> list[str]:
 
 
 def is_listed(name: str) -> bool:
-    """Return whether a file or folder counts: it is not hidden and no system left it there."""
+    """Return whether a file or folder is listed: it is not hidden and not a system file."""
     return not name.startswith(".") and name.lower() not in _LEFT_BY_SYSTEMS
 
 
@@ -176,7 +176,7 @@ def _list_folder(source: Path) -> list[ListedFile]:
 
 
 def _unwrapped(folder: Path) -> Path:
-    """Skip folders that hold nothing but the folder of parts or classes, as archives unpack to."""
+    """Skip folders that only hold the folder of parts or classes, such as an unpacked archive's."""
     folders = _subfolders(folder)
     if len(folders) == 1 and part_of(folders[0].name) is None:
         inner = _unwrapped(folders[0]) if _subfolders(folders[0], required=False) else folders[0]
@@ -186,13 +186,13 @@ def _unwrapped(folder: Path) -> Path:
 
 
 def _holds_classes(folder: Path) -> bool:
-    """Return whether the names of the folders in a folder are plainly those of classes."""
+    """Return whether the names of the folders in a folder are clearly those of classes."""
     names = [each.name for each in _subfolders(folder, required=False)]
     return len(names) > 1 and any(map(is_absence, names))
 
 
 def _class_folders(folder: Path) -> Iterator[tuple[Path, Part | None]]:
-    """Return the class folders of a folder, and the part that each lies in."""
+    """Return the class folders of a folder, and the part of each."""
     if _divided(folder):
         for part_folder in _subfolders(folder):
             part = part_of(part_folder.name)
@@ -267,10 +267,10 @@ def _list_class(
 
 
 def _files_below(folder: Path, seen: set[Path] = frozenset()) -> Iterator[Path]:  # type: ignore[assignment]
-    """Return the files below a folder, each place once, sorted by folder and name.
+    """Return the files below a folder, each target once, sorted by folder and name.
 
     Args:
-        folder: where to begin.
+        folder: the top folder.
         seen: folders, without links in their paths, that are listed elsewhere.
     """
     places, found = {*seen, folder.resolve()}, list[Path]()

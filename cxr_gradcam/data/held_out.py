@@ -1,4 +1,4 @@
-"""Which radiographs are held out for validation: whole patients, by their names or by parts."""
+"""Choose radiographs for validation: whole patients, by their names or by parts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Candidate:
-    """What decides on which side a radiograph stands.
+    """The data that decide whether a radiograph is for training or validation.
 
     Attributes:
-        patient: its patient.
-        label: index of its class.
-        source: index of its source.
-        part: the part of the source that it lies in; None where the source is not divided.
-        may_validate: whether its label is sure enough for validation.
+        patient: the radiograph's patient.
+        label: index of the radiograph's class.
+        source: index of the radiograph's source.
+        part: the part of the source that holds the radiograph; None if the source is not divided.
+        may_validate: whether the label is reliable enough for validation.
     """
 
     patient: str
@@ -34,16 +34,17 @@ class Candidate:
 
 
 def choose_sides(candidates: Sequence[Candidate], share: float, seed: int) -> tuple[Bools, Bools]:
-    """Choose which radiographs validate.
+    """Choose which radiographs are for validation.
 
-    Where a source has a part for validation, its patients validate, and what the same patients have
-    in the part for training is not used. Elsewhere a share of the patients is drawn. If the draw
-    leaves a class without a patient on one side, the patient who was closest to it moves there.
+    If a source has a part for validation, the patients in it are for validation, and radiographs of
+    the same patients in the part for training are not used. Otherwise a share of the patients is
+    drawn. If the draw leaves a class without a patient on one side, the patient who was closest to
+    that side moves there.
 
     Args:
         candidates: the N radiographs.
-        share: of the patients, in [0, 1].
-        seed: of the draw.
+        share: share of the patients, in [0, 1].
+        seed: seed of the draw.
 
     Returns:
         bool (N,), True where a radiograph is held out for validation; bool (N,), True where it is
@@ -69,16 +70,16 @@ def choose_sides(candidates: Sequence[Candidate], share: float, seed: int) -> tu
 def held_out_patients(patients: Sequence[str], share: float, seed: int) -> Bools:
     """Draw whole patients for validation.
 
-    A patient's name and the seed alone decide, so that no other image or source moves a patient to
-    the other side: whoever validates one stage of a training validates all stages.
+    Only a patient's name and the seed decide, so that no other image or source moves a patient to
+    the other side: a patient for validation in one stage of a training is so in all stages.
 
     Args:
         patients: one name per image.
-        share: of the patients, in [0, 1]; of a few patients, the share that is drawn may differ.
-        seed: of the draw.
+        share: share of the patients, in [0, 1]; with few patients, the drawn share may differ.
+        seed: seed of the draw.
 
     Returns:
-        (N,), True where an image is for validation; no patient stands on both sides.
+        bool (N,), True if an image is for validation; no patient is on both sides.
     """
     return np.array([_lot(patient, seed) < share for patient in patients], dtype=bool)
 
@@ -102,6 +103,6 @@ def _draw(candidates: Sequence[Candidate], share: float, seed: int) -> set[str]:
 
 
 def _lot(patient: str, seed: int) -> float:
-    """Draw a number in [0, 1) that is always the same."""
+    """Return a pseudo-random number in [0, 1) that depends only on the arguments."""
     digits = sha256(f"{seed} {patient}".encode()).digest()[:6]
     return int.from_bytes(digits) / 2**48

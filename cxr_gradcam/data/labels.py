@@ -1,4 +1,4 @@
-"""Labels: the class of a radiograph, by its folder or by what radiologists read."""
+"""Labels: the class of a radiograph, from its folder or from a radiologist's read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _VIEWS = ("AP", "PA")
 
 
 class Doubt(IntEnum):
-    """How far a label is to be trusted."""
+    """How reliable a label is."""
 
     NONE = 0
     OTHER = 1
@@ -22,20 +22,20 @@ class Doubt(IntEnum):
 
 
 def doubt_of(read: Read) -> Doubt:
-    """Return how far the label of a radiograph with this read is to be trusted."""
+    """Return how reliable the label of a radiograph with this read is."""
     if read.words is None or read.finding is not None:
         return Doubt.NONE
     return Doubt.OTHER if read.words else Doubt.UNREAD
 
 
 def label_of(folder: str, read: Read, class_names: Sequence[str], finding: str | None) -> int:
-    """Return the index of a radiograph's class: by the read, where there is one, else the folder.
+    """Return the index of a radiograph's class: from the read, if there is one, else the folder.
 
     Args:
         folder: the name of the class folder.
-        read: what radiologists saw.
+        read: the radiologists' read.
         class_names: the classes.
-        finding: the class that a read finding is.
+        finding: the class for which a read "finding" stands.
 
     Raises:
         ValueError: the read says that there is no finding, and no class is the absence.
@@ -52,7 +52,7 @@ def label_of(folder: str, read: Read, class_names: Sequence[str], finding: str |
 
 
 def stratum_of(read: Read) -> int:
-    """Return a number for projection and age group; 0 where either is not known."""
+    """Return a number for projection and age group; 0 if either is not known."""
     if read.view not in _VIEWS or not read.age_group:
         return 0
     return 1 + len(AGE_GROUPS) * _VIEWS.index(read.view) + AGE_GROUPS.index(read.age_group)
@@ -69,13 +69,13 @@ def class_name_of(folder: str) -> str:
 
 
 def common_classes(found: Sequence[set[str]]) -> tuple[str, ...]:
-    """Return the classes of the source that has most.
+    """Return the classes of the source that has the most classes.
 
     Args:
         found: the names of the class folders of each source.
 
     Raises:
-        ValueError: a source has a class that this one lacks, or there is only one class.
+        ValueError: another source has a class that this source lacks, or there is only one class.
     """
     named = [tuple(sorted({*map(class_name_of, classes)})) for classes in found]
     most = max(named, key=len)

@@ -1,4 +1,4 @@
-"""Radiographs whose lungs are known: from cut-outs of the same name, or because they were drawn."""
+"""Radiographs with known lungs: from cut-outs of the same name, or synthetic."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LungPairs:
         return len(self.names)
 
     def only(self, chosen: NDArray[np.bool_]) -> LungPairs:
-        """Return the chosen (N,) pairs alone."""
+        """Return only the chosen (N,) pairs."""
         kept = np.flatnonzero(chosen).tolist()
         return LungPairs(
             self.pictures[kept],
@@ -72,16 +72,16 @@ def read_pairs(
 
     Args:
         data: folders with one folder of radiographs per class.
-        cut_outs: such folders of lungs alone on black, pixel on pixel.
+        cut_outs: such folders of lungs alone on black, with the same pixel grid.
         left_out: names of patients that are not read.
-        rules: how patients are told; None for the usual layouts.
+        rules: how patients are identified; None for the usual layouts.
 
     Returns:
         The pairs, in the order of their names.
 
     Raises:
         ValueError: no radiograph has a cut-out with two lungs.
-        RadiographError: a picture that cannot be read.
+        RadiographError: a picture cannot be read.
     """
     lungs = {file.path.stem: file.path for folder in cut_outs for file in list_source(folder)}
     listed = [list_source(folder) for folder in data]
@@ -98,13 +98,13 @@ def read_pairs(
 
 
 def lung_labels(cut_out: Grey) -> Labels | None:
-    """Tell the two lungs of a cut-out apart, and close their holes.
+    """Label the two lungs of a cut-out, and fill their holes.
 
     Args:
-        cut_out: grey values (H, W) in [0, 1], black but for the lungs.
+        cut_out: grey values (H, W) in [0, 1], black except for the lungs.
 
     Returns:
-        uint8 (SIDE, SIDE); None where there are no two lungs, one on each side.
+        uint8 (SIDE, SIDE); None unless there are two lungs, one on each side.
     """
     lung = (cut_out > BLACK / 255).astype(np.uint8)
     outlines, _ = cv2.findContours(lung, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -121,9 +121,9 @@ def lung_labels(cut_out: Grey) -> Labels | None:
 
 
 def are_whole(labels: Labels) -> bool:
-    """Return whether both lungs of labels (H, W) have a lung's shape: no part is missing.
+    """Return whether both lungs of labels (H, W) have a lung's shape, with no part missing.
 
-    Cut-outs were made by machine, and some lack an apex or what a device hides.
+    Cut-outs were made by machine, and some lack an apex or the area under a device.
     """
     areas = []
     for label in (AT_LEFT, AT_RIGHT):
@@ -142,8 +142,8 @@ def phantom_pairs(seeds: Iterable[int], *, opacity: bool | None = None) -> LungP
     """Draw synthetic chests.
 
     Args:
-        seeds: as of `draw_phantom`, one for each chest.
-        opacity: whether each has one; None for every other chest.
+        seeds: seeds of `draw_phantom`, one for each chest.
+        opacity: whether each chest has an opacity; None: every other chest has one.
     """
     return _stacked(_drawn(seed, seed % 2 == 1 if opacity is None else opacity) for seed in seeds)
 

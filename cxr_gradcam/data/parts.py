@@ -1,4 +1,4 @@
-"""Parts of a data set: folders called train, val or test, and what they are for."""
+"""Parts of a data set: folders called train, val or test, and their purpose."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Part(StrEnum):
-    """What the radiographs of a divided source are for."""
+    """The purpose of radiographs in a divided source."""
 
     TRAINING = "training"
     VALIDATION = "validation"
@@ -30,7 +30,7 @@ _BESIDE_A_PART = frozenset(
 
 
 def part_of(name: str) -> Part | None:
-    """Return the part that a folder's name stands for; None where it stands for none.
+    """Return the part that a folder's name stands for; None if it stands for none.
 
     Example:
         >>> part_of("Test_set"), part_of("NORMAL")

@@ -1,6 +1,6 @@
-"""Which patient each radiograph is of, told from tables, DICOM files, folders and file names.
+"""Identify the patient of each radiograph, from tables, DICOM files, folders and file names.
 
-Radiographs of one patient must not both train and validate, so every split needs to know them.
+Radiographs of one patient must not be in both training and validation, so every split needs this.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ _NOTHING = "neither folders nor file names"
 
 @dataclass(frozen=True)
 class PatientRules:
-    """How patients are told where the usual layouts do not tell them.
+    """How patients are identified if the usual layouts are not enough.
 
     Attributes:
         pattern: a regular expression, searched in a file's path below the source ("/" between
-            folders), else in the file's name; its first group names the patient. None for the
+            folders), else in the file's name; the first group is the patient's name. None for the
             usual layouts.
-        table: a CSV with the columns `image` and `patient`, which comes before everything else;
+        table: a CSV with the columns `image` and `patient`, which has precedence over all else;
             None for no table.
     """
 
@@ -83,14 +83,14 @@ class Patients:
 
     Attributes:
         names: N names.
-        told_by: N, what named each patient.
+        told_by: N descriptions of how each patient was identified.
     """
 
     names: list[str]
     told_by: list[str]
 
     def notes(self) -> list[str]:
-        """Say how many patients there are, how they were told, and what is doubtful about it."""
+        """Say how many patients there are, how they were identified, and what is doubtful."""
         if not self.names:
             return []
         each = sorted(Counter(self.names).values())
@@ -128,13 +128,13 @@ _REMEDY = (
 
 
 def tell_patients(sources: Sequence[Sequence[ListedFile]], rules: PatientRules) -> Patients:
-    """Tell the patients of the files of several sources.
+    """Identify the patients of the files of several sources.
 
-    A patient has one name in all sources, so that radiographs of one patient stay together.
+    A patient has the same name in all sources, so that radiographs of one patient stay together.
 
     Args:
         sources: the files of each source.
-        rules: how patients are told.
+        rules: how patients are identified.
 
     Returns:
         The patients of all files, one source after the other.
@@ -156,7 +156,7 @@ def tell_patients(sources: Sequence[Sequence[ListedFile]], rules: PatientRules) 
 
 
 def patient_in(text: str, pattern: str) -> str | None:
-    """Return what the first group of a pattern finds in a text; None where it does not match.
+    """Return the match of a pattern's first group in a text; None if it does not match.
 
     Raises:
         ValueError: the pattern is no regular expression with a group.
@@ -215,7 +215,7 @@ def _image_itself(file: ListedFile) -> str:
 
 
 def _names_repeat(files: Sequence[ListedFile]) -> bool:
-    """Return whether files below one class folder have one name."""
+    """Return whether files below one class folder have the same name."""
     names = [
         (file.path.as_posix().removesuffix(file.below_class), file.path.name) for file in files
     ]
@@ -228,7 +228,7 @@ def _lie_in_many_folders(files: Sequence[ListedFile]) -> bool:
 
 
 def _dicom_patient(path: Path) -> str:
-    """Return the PatientID of a DICOM file; "" where there is none."""
+    """Return the PatientID of a DICOM file; "" if there is none."""
     with path.open("rb") as file:
         start = file.read(_HEADER)
     if start_of_content(start, 2) != start[:2]:
@@ -238,7 +238,7 @@ def _dicom_patient(path: Path) -> str:
     try:
         identity = _patient_id(start).strip()
     except Exception:
-        return ""  # reading the pixels says what is wrong
+        return ""  # reading the pixels will raise a clear error
     return "" if identity.casefold() in _NO_IDENTITY else identity
 
 
@@ -246,7 +246,7 @@ def _patient_id(data: bytes) -> str:
     """Return the PatientID of a DICOM file, or of the file's beginning."""
     _, stream, syntax = open_data_set(data)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a warning would quote what it warns of
+        warnings.simplefilter("ignore")  # a warning would quote the patient's data
         found = read_dataset(
             stream,
             syntax.is_implicit_VR,

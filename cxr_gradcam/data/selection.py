@@ -1,4 +1,4 @@
-"""Radiographs whose class is known, with what is known of them: what an evaluation measures."""
+"""Radiographs with known class and further data, for an evaluation."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _KIND = re.compile(r"_(bacteria|virus)_")
 
 @dataclass(frozen=True)
 class LabelledRadiograph:
-    """A radiograph in a file, its class, and what is known of it.
+    """A radiograph in a file, with its class and further data.
 
     Attributes:
         path: the file.
-        label: index of its class.
-        patient: the name of its patient.
-        source: the name of its source.
-        kind: "bacteria" or "virus", where the file's name says so; else "".
-        read: its row in a table of reads; one that says nothing where there is none.
-        told_by: how its patient was told.
+        label: index of the radiograph's class.
+        patient: the name of the patient.
+        source: the name of the source.
+        kind: "bacteria" or "virus", if the file's name says so; else "".
+        read: the radiograph's row in a table of reads; an empty `Read` if there is none.
+        told_by: how the patient was identified.
     """
 
     path: Path
@@ -47,24 +47,24 @@ class LabelledRadiograph:
 
     @property
     def is_other(self) -> bool:
-        """Whether it was read as something else than the finding or its absence."""
+        """Whether the radiograph was read as neither the finding nor its absence."""
         return bool(self.read.words) and self.read.finding is None
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which radiographs of folders are measured.
+    """Which radiographs of folders are evaluated.
 
     Attributes:
-        data: the sources (`folders_of`); the folders in them carry class names. Of a source with
-            parts, the test part is measured.
-        reads: tables of what radiologists saw (`load_reads`); they correct the labels, and
-            radiographs that they list and nobody read do not count.
-        only: a CSV whose column `patient` names the patients that count, in every source that has
+        data: the sources (`folders_of`); the folders in them are named after classes. Of a source
+            with parts, the test part is evaluated.
+        reads: tables of radiologists' reads (`load_reads`); they correct the labels, and
+            radiographs that they list without a read are left out.
+        only: a CSV whose column `patient` names the patients to evaluate, in every source that has
             any of them; None for all patients.
-        patients: how patients are told.
-        finding: the name of the class that is the finding; None where the weights or the names of
-            the classes tell it.
+        patients: how patients are identified.
+        finding: the name of the class that is the finding; None if the weights or the class names
+            show it.
     """
 
     data: Sequence[Path]
@@ -77,21 +77,21 @@ class Selection:
 def select_radiographs(
     selection: Selection, class_names: Sequence[str], finding: str | None
 ) -> tuple[list[LabelledRadiograph], list[str]]:
-    """List the radiographs that are measured.
+    """List the radiographs to evaluate.
 
     Args:
         selection: which radiographs.
         class_names: the classes of the model.
-        finding: the class that a read finding is; None where it is not known.
+        finding: the class for which a read "finding" stands; None if it is not known.
 
     Returns:
         The radiographs; and notes on parts, patients and copies, a line each.
 
     Raises:
-        ValueError: a folder of no class, two sources of one name, one picture in two classes, a
-            read where the finding is not known, or a table or pattern that cannot be used.
-        OSError: a folder or table that is missing.
-        RadiographError: a file that cannot be read.
+        ValueError: a folder is no class, two sources have one name, one picture is in two classes,
+            there is a read but the finding is not known, or a table or pattern cannot be used.
+        OSError: a folder or table is missing.
+        RadiographError: a file cannot be read.
     """
     if selection.reads:
         finding = require_finding(class_names, finding, "a table of reads")
@@ -158,6 +158,6 @@ def _label(file: ListedFile, read: Read, class_names: Sequence[str], finding: st
 
 
 def kind_of(file_name: str) -> str | None:
-    """Tell bacterial from viral pneumonia where the file name does, as in the Kermany data set."""
+    """Return bacterial or viral pneumonia if the file name says so, as in the Kermany data set."""
     match = _KIND.search(file_name)
     return match.group(1) if match else None

@@ -1,4 +1,4 @@
-"""Which radiographs train and which validate: whole patients, chosen by their names alone."""
+"""Split radiographs into training and validation: whole patients, by their names alone."""
 
 from __future__ import annotations
 
@@ -40,18 +40,17 @@ from cxr_gradcam.data.tables import Read, load_patients, load_reads, read_of
 
 @dataclass(frozen=True)
 class Sources:
-    """The folders of a training, and what is known of their radiographs.
+    """The folders of a training, and further data about their radiographs.
 
     Attributes:
         data: the sources, each with one folder of radiographs per class (`folders_of`).
         cut_outs: further sources, of lungs alone on black.
         noisy: further sources, whose labels are often wrong.
-        reads: tables of what radiologists saw (`load_reads`); they correct the labels.
-        left_out: a CSV whose column `patient` names patients that nothing is learnt from; None
+        reads: tables of radiologists' reads (`load_reads`); they correct the labels.
+        left_out: a CSV whose column `patient` names patients that are excluded from training; None
             for none.
-        patients: how patients are told.
-        finding: the name of the class that is the finding; None where the names of the classes
-            tell it.
+        patients: how patients are identified.
+        finding: the name of the class that is the finding; None if the class names show it.
     """
 
     data: Sequence[Path]
@@ -70,7 +69,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Split:
-    """Which radiographs train and which validate, known before training begins.
+    """Which radiographs are for training and which for validation.
 
     Attributes:
         class_names: the classes, in the order of the labels; the order has no meaning.
@@ -78,13 +77,13 @@ class Split:
         files: the N files.
         labels: int64 (N,), index of each file's class.
         source_of: int64 (N,), index of each file's source.
-        held_out: bool (N,), True where a file is for validation.
+        held_out: bool (N,), True if a file is for validation.
         cut_outs_from: index of the first source of cut-outs.
         noisy_from: index of the first source whose labels are often wrong.
         doubts: int64 (N,), a `Doubt` each; files for validation have none.
-        strata: int64 (N,), a number for projection and age; 0 where either is not known.
-        finding: the class that is the finding; None where several are.
-        notes: what whoever trains should know of patients, copies and parts, a line each.
+        strata: int64 (N,), a number for projection and age; 0 if either is not known.
+        finding: the class that is the finding; None if there are several.
+        notes: notes for the user on patients, copies and parts, a line each.
     """
 
     class_names: tuple[str, ...]
@@ -102,12 +101,12 @@ class Split:
 
     @property
     def paths(self) -> list[Path]:
-        """Where the N files lie."""
+        """The paths of the N files."""
         return [file.path for file in self.files]
 
     @property
     def absence(self) -> int | None:
-        """The index of the class without the finding; None where no class is."""
+        """The index of the class without the finding; None if there is no such class."""
         name = absence_among(self.class_names, self.finding)
         return None if name is None else self.class_names.index(name)
 
@@ -116,7 +115,7 @@ class Split:
         return (source_of >= self.cut_outs_from) & (source_of < self.noisy_from)
 
     def only(self, chosen: Tensor) -> Split:
-        """Return the split of the chosen radiographs alone.
+        """Return the split of only the chosen radiographs.
 
         Args:
             chosen: bool (N,).
@@ -126,7 +125,7 @@ class Split:
         return replace(self, files=kept, **{name: getattr(self, name)[chosen] for name in columns})
 
     def digest(self) -> str:
-        """Name the split, so that a run is never resumed with another one."""
+        """Return a digest of the split, so that a run is never resumed with another split."""
         lines = sorted(self._line(index) for index in range(len(self.files)))
         return sha256("\n".join([str(self.noisy_from), *lines]).encode()).hexdigest()
 
@@ -141,7 +140,7 @@ class Split:
 
 @dataclass(frozen=True)
 class _Row:
-    """A file of a training, and what is known of it before anything is chosen."""
+    """A file of a training, with its data before the split."""
 
     file: ListedFile
     source: int
@@ -155,24 +154,24 @@ def split_by_patient(
 ) -> Split:
     """Split the radiographs of folders by patient.
 
-    Files with the same pixels are one patient's, whatever they are called. Where a source has a
-    part for validation, that part validates; elsewhere a share of the patients does.
+    Files with the same pixels count as one patient's, whatever their names. If a source has a part
+    for validation, that part is used; otherwise a share of the patients.
 
     Args:
-        sources: the folders; the classes of each are among those of the one that has most.
+        sources: the folders; the one with the most classes has all classes of the others.
         validation_share: the share of the patients kept for validation, in [0, 1].
-        seed: of the choice.
-        kept: the doubtful labels that train; no doubtful one validates.
+        seed: seed of the choice.
+        kept: the doubtful labels used for training; none is used for validation.
 
     Returns:
-        The split; its notes say how patients were told.
+        The split; its notes say how patients were identified.
 
     Raises:
-        ValueError: folders of different classes or one name, fewer than two classes, a class that
-            lacks patients on one side, one picture in two classes, a finding that is not clear, a
-            pattern or a table that cannot be used.
-        OSError: a folder or table that is missing.
-        RadiographError: a file that cannot be read.
+        ValueError: folders have different classes or the same name, there are fewer than two
+            classes, a class lacks patients on one side, a picture is in two classes, the finding is
+            not clear, or a pattern or table cannot be used.
+        OSError: a folder or table is missing.
+        RadiographError: a file cannot be read.
     """
     names = source_names(sources.folders)
     listed = [files_for_training(folder) for folder in sources.folders]
@@ -228,7 +227,7 @@ def split_by_patient(
 
 
 def _finding(class_names: Sequence[str], sources: Sources) -> str | None:
-    """Return the finding, which two classes and tables of reads cannot do without."""
+    """Return the finding; two classes and tables of reads require one."""
     if sources.reads:
         return require_finding(class_names, sources.finding, "a table of reads")
     if len(class_names) == 2:
@@ -250,7 +249,7 @@ def _rows(sources: Sources, listed: Sequence[Sequence[ListedFile]]) -> list[_Row
 def _without(
     left_out: Path | None, rows: list[_Row], patients: list[str], prints: list[Fingerprint]
 ) -> tuple[list[_Row], list[str], list[Fingerprint]]:
-    """Leave out patients by a table, with copies of their radiographs under other names."""
+    """Leave out the patients of a table, including copies of their radiographs."""
     named = frozenset[str]() if left_out is None else load_patients(left_out)
     gone = {
         patient

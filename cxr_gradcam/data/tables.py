@@ -1,4 +1,4 @@
-"""Tables: what radiologists saw on radiographs, and whose radiographs they are."""
+"""Tables: radiologists' reads and patients of radiographs."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Read:
     """A row of a table about one radiograph.
 
     Attributes:
-        words: what was read; "" where nobody read the radiograph; None where the table has no
-            column of reads, so that the class folder says the class.
-        age: the patient's age in years; None where it is not known.
-        view: the projection, "AP" or "PA"; "" where it is not known.
+        words: the read; "" if nobody read the radiograph; None if the table has no column of reads,
+            so that the class folder gives the class.
+        age: the patient's age in years; None if it is not known.
+        view: the projection, "AP" or "PA"; "" if it is not known.
     """
 
     words: str | None = None
@@ -48,12 +48,12 @@ class Read:
 
     @property
     def finding(self) -> bool | None:
-        """Whether the finding was read; None for another finding, or where there is no read."""
+        """Whether the finding was read; None for another finding, or if there is no read."""
         return {FINDING: True, NORMAL: False}.get(self.words or "")
 
     @property
     def age_group(self) -> str:
-        """The name of the age group; "" where the age is not known."""
+        """The name of the age group; "" if the age is not known."""
         return "" if self.age is None else AGE_GROUPS[sum(self.age >= bound for bound in AGES)]
 
 
@@ -63,7 +63,7 @@ Reads = Mapping[Path, Read]
 
 @contextmanager
 def open_table(table: Path) -> Iterator[csv.DictReader[str]]:
-    """Open a CSV whose first line names its columns, between commas, semicolons or tabs.
+    """Open a CSV with column names in the first line, separated by commas, semicolons or tabs.
 
     Args:
         table: the file, in UTF-8.
@@ -72,7 +72,7 @@ def open_table(table: Path) -> Iterator[csv.DictReader[str]]:
         A reader of the rows.
 
     Raises:
-        ValueError: the file is no CSV in UTF-8.
+        ValueError: the file is not a CSV in UTF-8.
         OSError: the file cannot be opened.
     """
     try:
@@ -92,7 +92,7 @@ def load_reads(tables: Sequence[Path]) -> Reads:
     Args:
         tables: CSV files with the column `image`: the path of a radiograph below the table's own
             folder, with or without the class folder. The columns `read`, `age` and `view` may be
-            missing. Where two tables describe one image, the later table counts.
+            missing. If two tables describe one image, the later table is used.
 
     Returns:
         The rows by path.
@@ -133,11 +133,11 @@ def read_of(path: Path, reads: Reads) -> Read:
     """Return the row of a radiograph; links are followed.
 
     Args:
-        path: the radiograph. The table lies beside its class folder.
-        reads: the rows of `load_reads`.
+        path: the radiograph. The table is in the same folder as its class folder.
+        reads: the rows from `load_reads`.
 
     Returns:
-        The row, or one that says nothing where no table lists the radiograph.
+        The row, or an empty `Read` if no table lists the radiograph.
     """
     place = path.resolve()
     without_class = place.parent.parent / place.name
@@ -197,19 +197,19 @@ def _column(name: str) -> str:
 
 
 def look_up(files: Sequence[ListedFile], table: Mapping[str, str]) -> list[str | None]:
-    """Return the patient of each file by the row of a table whose path has the longest common end.
+    """Return the patient of each file, from the row whose path has the longest common end.
 
-    Capital letters and the suffix make no difference, since copies in other formats are common.
+    Upper case and the suffix make no difference, since copies in other formats are common.
 
     Args:
         files: N files.
-        table: {image: patient}, of `read_table`.
+        table: {image: patient} from `read_table`.
 
     Returns:
-        N patients; None where no row stands for the file.
+        N patients; None if no row matches the file.
 
     Raises:
-        ValueError: a row stands for several files, or rows of several patients for one file.
+        ValueError: a row matches several files, or rows of several patients match one file.
     """
     rows = defaultdict[str, list[str]](list)
     for name in table:
@@ -230,7 +230,7 @@ def look_up(files: Sequence[ListedFile], table: Mapping[str, str]) -> list[str |
 
 
 def _row_of(file: ListedFile, names: Sequence[str], table: Mapping[str, str]) -> str | None:
-    """Return the row, of those with the file's name, that stands for a file; None for none."""
+    """Return the row, among those with the file's name, that matches a file; None for none."""
     ranked = {name: (_common_end(name, file), name.endswith(file.path.suffix)) for name in names}
     best = [name for name in names if ranked[name] == max(ranked.values())]
     if len({table[name] for name in best}) > 1:
@@ -247,12 +247,12 @@ def _common_end(name: str, file: ListedFile) -> int:
 
 
 def _is_whole_path(name: str, file: ListedFile) -> bool:
-    """Return whether a row names a file with a folder at least, and no other folder."""
+    """Return whether a row's path has at least one folder, and all its folders match the file's."""
     return "/" in name and _common_end(name, file) == len(_path_from_end(name))
 
 
 def _path_from_end(path: str) -> list[str]:
-    """Return the parts of a path from its end on, in small letters; the name without its suffix."""
+    """Return the parts of a path in reverse, in lower case; the name without its suffix."""
     *folders, name = PurePosixPath(path.casefold()).parts
     while _SUFFIX.search(name):
         name = _SUFFIX.sub("", name)

@@ -1,4 +1,4 @@
-"""What a model says of a radiograph, and where in it that comes from."""
+"""A model's prediction for a radiograph, and the places that it depends on."""
 
 from cxr_gradcam.explanation.engine import Examination, examine, explain
 from cxr_gradcam.explanation.explanation import Explanation

@@ -1,4 +1,4 @@
-"""Places of a radiograph that can be covered, and what the answer is then, in words."""
+"""Places of a radiograph to cover, and sentences on the answer afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Place = str | tuple[int, int, int, int]
 
 
 def read_place(text: str) -> Place:
-    """Read which place is to be covered.
+    """Parse the place to cover.
 
     Args:
         text: a name of `IN_WORDS`, or x,y,w,h: left and upper edge, width and height in pixels of
@@ -36,7 +36,7 @@ def read_place(text: str) -> Place:
         The name, or the four numbers.
 
     Raises:
-        ValueError: neither of these.
+        ValueError: the text is neither of these.
 
     Example:
         >>> read_place("10,20,300,200")
@@ -61,8 +61,8 @@ def place_mask(place: Place, explanation: Explanation) -> Mask:
     """Return a place as a mask.
 
     Args:
-        place: of `read_place`.
-        explanation: of the radiograph, its map on the radiograph's own grid.
+        place: a result of `read_place`.
+        explanation: explanation of the radiograph, with its map in the radiograph's size.
 
     Returns:
         bool (H, W), True at the place.
@@ -111,9 +111,9 @@ def what_is_left(before: Explanation, after: Explanation, place: str) -> str:
     """Say how probable the explained class is with and without a place.
 
     Args:
-        before: of the whole radiograph.
-        after: of the radiograph with the place covered, about the same class.
-        place: in words.
+        before: explanation of the whole radiograph.
+        after: explanation for the same class with the place covered.
+        place: the place in words.
 
     Returns:
         A sentence such as "Pneumonia: 96 %, and 12 % with the hottest place covered".

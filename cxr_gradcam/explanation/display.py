@@ -59,16 +59,16 @@ DISPLAY_FIELDS = (
 
 @dataclass(frozen=True)
 class Display:
-    """How a heat map is laid over its radiograph.
+    """How a heat map is overlaid on its radiograph.
 
     Args:
-        opacity: of the map in the overlay, in [0, 1].
+        opacity: opacity of the map in the overlay, in [0, 1].
         colormap: a name of `rendering.COLORMAPS`.
         style: a name of `STYLES`.
         threshold: share of the map's maximum, in [0, 1], below which nothing is drawn.
 
     Raises:
-        ValueError: a value that is not offered; the message names what is.
+        ValueError: a value is not offered; the message names the offered ones.
 
     Example:
         >>> print(Display(0.4, style="fading", threshold=0.25))
@@ -81,18 +81,18 @@ class Display:
     threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
+        """Refuse invalid values."""
         for field in DISPLAY_FIELDS:
             field.check(getattr(self, field.name))
 
     def __str__(self) -> str:
-        """Say how the map is laid over the radiograph."""
+        """Describe the display in words."""
         below = f"; nothing below {self.threshold:.0%}".replace("%", " %")
         return self._style_in_words() + (f"{below} of the map's maximum" if self.threshold else "")
 
     @property
     def contours(self) -> tuple[float, ...]:
-        """The shares of the map's maximum at which lines are drawn, rising."""
+        """The levels of the lines as shares of the map's maximum, rising."""
         return tuple(level for level in CONTOURS if level >= self.threshold)
 
     def draw(self, original: RGBImage, heatmap: NDArray[np.floating]) -> dict[str, RGBImage]:

@@ -1,4 +1,4 @@
-"""The one maker of heat maps: what a model sees on radiographs, and where."""
+"""The only module that makes predictions and heat maps of radiographs."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from cxr_gradcam.models.classifier import Classifier
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """One radiograph whose forward pass is recorded; every question after that is cheap.
+    """One radiograph with its recorded forward pass; further questions take little time.
 
     Attributes:
         size: (H, W) of the radiograph in pixels.
         model: the classifier.
         forward_pass: the recorded forward pass, of this radiograph alone.
         pixels: grey values (H, W) of the radiograph, in [0, 1], for figures; None to keep none.
-        right_side: the side of the picture at which the patient's right is; None where the file
-            does not say so.
-        uncovered: the examination of the radiograph before a place of it was covered, whose lungs
-            are those of this one too; None where nothing is covered.
+        right_side: the side of the picture at which the patient's right is; None if the file does
+            not state it.
+        uncovered: the examination before a place was covered, whose lungs are used here too; None
+            if nothing is covered.
     """
 
     size: tuple[int, int]
@@ -60,12 +60,12 @@ class Examination:
 
     @property
     def prediction(self) -> Prediction:
-        """What the model says of the radiograph."""
+        """The model's prediction for the radiograph."""
         return predict(self.model, self.forward_pass, self._outlining)
 
     @property
     def lungs(self) -> Lungs:
-        """Both lungs of the radiograph, outlined when they are first asked for."""
+        """Both lungs of the radiograph, outlined at the first access."""
         return self._outlining.lungs
 
     @cached_property
@@ -87,18 +87,18 @@ class Examination:
         progress: Progress | None = None,
         **options: Unpack[Options],
     ) -> Explanation:
-        """Map where the score of a class comes from; the arguments are those of `Question`."""
+        """Map the places that a class's score depends on; the arguments are those of `Question`."""
         return self.answer(Question(class_name, method, **options), progress)
 
     def answer(self, question: Question, progress: Progress | None = None) -> Explanation:
         """Answer a question by a heat map.
 
         Args:
-            question: about layers that were recorded.
-            progress: called with (steps done, steps in all) while a slow method is at work.
+            question: a question about recorded layers.
+            progress: called with (steps done, steps in all) while a slow method runs.
 
         Returns:
-            The explanation, its map on the radiograph's grid.
+            The explanation, with its map in the radiograph's size.
 
         Raises:
             ValueError: the model has no such class or detail, or the layer was not recorded.
@@ -114,20 +114,19 @@ class Examination:
         return explanation if self.pixels is None else replace(explanation, pixels=self.pixels)
 
     def cover(self, place: NDArray[np.bool_]) -> Examination:
-        """Examine the radiograph with a place of it covered: is the answer the same without it?
+        """Examine the radiograph with a place covered, to see whether the answer depends on it.
 
-        Within the lungs a place becomes as clear as the same place of the other lung, elsewhere its
-        surroundings grow in (`anatomy.filling`). docs/trust.md says what that can show.
+        Within the lungs a place gets the density of the same place of the other lung; elsewhere its
+        surroundings are extended into it (`anatomy.filling`). docs/trust.md describes the limits.
 
         Args:
-            place: bool (H, W) on the radiograph's own pixels, or on any smaller grid over the whole
-                of it.
+            place: bool (H, W) on the radiograph's own pixels, or on a smaller grid over all of it.
 
         Returns:
-            The examination of what is left, with `pixels` where these are kept.
+            The examination of the covered radiograph, with `pixels` if these are kept.
 
         Raises:
-            ValueError: the place is no mask, or empty.
+            ValueError: the place is not a mask, or is empty.
 
         Example:
             >>> from cxr_gradcam import ResNet50FineTuned
@@ -157,8 +156,8 @@ class Examination:
     ) -> Steadiness:
         """Measure how far answer and map move when the radiograph is changed a little.
 
-        A steady answer is not a right one. The arguments are those of `explain`; methods that take
-        seconds for a map take sixteen times as long.
+        A steady answer is not necessarily right. The arguments are those of `explain`; a method
+        that takes seconds for a map takes sixteen times as long.
 
         Example:
             >>> from cxr_gradcam import ResNet50FineTuned
@@ -171,7 +170,7 @@ class Examination:
         return self.steadiness_of(Question(class_name, method, **options))
 
     def steadiness_of(self, question: Question) -> Steadiness:
-        """Measure steadiness as `steadiness` does, of the answer to a question."""
+        """Measure the steadiness of the answer to a question, as `steadiness` does."""
         return measure_steadiness(self.model, self.forward_pass, question)
 
 
@@ -180,19 +179,19 @@ def examine(
 ) -> Examination:
     """Run a model on a radiograph once.
 
-    The model is run in eval mode; the mode of every module is then as before.
+    The model is run in eval mode; then the mode of every module is restored.
 
     Args:
-        model: a `ResNet50FineTuned` with Grad-CAM enabled, a `CAM`, or any torch classifier, of
-            which a `CAM` is then made.
+        model: a `ResNet50FineTuned` with Grad-CAM enabled, a `CAM`, or any torch classifier, which
+            is wrapped in a `CAM`.
         radiograph: the radiograph.
-        layers: the layers that maps can be taken at; None for the model's target layers.
+        layers: the layers that can be mapped; None for the model's target layers.
 
     Returns:
         The examination, which answers questions by its `explain`.
 
     Raises:
-        RadiographError: what is given is no `Radiograph`.
+        RadiographError: `radiograph` is not a `Radiograph`.
         ValueError: the model has no such layer, or no target layer can be found.
         RuntimeError: Grad-CAM is not enabled.
     """
@@ -213,21 +212,21 @@ def explain(
     progress: Progress | None = None,
     **options: Unpack[Options],
 ) -> Explanation:
-    """Classify a radiograph and map where the score of a class comes from.
+    """Classify a radiograph and map the places that the score of a class depends on.
 
-    The model is run in eval mode; the mode of every module is then as before. Several questions
-    about one radiograph are cheaper by `examine`.
+    The model is run in eval mode; then the mode of every module is restored. For several questions
+    about one radiograph, `examine` is faster.
 
     Args:
         model: a `ResNet50FineTuned` with Grad-CAM enabled, a `CAM`, or any torch classifier.
         radiograph: the radiograph.
         class_name: the class to explain; None for the most probable one.
         method: a name of `METHODS`.
-        progress: called with (steps done, steps in all) while a slow method is at work.
+        progress: called with (steps done, steps in all) while a slow method runs.
         options: `contrast_with`, `against`, `layers`, `detail` and `fusion` of `Question`.
 
     Returns:
-        The explanation, its map on the radiograph's grid.
+        The explanation, with its map in the radiograph's size.
 
     Raises:
         ValueError: the model has no such class, method, layer or detail.
@@ -254,14 +253,14 @@ def explain_inputs(
         model: a classifier with Grad-CAM enabled.
         x: the network's inputs (N, C, H, W), as `model.prepare` makes them.
         sizes: (H, W) of the N radiographs in pixels.
-        question: asked of each radiograph.
-        full_size: bring each map to its radiograph's grid; else it stays on the network's.
-        right_sides: the side of each picture at which the patient's right is, None where its file
-            does not say so; None where no file does.
-        progress: called with (steps done, steps in all) while a slow method is at work.
+        question: the question about each radiograph.
+        full_size: resize each map to its radiograph; else it keeps the size of the network's input.
+        right_sides: the side of each picture at which the patient's right is, or None if its file
+            does not state it; None instead of a list if no file does.
+        progress: called with (steps done, steps in all) while a slow method runs.
 
     Returns:
-        An explanation for each radiograph, the same as it would get alone.
+        An explanation for each radiograph, the same as for the radiograph alone.
 
     Raises:
         ValueError: the model has no such class, layer or detail.

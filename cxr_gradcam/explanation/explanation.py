@@ -1,4 +1,4 @@
-"""A prediction and the heat map that goes with it."""
+"""A prediction and its heat map."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Explanation:
 
     Attributes:
         question: the question, with class and layers named.
-        prediction: what the model says of the radiograph.
-        heatmap: float32 (H, W), in [0, 1], on the radiograph's own grid; on the network's input
-            grid where `explain_inputs` was asked for no full size.
-        peak: maximum of the map on the network's input grid, before it is scaled to 1; 0 for an
+        prediction: the model's prediction for the radiograph.
+        heatmap: float32 (H, W), in [0, 1], in the radiograph's size; in the size of the network's
+            input if `explain_inputs` was called without full size.
+        peak: maximum of the map in the size of the network's input, before scaling to 1; 0 for an
             empty map. In units of the score for a gradient method at one layer, of the activations
-            for EigenCAM and Score-CAM; a share of full agreement for several layers.
+            for EigenCAM and Score-CAM; a fraction of full agreement for several layers.
         hottest: (x, y) of the map's maximum in pixels of the radiograph, from the left and upper
-            edge: the mean of all places that share it; None for an empty map.
-        pixels: grey values (H, W) of the radiograph, in [0, 1], for `figure`; None where these are
-            not kept, as in a batch.
-        outlining: of the lungs of the radiograph; None where nobody can tell where they are.
+            edge; the mean position of several equal maxima; None for an empty map.
+        pixels: grey values (H, W) of the radiograph, in [0, 1], for `figure`; None if these are not
+            kept, as in a batch.
+        outlining: the outlining of the radiograph's lungs; None if it is not possible.
     """
 
     question: Question
@@ -71,7 +71,7 @@ class Explanation:
 
     @property
     def contrast_with(self) -> str | None:
-        """The class that the explained one is set against, or None."""
+        """The class that the explained class is contrasted with, or None."""
         return self.question.contrast_with
 
     @property
@@ -106,7 +106,7 @@ class Explanation:
 
     @property
     def is_familiar(self) -> bool | None:
-        """Whether the radiograph is in distribution; None where the model has no detector."""
+        """Whether the radiograph is in distribution; None if the model has no detector."""
         return self.prediction.is_familiar
 
     @property
@@ -121,10 +121,10 @@ class Explanation:
         """Draw radiograph, heat map and overlay side by side, with the answer above.
 
         Args:
-            display: how the map is laid over the radiograph.
+            display: how the map is overlaid on the radiograph.
 
         Returns:
-            A matplotlib figure that belongs to no window; `savefig` saves it.
+            A matplotlib figure without a window; `savefig` saves it.
 
         Raises:
             ValueError: the pixels of the radiograph were not kept.
@@ -155,15 +155,15 @@ class Explanation:
 
     @cached_property
     def place(self) -> Place | None:
-        """The part of the chest where the map is strongest; None where nobody can tell."""
+        """The part of the chest where the map is strongest; None if it is not known."""
         return None if self.lungs is None else locate(self.heatmap, self.lungs, self.hottest)
 
     @property
     def hottest_region(self) -> str:
         """Where the map is strongest, in words.
 
-        The part of the chest, as "strongest in the right lung, upper zone"; without plausible lungs
-        thirds of the picture, as "strongest in the upper third, image left"; or "empty".
+        The part of the chest, such as "strongest in the right lung, upper zone"; without plausible
+        lungs thirds of the picture, such as "strongest in the upper third, image left"; or "empty".
         """
         if self.is_empty:
             return "empty"
@@ -174,9 +174,9 @@ class Explanation:
 
     @cached_property
     def marked(self) -> NDArray[np.bool_]:
-        """Where the map exceeds half of its maximum, in one piece with the hottest place: (H, W).
+        """The connected region above half of the maximum around the hottest place, bool (H, W).
 
-        On the grid of `heatmap`; all False for an empty map.
+        In the size of `heatmap`; all False for an empty map.
         """
         if self.is_empty:
             return np.zeros(self.heatmap.shape, bool)
@@ -187,7 +187,7 @@ class Explanation:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing in the radiograph answers the question: there is no map to show."""
+        """Whether the map is empty: nothing in the radiograph is evidence for the question."""
         return self.peak == 0
 
 

@@ -1,4 +1,4 @@
-"""Descriptions of what a user may choose, from which each door makes its own options."""
+"""Descriptions of the user's settings, from which each interface makes its options."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Choices = Sequence[str] | Callable[[Classifier], Sequence[str]]
 
 @dataclass(frozen=True)
 class Field:
-    """One choice of the user, as command line, API, MCP tools, links and page offer it.
+    """One setting, as command line, API, MCP tools, links and page offer it.
 
     Args:
         name: the attribute of `Question` or `Display`, and the argument of the API.
         kind: `str` for a name, `bool` for a switch, `float` for a share in [0, 1].
-        default: the value where the user chooses none; None where it depends on the radiograph.
-        help: what the choice does, in one phrase without a full stop.
-        noun: what a value is called in messages, with its article.
+        default: the default value; None if it depends on the radiograph.
+        help: what the setting does, in one phrase without a full stop.
+        noun: the word for a value in messages, with its article.
         options: the names on the command line, without dashes, the usual one first.
-        parameter: the name in a link; None where links do not carry the choice.
-        choices: the values to choose from; None where every value of the kind is possible.
+        parameter: the name in a link; None if links do not contain the setting.
+        choices: the values to choose from; None if every value of the kind is possible.
     """
 
     name: str
@@ -37,18 +37,18 @@ class Field:
 
     @property
     def fixed_choices(self) -> tuple[str, ...]:
-        """The values to choose from, where they are the same for every model; else empty."""
+        """The values to choose from, if they are the same for every model; else empty."""
         return () if self.choices is None or callable(self.choices) else tuple(self.choices)
 
     def offered(self, model: Classifier) -> tuple[str, ...]:
-        """Return the values to choose from when a model is asked; empty where there is no list."""
+        """Return the values to choose from for a model; empty if there is no list."""
         return tuple(self.choices(model)) if callable(self.choices) else self.fixed_choices
 
     def check(self, value: object) -> None:
         """Refuse a value that fits no model.
 
         Raises:
-            ValueError: the value is not among the fixed choices, or is no number from 0 to 1.
+            ValueError: the value is not among the fixed choices, or is not a number from 0 to 1.
         """
         if self.kind is float:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:

@@ -36,10 +36,10 @@ def answer_each(
     Args:
         model: the classifier that recorded the pass.
         forward_pass: recorded forward pass of N radiographs.
-        outlinings: of the lungs of each radiograph.
-        question: asked of each radiograph.
-        full_size: bring each map to its radiograph's grid; else it stays on the network's.
-        progress: called with (steps done, steps in all) while a slow method is at work.
+        outlinings: the outlining of each radiograph's lungs.
+        question: the question about each radiograph.
+        full_size: resize each map to its radiograph; else it keeps the size of the network's input.
+        progress: called with (steps done, steps in all) while a slow method runs.
 
     Returns:
         An explanation for each radiograph.
@@ -79,22 +79,22 @@ def outlining_of(
     size: tuple[int, int],
     right_side: Side | None,
 ) -> Outlining:
-    """Take what the lungs' outlines need from the network's input, which is the whole picture.
+    """Return the outlining of the lungs from the network's input, which is the whole picture.
 
     Args:
         model: the classifier that recorded the pass.
         forward_pass: recorded forward pass of N radiographs.
         sample: index of the radiograph, 0 to N - 1.
         size: (H, W) of the radiograph in pixels.
-        right_side: the side of the picture at which the patient's right is; None where the file
-            does not say so.
+        right_side: the side of the picture at which the patient's right is; None if the file does
+            not state it.
     """
     picture = model.preprocessing.picture(forward_pass.x[sample : sample + 1])
     return Outlining(network_input(picture[..., 0])[0, 0].numpy(), size, right_side)
 
 
 def resolved(question: Question, model: Classifier, forward_pass: ForwardPass) -> list[Question]:
-    """Name the class and the layers that a question means for each radiograph."""
+    """Fill in the class and layers of a question for each radiograph."""
     question = question.for_model(model)
     layers = forward_pass.layers if question.layers is None else question.layers
     predicted = [model.class_names[index] for index in forward_pass.logits.argmax(dim=1).tolist()]
@@ -124,7 +124,7 @@ def raw_maps(
 
 
 def _hottest(heatmap: Tensor, size: tuple[int, int]) -> tuple[float, float]:
-    """Return (x, y) of the middle of a scaled map's maximum, in pixels of a radiograph."""
+    """Return (x, y) of the mean position of a scaled map's maxima, in pixels of a radiograph."""
     rows, columns = (heatmap >= 1 - _ROUNDING).nonzero(as_tuple=True)
     down, across = (float(places.double().mean()) + 0.5 for places in (rows, columns))
     return across / heatmap.shape[1] * size[1], down / heatmap.shape[0] * size[0]

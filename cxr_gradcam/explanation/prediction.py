@@ -1,4 +1,4 @@
-"""What a model says of a radiograph: probabilities, verdict, out-of-distribution score."""
+"""A model's prediction for a radiograph: probabilities, verdict, out-of-distribution score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cxr_gradcam.models.classifier import Classifier
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of a radiograph.
+    """A model's prediction for a radiograph.
 
     Attributes:
         probabilities: {class name: calibrated probability}, in the order of the model's classes;
@@ -20,12 +20,13 @@ class Prediction:
         finding: the class of the model's operating point; None without an operating point.
         verdict: how probable the finding is, in a word: "likely", "uncertain" or "unlikely"; None
             without an operating point.
-        ood_score: distance from the training radiographs, divided by the detector's threshold, or
-            that of the lungs, where it is greater: above 1 the radiograph is out of distribution,
-            and the probabilities mean little; None where the model has no detector.
+        ood_score: distance from the training radiographs divided by the detector's threshold, or
+            the corresponding score of the lungs if that is greater. Above 1 the radiograph is out
+            of distribution, and the probabilities are unreliable. None if the model has no
+            detector.
         multi_label: whether several classes can be true at once.
         is_calibrated: whether the probabilities were fitted to validation radiographs.
-        assumptions: what was assumed because the weights do not say it, one phrase each.
+        assumptions: settings that were assumed because the weights lack them, one phrase each.
     """
 
     probabilities: dict[str, float]
@@ -49,19 +50,19 @@ class Prediction:
 
     @property
     def is_familiar(self) -> bool | None:
-        """Whether the radiograph is in distribution; None where the model has no detector."""
+        """Whether the radiograph is in distribution; None if the model has no detector."""
         return None if self.ood_score is None else self.ood_score <= 1
 
 
 def predict(
     model: Classifier, forward_pass: ForwardPass, outlining: Outlining, sample: int = 0
 ) -> Prediction:
-    """Return what a model says of one radiograph of a recorded batch.
+    """Return a model's prediction for one radiograph of a recorded batch.
 
     Args:
         model: the classifier that recorded the pass.
         forward_pass: recorded forward pass of N radiographs.
-        outlining: of the lungs of the one radiograph.
+        outlining: the outlining of this radiograph's lungs.
         sample: index of the radiograph, 0 to N - 1.
 
     Returns:

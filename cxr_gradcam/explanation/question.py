@@ -89,7 +89,7 @@ QUESTION_FIELDS = (
 
 
 class Options(TypedDict, total=False):
-    """What a `Question` may say beside class and method."""
+    """The arguments of a `Question` except class and method."""
 
     contrast_with: str | None
     against: bool
@@ -100,17 +100,17 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Question:
-    """Which evidence a heat map shall show, and how the map is made.
+    """Which evidence a heat map shows, and how the map is made.
 
     Args:
         class_name: class to explain, in any case; None for the most probable one.
         method: a name of `METHODS`.
-        contrast_with: class that the explained one is set against; None for no contrast.
-        against: show what speaks against the class instead of for it.
-        layers: target layers by dotted name; None for those of `detail`, or the model's own.
+        contrast_with: class to contrast the explained class with; None for no contrast.
+        against: show evidence against the class instead of for it.
+        layers: target layers by dotted name; None for those of `detail`, or the model's default.
         fusion: how the maps of several layers become one, "mean", "max" or "product"; RefineCAM
             always takes the product.
-        detail: a name of the model's `detail`, in place of `layers`.
+        detail: a key of the model's `detail`, instead of `layers`.
 
     Raises:
         ValueError: there is no such method or fusion, no layer is named, both layers and detail
@@ -130,7 +130,7 @@ class Question:
     detail: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no model can answer, before a network runs."""
+        """Refuse invalid questions, before a network runs."""
         find_method(self.method)
         check_fusion(self.fusion)
         for name in (self.class_name, self.contrast_with):
@@ -152,7 +152,7 @@ class Question:
             )
 
     def __str__(self) -> str:
-        """Name the evidence that is asked for."""
+        """Describe the requested evidence."""
         direction = "against" if self.against else "for"
         other = "" if self.contrast_with is None else f" rather than {self.contrast_with}"
         return f"{direction} {self.class_name or 'the predicted class'}{other}"
@@ -161,12 +161,12 @@ class Question:
         """Return the same question in the model's own names, with the fusion of its method.
 
         Args:
-            model: the classifier that is asked.
-            detail: the detail where the question names neither detail nor layers; where the model
-                has no such detail, its first one is taken. None leaves the layers to the model.
+            model: the classifier.
+            detail: the detail if the question names neither detail nor layers; if the model lacks
+                it, the model's first one is used. None leaves the layers to the model.
 
         Returns:
-            The question, with `layers` in place of `detail`.
+            The question, with `layers` instead of `detail`.
 
         Raises:
             ValueError: the model has no such class or detail.
@@ -184,7 +184,7 @@ class Question:
         )
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells this question from others, for identifiers that must stay the same."""
+        """Return the values that identify this question, for identifiers that must not change."""
         return {
             "class_name": self.class_name,
             "method": self.method,
@@ -212,7 +212,7 @@ def find_class(class_names: Sequence[str], class_name: str) -> int:
 
 
 def default_detail(model: Classifier, wanted: str = SHOWN_FIRST) -> str:
-    """Return a detail where the model has it, else the model's first one."""
+    """Return the wanted detail if the model has it, else the model's first one."""
     return wanted if wanted in model.detail else next(iter(model.detail))
 
 

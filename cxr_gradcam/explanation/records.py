@@ -1,6 +1,6 @@
-"""Records of predictions and explanations: the only place that names their keys.
+"""Records of predictions and explanations; only this module defines their keys.
 
-JSON, tables, reports, the API and worklists take their keys, columns and order from here.
+JSON, tables, reports, the API and worklists take keys, columns and order from here.
 """
 
 from __future__ import annotations
@@ -88,10 +88,10 @@ WORKLIST_COLUMNS = (
 
 
 def explanation_record(explanation: Explanation) -> dict[str, Any]:
-    """Return what an explanation says, in types that JSON has.
+    """Return an explanation in JSON types.
 
     Args:
-        explanation: of any model.
+        explanation: an explanation by any model.
 
     Returns:
         {"predicted_class", "probabilities", "is_calibrated", "assumptions", "finding", "verdict",
@@ -104,10 +104,10 @@ def explanation_record(explanation: Explanation) -> dict[str, Any]:
 
 
 def prediction_record(prediction: Prediction) -> dict[str, Any]:
-    """Return what a model says of a radiograph, in types that JSON has.
+    """Return a model's prediction in JSON types.
 
     Args:
-        prediction: of any model.
+        prediction: a prediction by any model.
 
     Returns:
         {"predicted_class", "probabilities", "finding", "verdict", "is_familiar", "ood_score"}.
@@ -116,11 +116,11 @@ def prediction_record(prediction: Prediction) -> dict[str, Any]:
 
 
 def worklist_record(prediction: Prediction, thumbnail: str) -> dict[str, Any]:
-    """Return what a worklist shows of a radiograph.
+    """Return the data of a radiograph in a worklist.
 
     Args:
-        prediction: of any model.
-        thumbnail: of the radiograph, as a data URL.
+        prediction: a prediction by any model.
+        thumbnail: a thumbnail of the radiograph, as a data URL.
 
     Returns:
         {"predicted_class", "probabilities", "finding", "verdict", "is_familiar"} as in
@@ -139,12 +139,12 @@ def worklist_record(prediction: Prediction, thumbnail: str) -> dict[str, Any]:
 def report_record(
     explanation: Explanation, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what a report says, in types that JSON has.
+    """Return the content of a report in JSON types.
 
     Args:
-        explanation: of any model, its map on the radiograph's grid.
-        before: what the reader typed, and the date.
-        after: how the panels are displayed, the model and the disclaimer.
+        explanation: an explanation by any model, with its map in the radiograph's size.
+        before: the user's texts, and the date.
+        after: the display of the panels, the model and the disclaimer.
 
     Returns:
         `before`; the keys of `explanation_record` without the peak, "fusion", "is_empty", "width"
@@ -159,7 +159,7 @@ def table_columns(class_names: Sequence[str]) -> dict[str, str]:
     """Return the columns of a table and their kinds, in their order.
 
     Args:
-        class_names: of the model; each class has a column for its probability.
+        class_names: classes of the model; each has a column for its probability.
 
     Returns:
         {column: "text", "number", "whole number" or "true or false"}.
@@ -177,11 +177,11 @@ def table_row(record: Mapping[str, Any], columns: Iterable[str]) -> dict[str, An
     """Return a record as a row of a table.
 
     Args:
-        record: of a file, with the keys of `explanation_record` where it was explained.
-        columns: of `table_columns`.
+        record: the record of a file, with the keys of `explanation_record` if it was explained.
+        columns: columns from `table_columns`.
 
     Returns:
-        {column: value}; None where there is none. Numbers have six significant digits.
+        {column: value}; None if there is no value. Numbers have six significant digits.
     """
     shares = record.get("probabilities", {})
     flat = {

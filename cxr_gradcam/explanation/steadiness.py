@@ -1,6 +1,6 @@
 """Steadiness: how far a map and an answer move when a radiograph is changed a little.
 
-Sixteen changes mean nothing to a reader: shifts, turns, brightness, contrast, noise, another size.
+Sixteen changes do not matter to a reader: shifts, turns, brightness, contrast, noise, size.
 Repeatability of maps is one of the tests of Arun et al. (Radiology: Artificial Intelligence 2021).
 """
 
@@ -50,10 +50,10 @@ class SmallChange:
     """A changed radiograph.
 
     Attributes:
-        name: what was changed, in words.
+        name: the change, in words.
         pixels: float32 (H, W) in [0, 1].
-        matrix: (3, 3), maps places (x, y, 1) of the unchanged radiograph, as shares of its width
-            and height, to places of the changed one.
+        matrix: (3, 3), maps positions (x, y, 1) in the unchanged radiograph, as fractions of its
+            width and height, to positions in the changed one.
     """
 
     name: str
@@ -63,16 +63,16 @@ class SmallChange:
 
 @dataclass(frozen=True, eq=False)
 class Steadiness:
-    """How far answer and map of one radiograph move under small changes, N in number.
+    """How far answer and map of one radiograph move under N small changes.
 
     Attributes:
-        wandering: mean distance between the hottest places with and without a change, as a share of
-            the picture's side.
+        wandering: mean distance between the hottest places with and without a change, as a fraction
+            of the picture's side.
         overlap: mean intersection over union of the regions above half of the maximum.
         probability_change: mean absolute change of the class's probability.
         map_changes: (N,), 1 - SSIM of the maps with and without a change.
         probability_changes: (N,), absolute change of the class's probability.
-        mean_map: float32 (h, w) in [0, 1], the mean of the maps, brought back to their place.
+        mean_map: float32 (h, w) in [0, 1], the mean of the maps after undoing shifts and turns.
     """
 
     wandering: float
@@ -84,7 +84,7 @@ class Steadiness:
 
     @property
     def word(self) -> Word:
-        """How steady answer and map are together, in a word; see `STEADY` and `UNSTEADY`."""
+        """The steadiness of answer and map together, in a word; see `STEADY` and `UNSTEADY`."""
         measures = (1 - self.overlap, self.probability_change)
         if all(moved <= most for moved, most in zip(measures, STEADY, strict=True)):
             return "steady"
@@ -93,13 +93,13 @@ class Steadiness:
         return "wavering"
 
     def as_json(self) -> dict[str, Any]:
-        """Return word and measures in types that JSON has."""
+        """Return word and measures in JSON types."""
         names = ("word", "wandering", "overlap", "probability_change")
         return {name: getattr(self, name) for name in names}
 
 
 def small_changes(pixels: Grey) -> list[SmallChange]:
-    """Change a radiograph in sixteen ways that mean nothing to a reader.
+    """Change a radiograph in sixteen ways that do not matter to a reader.
 
     Args:
         pixels: float32 (H, W) in [0, 1].
@@ -140,10 +140,10 @@ def measure_steadiness(
     Args:
         model: the classifier that recorded the pass.
         forward_pass: recorded forward pass of one radiograph.
-        question: which map; about layers that were recorded.
+        question: the question; its layers must be recorded.
 
     Returns:
-        The steadiness. Maps are compared on the grid of the network's input.
+        The steadiness. Maps are compared in the size of the network's input.
 
     Raises:
         ValueError: the model has no such class or detail, or the layer was not recorded.
@@ -157,10 +157,10 @@ class ChangedPasses:
     """The forward passes of a radiograph and of its sixteen small changes, for any question.
 
     Attributes:
-        model: the classifier that recorded them.
-        unchanged: of the radiograph.
-        changes: what was changed.
-        changed: of the changed radiographs, as one batch.
+        model: the classifier that recorded the passes.
+        unchanged: the pass of the radiograph.
+        changes: the changes.
+        changed: the pass of the changed radiographs, as one batch.
     """
 
     model: Classifier
@@ -177,14 +177,14 @@ class ChangedPasses:
         Args:
             model: the classifier that recorded the pass.
             forward_pass: recorded forward pass of one radiograph.
-            layers: the layers that maps can be taken at.
+            layers: the layers that can be mapped.
         """
         changes = small_changes(model.preprocessing.picture(forward_pass.x)[..., 0])
         x = torch.cat([model.prepare(Radiograph(each.pixels)) for each in changes])
         return cls(model, forward_pass, changes, model.record(x, layers))
 
     def steadiness(self, question: Question) -> Steadiness:
-        """Compare answers and maps; the question is about layers that were recorded."""
+        """Compare answers and maps; the question's layers must be recorded."""
         [asked] = resolved(question, self.model, self.unchanged)
         heatmap, *_ = _maps(self.model, self.unchanged, asked)
         moved = _maps(self.model, self.changed, asked)
@@ -207,7 +207,7 @@ class ChangedPasses:
 
 
 def _maps(model: Classifier, forward_pass: ForwardPass, asked: Question) -> Grey:
-    """Return the maps (N, h, w) of N radiographs on the grid of the network's input."""
+    """Return the maps (N, h, w) of N radiographs in the size of the network's input."""
     maps = raw_maps([asked] * len(forward_pass.x), model, forward_pass, None)
     grid = forward_pass.x.shape[-2], forward_pass.x.shape[-1]
     return np.asarray(fuse(maps, grid, asked.fusion)[0].float().cpu())
@@ -223,7 +223,7 @@ def _probabilities(
 
 
 def overlap(one: Grey, other: Grey) -> float:
-    """Return the intersection over union of what exceeds half of each map's maximum (H, W)."""
+    """Return the intersection over union of the regions above half of each map's maximum (H, W)."""
     regions = [each > HALF * each.max() if each.max() > 0 else each > 1 for each in (one, other)]
     union = np.logical_or(*regions).sum()
     return float(np.logical_and(*regions).sum() / union) if union else 1.0
@@ -272,12 +272,12 @@ def _resized(pixels: Grey, factor: float) -> Grey:
 
 
 def _to_shares(height: int, width: int) -> Matrix:
-    """Return the matrix from indices of pixels to shares of the picture's width and height."""
+    """Return the matrix from pixel indices to fractions of the picture's width and height."""
     return np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height], [0, 0, 1]])
 
 
 def _brought_back(heatmap: Grey, matrix: Matrix) -> Grey:
-    """Move the map (h, w) of a changed radiograph to the places of the unchanged one."""
+    """Undo shift and turn in the map (h, w) of a changed radiograph."""
     height, width = heatmap.shape
     to_shares = _to_shares(height, width)
     forward = np.linalg.inv(to_shares) @ matrix @ to_shares
@@ -289,7 +289,7 @@ def _brought_back(heatmap: Grey, matrix: Matrix) -> Grey:
 
 
 def _distance(one: Grey, other: Grey) -> float:
-    """Return the distance of the hottest places of two maps (H, W), as a share of the side."""
+    """Return the distance of the hottest places of two maps (H, W), as a fraction of the side."""
     places = [np.unravel_index(int(each.argmax()), each.shape) for each in (one, other)]
     steps = [(a - b) / side for a, b, side in zip(*places, one.shape, strict=True)]
     return float(np.hypot(*steps))
