@@ -1,4 +1,4 @@
-"""Studies of how good a model and its maps are.
+"""Studies of the quality of a model and its maps.
 
 Names are imported when they are used, so that the page can show stored figures without scipy,
 scikit-learn and matplotlib.

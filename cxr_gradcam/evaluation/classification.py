@@ -31,21 +31,21 @@ def evaluate(
 
     Args:
         model: the classifier.
-        data: one folder per source (`folders_of`), with a folder for each class; the folders carry
+        data: one folder per source (`folders_of`), with a folder for each class; the folders have
             the model's class names, in any case.
-        reads: tables of what radiologists saw, which correct the labels.
-        only: a CSV whose column `patient` names the patients that count; None for all.
-        patients: how patients are told; None for the usual layouts.
-        finding: the name of the class that is the finding; None where the weights or the names of
-            the classes tell it.
+        reads: tables of radiologists' reads, which correct the labels.
+        only: a CSV whose column `patient` names the patients to evaluate; None for all.
+        patients: how patients are identified; None for the usual layouts.
+        finding: the name of the class that is the finding; None if the weights or the class names
+            show it.
 
     Returns:
         The figures, as `summarize` returns them.
 
     Raises:
-        ValueError: a folder that is no class of the model, two folders of one name, one picture in
-            two classes, a finding that is not clear, or a pattern or table that cannot be used.
-        RadiographError: a file that cannot be read.
+        ValueError: a folder is no class of the model, two folders have the same name, a picture is
+            in two classes, the finding is not clear, or a pattern or table cannot be used.
+        RadiographError: a file cannot be read.
     """
     rules = PatientRules() if patients is None else patients
     return summarize(predict(model, Selection(data, reads, only, rules, finding)))
@@ -55,7 +55,7 @@ def summarize(predictions: Predictions) -> dict[str, Any]:
     """Compute all figures.
 
     Args:
-        predictions: what a model says of radiographs.
+        predictions: a model's predictions for radiographs.
 
     Returns:
         {"notes", "temperature", "findings": {name: {"threshold", "groups", "verdicts",
@@ -63,14 +63,14 @@ def summarize(predictions: Predictions) -> dict[str, Any]:
 
         - "notes": sentences on patients, copies and parts.
         - "groups": {group: figures}, the figures of `measure`. The groups are "all"; "source NAME"
-          where there are several sources; "bacteria" and "virus", against all images without the
-          finding; and, where there are reads, "AP", "PA", the age groups, and "against other
-          findings": images with the finding against images that were read as something else.
-          Those count in no other group.
+        if there are several sources; "bacteria" and "virus", against all images without the
+        finding; and, if there are reads, "AP", "PA", the age groups, and "against other findings":
+        images with the finding against images that were read as something else. The latter are in
+        no other group.
         - "verdicts": {group: {verdict: {"images", "with_finding"}}}; empty for a finding without
           an operating point.
-        - "source_auc": {source: figure}, how well the probability tells images of one source
-          without the finding from those of the others; 0.5 is not at all.
+        - "source_auc": {source: figure}, how well the probability separates images of one source
+        without the finding from those of the others; 0.5 means not at all.
     """
     return {
         "notes": list(predictions.notes),

@@ -1,4 +1,4 @@
-"""Faithfulness: whether a model's answer rests on the pixels that its maps mark.
+"""Faithfulness: whether a model's answer depends on the pixels that its maps mark.
 
 Deletion and insertion (Petsiuk et al., BMVC 2018) remove or restore the pixels in the order of the
 map, and follow the probability.
@@ -33,7 +33,7 @@ BLUR = 0.05
 
 
 def study(model: Classifier, data: Sequence[Path], count: int) -> dict[str, Any]:
-    """Study whether a model's answer rests on the pixels that its maps mark.
+    """Study whether a model's answer depends on the pixels that its maps mark.
 
     Args:
         model: a model with Grad-CAM enabled.
@@ -44,7 +44,7 @@ def study(model: Classifier, data: Sequence[Path], count: int) -> dict[str, Any]
         {"title", "about", "rows"}; the rows are those of `measure_faithfulness`.
 
     Raises:
-        RadiographError: a file that cannot be read.
+        RadiographError: a file cannot be read.
     """
     radiographs = some_radiographs(data, count)
     return {

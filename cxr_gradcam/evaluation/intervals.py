@@ -29,8 +29,8 @@ def with_intervals(
     """Compute figures with their bootstrap intervals.
 
     Args:
-        compute: computes the figures under weights (N,), the number of times that each image
-            counts; NaN for a figure that is not defined.
+        compute: computes the figures under weights (N,), the multiplicity of each image; NaN for a
+            figure that is not defined.
         patients: (N,), the patient of each image; images of one patient have equal weights.
 
     Returns:
@@ -49,7 +49,7 @@ def with_intervals(
 
 
 def as_text(figure: Estimate) -> str:
-    """Write a figure with its interval, which is left out where it has no width."""
+    """Write a figure with its interval, which is left out if it has no width."""
     value, low, high = (f"{figure[key]:.3f}" for key in ("value", "low", "high"))
     return value if low == high else f"{value} ({low} to {high})"
 
@@ -75,14 +75,14 @@ def _cell(value: object) -> str:
 def _witnesses(
     compute: Callable[[Floats], dict[str, float]], name: str, patients: NDArray[np.str_]
 ) -> int:
-    """Count the patients whose images alone define a figure."""
+    """Count the patients whose own images are enough to define a figure."""
     alone = (compute((patients == patient).astype(float)) for patient in np.unique(patients))
     return sum(not np.isnan(figures[name]) for figures in alone)
 
 
 def _exact_interval(share: float, trials: int) -> tuple[float, float]:
     """Return the 95 % interval of a share of 0 or 1; without a trial it has no width."""
-    from scipy.stats import binomtest  # here, because the page shows figures without scipy
+    from scipy.stats import binomtest  # imported here, because the page shows figures without scipy
 
     if trials == 0:
         return share, share

@@ -1,4 +1,4 @@
-"""Localization: how well the maps find a lesion whose place is known.
+"""Localization: how well the maps find a lesion of known position.
 
 The measures are those of CheXlocalize (Saporta et al., Nature Machine Intelligence 2022): hit rate
 and intersection over union; and the share of the map inside the lesion (energy-based pointing
@@ -43,25 +43,25 @@ def study(
     lungs: Path | None = None,
     named: str | None = None,
 ) -> dict[str, Any]:
-    """Study how well the maps find a lesion whose place is known, or stay inside the lungs.
+    """Study how well the maps find a lesion of known position, or stay inside the lungs.
 
     Args:
         model: a model with Grad-CAM enabled.
         count: the greatest number of radiographs.
         boxes: a CSV of boxes (`read_boxes`); None for synthetic radiographs.
-        images: the folder of the CSV's images; None for the folder that the CSV lies in.
-        data: folders of radiographs, whose lungs `lungs` shows.
-        lungs: a folder of cut-outs (`lung_cases`); where it is given, the lungs are what a map
-            should find.
-        named: the name of the class that is the finding; None where the weights or the names of
-            the classes tell it.
+        images: the folder of the CSV's images; None for the folder of the CSV.
+        data: folders of the radiographs that `lungs` was cut from.
+        lungs: a folder of cut-outs (`lung_cases`); if it is given, maps are compared with the lungs
+            instead of lesions.
+        named: the name of the class that is the finding; None if the weights or the class names
+            show it.
 
     Returns:
         {"title", "about", "rows"}; the rows are those of `measure_localization`.
 
     Raises:
         ValueError: the finding is not clear, or `read_boxes` or `lung_cases` refuses a table.
-        RadiographError: an image that cannot be read.
+        RadiographError: an image cannot be read.
     """
     finding = require_finding(model.class_names, named or model.finding, "--localisation")
     target, title = "lesion", "How well the maps find the lesion"
@@ -121,8 +121,8 @@ def measure_map(heatmap: Map, mask: Mask) -> tuple[float, float, float]:
 
     Returns:
         Three numbers, all 0 for an empty map: 1 if the map's first maximum lies in the lesion, else
-        0; intersection over union of the lesion and of what exceeds `THRESHOLD` of the maximum; the
-        share of the map's sum inside the lesion.
+        0; intersection over union of the lesion and the region above `THRESHOLD` of the maximum;
+        the share of the map's sum inside the lesion.
     """
     peak = heatmap.max()
     if peak <= 0:
@@ -153,7 +153,7 @@ def random_map(shape: tuple[int, int], seed: int) -> Map:
 
     Args:
         shape: height and width in pixels.
-        seed: of the random values.
+        seed: seed of the random values.
     """
     values = np.random.default_rng(seed).random((7, 7), dtype=np.float32)
     return np.asarray(cv2.resize(values, shape[::-1], interpolation=cv2.INTER_LINEAR))

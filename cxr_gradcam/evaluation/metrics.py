@@ -35,7 +35,7 @@ class BinaryPredictions:
     patients: NDArray[np.str_]
 
     def only(self, chosen: Bools) -> BinaryPredictions:
-        """Return the chosen images alone.
+        """Return only the chosen images.
 
         Args:
             chosen: bool (N,).
@@ -78,7 +78,7 @@ def weighted_auc(actual: Bools, scores: Floats, weights: Floats) -> float:
         weights: (N,), 0 or more.
 
     Returns:
-        The area; NaN where all images of weight above 0 are of one kind.
+        The area; NaN if all images with a weight above 0 are of one kind.
     """
     if len(np.unique(actual[weights > 0])) < 2:
         return float("nan")

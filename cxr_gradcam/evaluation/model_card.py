@@ -1,4 +1,4 @@
-"""The model card: what the bundled weights are, what they were trained on, and their figures.
+"""The model card: the bundled weights, their training data, and their figures.
 
 All figures come from the weights' header and from the stored results of the command
 `evaluate --json`, one file each in assets/results.
@@ -83,7 +83,7 @@ def model_card_file() -> str:
     Returns:
         The front matter in YAML, which the Hub's search reads, followed by `model_card`.
     """
-    from huggingface_hub import ModelCard  # here, because the page needs no front matter
+    from huggingface_hub import ModelCard  # imported here, because the page needs no front matter
 
     front = front_matter(load_checkpoint(bundled_checkpoint()), stored_results())
     return str(ModelCard(f"---\n{front}\n---\n\n{model_card()}"))
@@ -94,7 +94,7 @@ def front_matter(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
 
     Args:
         checkpoint: the weights; their tensors are not needed.
-        results: what `evaluate --json` printed, by name; results with findings are listed.
+        results: outputs of `evaluate --json` by name; results with findings are listed.
 
     Returns:
         YAML, as the Hub's documentation of model cards describes it.
@@ -144,7 +144,7 @@ def write_card(checkpoint: Checkpoint, results: Mapping[str, Any]) -> str:
 
     Args:
         checkpoint: the weights; their tensors are not needed.
-        results: what `evaluate --json` printed, by the title of the section.
+        results: outputs of `evaluate --json`, by the title of the section.
 
     Returns:
         Markdown: a heading of the first level, then headings of the third.
@@ -196,7 +196,7 @@ def _decision(checkpoint: Checkpoint) -> str:
 
 
 def _result(name: str, result: Mapping[str, Any]) -> str:
-    """Show a result: an evaluation by finding, or a table with what it is about."""
+    """Show a result: an evaluation by finding, or a table with its description."""
     if "findings" not in result:
         return f"### {result['title']}\n\n{result['about']}\n\n{markdown_table(result['rows'])}"
     return "\n".join(

@@ -1,4 +1,4 @@
-"""Out-of-distribution: how well a model notices images that are no frontal chest radiographs."""
+"""Out-of-distribution: how well a model detects images that are no frontal chest radiographs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BATCH_SIZE = 16
 
 
 def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[str, Any]:
-    """Study how many images that are no frontal chest radiographs a model notices.
+    """Study how many images that are no frontal chest radiographs a model detects.
 
     Args:
         model: a model with an out-of-distribution detector.
@@ -40,7 +40,7 @@ def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[st
 
     Raises:
         ValueError: the model has no detector.
-        RadiographError: a file that cannot be read.
+        RadiographError: a file cannot be read.
     """
     return {
         "title": "Whether it notices images that are no frontal chest X-rays",
@@ -60,13 +60,13 @@ def measure_ood(
     radiographs: Sequence[Radiograph],
     foreign: Mapping[str, Sequence[Sequence[Grey]]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Measure how well a model's detector tells other images from chest radiographs.
+    """Measure how well a model's detector separates other images from chest radiographs.
 
     Args:
         model: a model with an out-of-distribution detector.
         radiographs: frontal chest radiographs, at least one, which the detector should pass.
-        foreign: {group: images by origin}, the images that the detector should notice; images cut
-            from one picture have one origin. None for `ood_images`.
+        foreign: {group: images by origin}, the images that the detector should reject; images cut
+            from one picture have the same origin. None for `ood_images`.
 
     Returns:
         Rows {"pictures", "images", "origins", "noticed", "AUROC", "by the detector", "by the
@@ -74,7 +74,7 @@ def measure_ood(
         foreign group. "noticed" is the share that is out of distribution; "AUROC" is the area under
         the ROC curve of the score against the radiographs, "" in the first row. Both have a 95 %
         interval over origins. The last two are the shares that the model's detector and the lungs
-        would notice alone.
+        would reject alone.
 
     Raises:
         ValueError: the model has no detector.
@@ -115,9 +115,9 @@ def corruptions(radiographs: Sequence[Grey]) -> dict[str, list[Grey]]:
 
 
 def _scores(model: ResNet50FineTuned, pictures: Sequence[Grey]) -> Scores:
-    """Return the scores (N, 2) of the detector and of the lungs, as shares of their bounds."""
+    """Return the scores (N, 2) of the detector and of the lungs, divided by their limits."""
     detector = model.ood_detector
-    assert detector is not None  # measure_ood has looked  # noqa: S101
+    assert detector is not None  # measure_ood has checked this  # noqa: S101
     inputs = torch.cat([model.preprocessing.prepare(Radiograph(each)) for each in pictures])
     scores = [detector.score(model.features(batch)[0]) for batch in inputs.split(BATCH_SIZE)]
     by_detector = torch.cat(scores).numpy() / detector.threshold

@@ -20,7 +20,7 @@ from sklearn.metrics import (
 from cxr_gradcam.evaluation.metrics import BINS, BinaryPredictions
 from cxr_gradcam.evaluation.predictions import Predictions
 
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito: told apart by everybody
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"  # Okabe & Ito: for colour blindness
 _SIZE = (5.0, 5.0)
 
 

@@ -1,4 +1,4 @@
-"""Predictions: what a model says of radiographs whose class is known."""
+"""Predictions: a model's answers for radiographs whose class is known."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Grey = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of N radiographs, and what they show.
+    """A model's answers for N radiographs, and the true classes.
 
     Attributes:
         class_names: the C classes of the model.
@@ -40,10 +40,10 @@ class Predictions:
         sources: (N,) names of sources.
         kinds: (N,), "bacteria", "virus" or "".
         calibration: the model's temperature and operating point.
-        reads: N rows of a table of reads; empty where no table was given.
-        multi_label: whether each class is true or false on its own.
-        finding: the class that is the finding; None where several are.
-        notes: what a reader of the figures should know of patients and copies, a line each.
+        reads: N rows of a table of reads; empty if no table was given.
+        multi_label: whether several classes can be true at once.
+        finding: the class that is the finding; None if there are several.
+        notes: notes for the reader on patients and copies, a line each.
     """
 
     class_names: tuple[str, ...]
@@ -60,7 +60,7 @@ class Predictions:
 
     @property
     def findings(self) -> list[str]:
-        """The classes that are measured: the finding, or every class that is one."""
+        """The classes to measure: the finding, or every class that is a finding."""
         if self.finding is not None and len(self.class_names) == 2 and not self.multi_label:
             return [self.finding]
         others = findings_among(self.class_names)
@@ -73,7 +73,7 @@ class Predictions:
             finding: the class.
 
         Returns:
-            The threshold; None where the most probable class is called.
+            The threshold; None if the most probable class is called.
         """
         point = self.calibration.point_of(finding)
         if point is not None:
@@ -88,7 +88,7 @@ class Predictions:
         return np.array([bool(read.words) and read.finding is None for read in self.reads])
 
     def cases(self, finding: str) -> BinaryPredictions:
-        """Return the predictions as a binary problem: the finding, or any other class.
+        """Return the predictions as a binary problem: the finding against all other classes.
 
         Args:
             finding: the class.
@@ -112,11 +112,11 @@ def finding_of(model: Classifier, named: str | None = None) -> str | None:
 
     Args:
         model: the classifier.
-        named: the name of the class; None for what the weights say, or else the names of the
-            classes.
+        named: the name of the class; None to take it from the weights, or else from the class
+            names.
 
     Returns:
-        The class; None where each of several classes is a finding.
+        The class; None if each of several classes is a finding.
 
     Raises:
         ValueError: there is no such class; or there are two, one of which is the absence of the
@@ -136,8 +136,8 @@ def predict(model: Classifier, selection: Selection) -> Predictions:
         selection: the radiographs.
 
     Raises:
-        ValueError: what `evaluate` refuses.
-        RadiographError: a file that cannot be read.
+        ValueError: as for `evaluate`.
+        RadiographError: a file cannot be read.
     """
     finding = finding_of(model, selection.finding)
     known, notes = select_radiographs(selection, model.class_names, finding)
@@ -170,7 +170,7 @@ def logits_of(
         Logits (N, C).
 
     Raises:
-        RadiographError: a file that cannot be read.
+        RadiographError: a file cannot be read.
     """
     starts = range(0, len(paths), BATCH_SIZE)
     logits = []
@@ -187,5 +187,5 @@ def _classify(model: Classifier, radiographs: Sequence[Radiograph]) -> Tensor:
         with torch.no_grad():
             return model.record(torch.cat([model.prepare(each) for each in radiographs])).logits
     inputs = torch.cat([model.preprocessing.prepare(each) for each in radiographs])
-    with evaluating(model), torch.inference_mode():  # a recorded pass may be the fast one
+    with evaluating(model), torch.inference_mode():  # a recorded pass may be a fast one
         return model(inputs.to(next(model.parameters()).device))  # type: ignore[no-any-return]

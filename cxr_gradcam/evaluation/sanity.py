@@ -1,7 +1,7 @@
-"""Sanity: whether maps depend on what the network has learnt.
+"""Sanity: whether maps depend on the trained weights.
 
 Cascading randomisation (Adebayo et al., NeurIPS 2018) replaces the weights by random ones, layer by
-layer from the head on. A map that does not change then shows the image and not the model.
+layer from the head on. A map that does not change shows the image, not the model.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CASCADE = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")
 
 
 def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[str, Any]:
-    """Study whether maps depend on what the network has learnt.
+    """Study whether maps depend on the trained weights.
 
     Args:
         model: a model with Grad-CAM enabled; the weights of a copy are randomised.
@@ -39,7 +39,7 @@ def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[st
         {"title", "about", "rows"}; the rows are those of `measure_sanity`.
 
     Raises:
-        RadiographError: a file that cannot be read.
+        RadiographError: a file cannot be read.
     """
     radiographs = some_radiographs(data, count)
     return {
@@ -88,7 +88,7 @@ def measure_sanity(
 
 
 def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Return Spearman's correlation of two maps (H, W); 0 where a map has one value only."""
+    """Return Spearman's correlation of two maps (H, W); 0 if a map is constant."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0  # spearmanr would warn and return NaN
     return float(spearmanr(first, second, axis=None).statistic)

@@ -1,4 +1,4 @@
-"""Shortcuts: what a model's answer tells besides the finding.
+"""Shortcuts: information other than the finding in a model's answer.
 
 If the ill were imaged by another machine, in another projection or at another age than the healthy,
 a model can learn these instead of the finding (Zech et al., PLOS Medicine 2018; DeGrave et al.,
@@ -34,7 +34,7 @@ SMALL = 112
 
 
 def study(model: Classifier, selection: Selection, count: int) -> dict[str, Any]:
-    """Study what can be read from a model's answer on radiographs without the finding.
+    """Study what a model's answer reveals on radiographs without the finding.
 
     Args:
         model: the classifier.
@@ -47,7 +47,7 @@ def study(model: Classifier, selection: Selection, count: int) -> dict[str, Any]
     Raises:
         ValueError: no radiograph is without a finding, a folder is no class, the finding is not
             clear, or a table cannot be used.
-        RadiographError: a file that cannot be read.
+        RadiographError: a file cannot be read.
     """
     finding = finding_of(model, selection.finding)
     healthy = radiographs_without_finding(model, selection, count)
@@ -83,12 +83,12 @@ def radiographs_without_finding(
     """List radiographs without a finding, spread evenly over each source.
 
     Args:
-        model: names the classes.
+        model: the classifier, which has the class names.
         selection: the radiographs.
         count: the greatest number of radiographs of each source.
 
     Raises:
-        ValueError: no class is the absence of the finding, no radiograph is of this class, or
+        ValueError: no class is the absence of the finding, no radiograph has this class, or
             `select_radiographs` refuses the selection.
     """
     finding = finding_of(model, selection.finding)
@@ -116,7 +116,7 @@ def radiographs_without_finding(
 def measure_shortcuts(
     model: Classifier, healthy: Sequence[LabelledRadiograph], finding: str
 ) -> list[dict[str, Any]]:
-    """Measure what the probability of a finding tells besides the finding.
+    """Measure how far a finding's probability depends on other properties.
 
     Args:
         model: the classifier.
@@ -124,9 +124,9 @@ def measure_shortcuts(
         finding: the class whose probability is measured.
 
     Returns:
-        Rows {"what", "images", "AUC", "difference"}: one for each source, projection and age
-        group, unless all radiographs are of one group; then one for each of `forms`. "AUC" has a
-        95 % interval over patients. "difference" is "" where no two forms are compared.
+        Rows {"what", "images", "AUC", "difference"}: one for each source, projection and age group,
+        unless all radiographs are of one group; then one for each of `forms`. "AUC" has a 95 %
+        interval over patients. "difference" is "" if no two forms are compared.
     """
     paths = [each.path for each in healthy]
     patients = np.array([each.patient for each in healthy])
@@ -187,7 +187,7 @@ def marked(pixels: Grey) -> Grey:
     scale = min(height, width) / 224
     place = (round(0.87 * width), round(0.14 * height))
     stroke = max(1, round(3 * scale))
-    letter = np.zeros(pixels.shape, np.uint8)  # OpenCV writes on bytes alone
+    letter = np.zeros(pixels.shape, np.uint8)  # OpenCV writes only on bytes
     cv2.putText(letter, "L", place, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, stroke)
     return np.maximum(pixels, letter.astype(np.float32) / 255)
 
@@ -206,7 +206,7 @@ def _probability(
 def _groups(
     healthy: Sequence[LabelledRadiograph],
 ) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Return groups: a name, which radiographs are in the group, and of which it is known."""
+    """Return groups: a name, the radiographs in the group, and those for which this is known."""
     columns = {
         "source ": np.array([each.source for each in healthy]),
         "projection ": np.array([each.read.view for each in healthy]),
@@ -216,7 +216,7 @@ def _groups(
     for title, column in columns.items():
         names = [name for name in dict.fromkeys((*AGE_GROUPS, *sorted(column))) if name in column]
         named = [name for name in names if name]
-        # of two groups, one says all of the other too
+        # of two groups, one is enough
         for name in named if len(named) > 2 else named[: len(named) - 1]:
             groups.append((title + name, column == name, column != ""))
     return groups

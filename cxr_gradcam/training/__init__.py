@@ -1,4 +1,4 @@
-"""Training, and what is fitted to validation images afterwards.
+"""Training, and parameters fitted to validation images afterwards.
 
 Names are imported when they are used, because a recipe needs no scipy or scikit-learn.
 """

@@ -1,4 +1,4 @@
-"""Augmentation: variation of radiographs in training, as between patients, rooms and machines."""
+"""Augmentation: vary radiographs in training like patients, rooms and machines do."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _collimate(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def cover(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Cover half of the images by a grey rectangle, like a marker, a device or a hidden name.
+    """Cover half of the images by a grey rectangle, like a marker, device or hidden name.
 
     Args:
         images: (N, 1, H, W) in [0, 1].

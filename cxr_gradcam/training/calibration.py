@@ -44,7 +44,7 @@ Verdicts = dict[str, dict[str, dict[Verdict, tuple[int, int]]]]
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What `calibrate` stored.
+    """The results that `calibrate` stored.
 
     Attributes:
         calibration: temperature and operating points.
@@ -63,28 +63,28 @@ def calibrate(
 ) -> Calibrated:
     """Fit temperature, operating points and detector of trained weights, and store them there.
 
-    The split is made again from the recipe in the file. Where several classes are findings, each
-    gets an operating point. Temperature and operating points come from the validation radiographs,
+    The split is made again from the recipe in the file. If several classes are findings, each gets
+    an operating point. Temperature and operating points come from the validation radiographs,
     unchanged and `VIEWS` times with another's tone and sharpness, so that they hold for other
     machines too. The detector is fitted to training images, drawn as in training. Cut-outs and
     radiographs without a read are not used.
 
     Args:
         checkpoint: a file that `save_checkpoint` wrote.
-        sources: the folders of the training. Their `finding` names the finding; None for what the
-            file or the names of the classes say.
-        validation_share: for weights that were trained by other means: the share of the patients
-            that was kept for validation; None for what the file says.
-        seed: of the choice of these patients; not used where the file says it.
+        sources: the folders of the training. Their `finding` names the finding; None to take it
+            from the file or the class names.
+        validation_share: for weights that were trained in another way: the share of the patients
+            that was kept for validation; None for the value in the file.
+        seed: seed of the choice of these patients; not used if the file has it.
 
     Returns:
-        What is now stored.
+        The stored results.
 
     Raises:
         CheckpointError: the file cannot be read, or does not say how it was trained.
-        ValueError: the folders or the split are not those of the training, or it is not clear
-            which class is the finding.
-        RadiographError: a file that cannot be read.
+        ValueError: the folders or the split are not those of the training, or it is not clear which
+            class is the finding.
+        RadiographError: a file cannot be read.
     """
     stored = load_checkpoint(checkpoint)
     if stored.multi_label:
@@ -118,7 +118,7 @@ def calibrate(
 def _in_order_of(
     class_names: Sequence[str], validation: LabelledImages, split: Split
 ) -> LabelledImages:
-    """Number the classes of images as a model does, which may have another order."""
+    """Renumber the classes of images in the order of the model's classes."""
     order = [class_names.index(named_class(class_names, name)) for name in split.class_names]
     return replace(validation, labels=torch.tensor(order)[validation.labels])
 
@@ -159,7 +159,7 @@ def _fit_detector(
 ) -> OODDetector:
     """Fit the detector to training images and the features (M, K) of validation images."""
     features, _ = _look(model, training.images)
-    upside_down, _ = _look(model, training.images[::2].flip(2))  # half teach as much
+    upside_down, _ = _look(model, training.images[::2].flip(2))  # half of the images are enough
     return fit_ood_detector(features, upside_down, validation, source_of)
 
 
@@ -173,9 +173,9 @@ def fit_calibration(
 
     Args:
         model: the classifier.
-        validation: the images, labelled by the indices of the model's classes; synthetic ones
-            among them do not count.
-        split: names the sources of the images, and says which of the sources are noisy.
+        validation: the images, labelled by the indices of the model's classes; synthetic ones are
+            not used.
+        split: the split, with the names of the sources and which of them are noisy.
         findings: the classes that get an operating point each.
 
     Returns:
@@ -217,7 +217,7 @@ def _with_point(calibration: Calibration, point: OperatingPoint, *, alone: bool)
 def _verdicts(
     point: OperatingPoint, probabilities: Tensor, ill: Tensor
 ) -> dict[Verdict, tuple[int, int]]:
-    """Count by verdict how many images get it, and how many of them show the finding."""
+    """Count for each verdict how many images get it, and how many of these show the finding."""
     said = [point.verdict(each) for each in probabilities.tolist()]
     words: tuple[Verdict, ...] = ("likely", "uncertain", "unlikely")
     return {
@@ -230,11 +230,11 @@ def _verdicts(
 
 
 def mixed_appearance(images: Tensor, seed: int) -> Tensor:
-    """Return images with the tone and sharpness of others among them.
+    """Return the images, each with the tone and sharpness of another one.
 
     Args:
         images: uint8 (N, 1, H, W).
-        seed: of the draw of the others.
+        seed: seed of the draw of the other images.
 
     Returns:
         uint8 (N, 1, H, W), in the same order.

@@ -16,7 +16,7 @@ from cxr_gradcam.training.networks import load_teacher
 
 
 class PooledFeatures:
-    """Keeps the input of a network's head in the last forward pass.
+    """Record the input of a network's head in the last forward pass.
 
     Args:
         network: a network with a linear head.
@@ -86,9 +86,9 @@ class Teachers:
 
 
 class FeatureMap(nn.Module):
-    """A linear map from a student's features to a teacher's, used in training alone.
+    """A linear map from a student's features to a teacher's, used only in training.
 
-    The teacher's features are standardised by running statistics, so that all weigh the same.
+    The teacher's features are standardised by running statistics, so that all have equal weight.
 
     Args:
         width: the number of the student's features.

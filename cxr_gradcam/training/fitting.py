@@ -31,7 +31,8 @@ UPRIGHT_RATE = 0.998
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Find the temperature under which the labels are most probable (Guo et al. 2017, section 4.2).
+    """Find the temperature that maximises the likelihood of the labels (Guo et al. 2017, section
+    4.2).
 
     Args:
         logits: (N, C) of validation images.
@@ -59,14 +60,14 @@ def choose_operating_point(
 ) -> OperatingPoint:
     """Choose threshold and bounds on validation images.
 
-    All sources weigh the same, and in each source the images with the finding weigh as much as
-    those without, so that neither a large source nor a common finding decides. The threshold has
-    the greatest sum of sensitivity and specificity (Youden 1950). "Likely" begins at the lowest
-    probability from which it is right in `RIGHT_LIKELY` of the images; "unlikely" ends at the
-    highest below which at most `WRONG_UNLIKELY` of the images show the finding. Neither bound
-    crosses the threshold or one half. Noisy labels do not move the threshold if they are wrong
-    equally often on both sides, but they would move the bounds, which are therefore fitted without
-    them.
+    All sources have the same weight, and in each source the images with the finding have the same
+    total weight as those without, so that neither a large source nor a common finding dominates.
+    The threshold has the greatest sum of sensitivity and specificity (Youden 1950). "Likely" begins
+    at the lowest probability above which `RIGHT_LIKELY` of the images show the finding; "unlikely"
+    ends at the highest probability below which at most `WRONG_UNLIKELY` of the images show it.
+    Neither bound crosses the threshold or one half. Noisy labels do not shift the threshold if they
+    are wrong equally often for both classes, but they would shift the bounds, which are therefore
+    fitted without noisy labels.
 
     Args:
         class_name: the finding.
@@ -76,7 +77,7 @@ def choose_operating_point(
         noisy: bool (N,), True where the source's labels are often wrong.
 
     Returns:
-        The operating point. Where no bound is good enough, nothing is "likely" or "unlikely".
+        The operating point. If no bound is good enough, nothing is "likely" or "unlikely".
 
     Raises:
         ValueError: no image with a reliable label shows the finding, or all images do.
@@ -90,7 +91,7 @@ def choose_operating_point(
     false_positives, true_positives, thresholds = roc_curve(
         is_finding, probabilities, sample_weight=weights
     )
-    # the first threshold is infinite and calls nobody, which is no better than calling everybody
+    # the first threshold is infinite and calls no image, which is no better than calling all
     best = 1 + np.argmax((true_positives - false_positives)[1:])
     threshold = float(thresholds[best])
     trusted = probabilities[~noisy], is_finding[~noisy], weights[~noisy]
@@ -123,7 +124,7 @@ def _highest_unlikely(
     kept = -negated[right[:-1] >= 1 - WRONG_UNLIKELY]
     if not len(kept):
         return 0.0
-    above = probabilities[probabilities > kept.max()]  # the bound itself is no longer unlikely
+    above = probabilities[probabilities > kept.max()]  # the bound itself is not "unlikely"
     return float(above.min()) if len(above) else 1.0
 
 
@@ -133,7 +134,7 @@ def fit_ood_detector(
     """Fit a Gaussian to features by probabilistic PCA (Tipping & Bishop 1999, equations 7 and 8).
 
     In addition, the plane of a logistic regression separates upright images from images that are
-    upside down; it is placed so that `UPRIGHT_RATE` of the validation images are upright.
+    upside down; its offset is set so that `UPRIGHT_RATE` of the validation images count as upright.
 
     Args:
         features: (N, K), features of training images; N and K are above `DIRECTIONS` + 1.

@@ -1,4 +1,4 @@
-"""A loss that moves Grad-CAM's maps to where lesions lie."""
+"""A loss that moves Grad-CAM's maps to the positions of lesions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ OUTSIDE = 1e-4
 def gradcam_evidence(model: ResNet50FineTuned, middle: Tensor, class_idx: int) -> list[Tensor]:
     """Return Grad-CAM's maps of a class before their ReLU, with their graph.
 
-    The maps are those of the two layers of the fine map (Selvaraju et al. 2017, equations 1 and
-    2). Their gradients can be differentiated once more.
+    The maps are those of the two layers of the fine map (Selvaraju et al. 2017, equations 1 and 2).
+    Their gradients can be differentiated again.
 
     Args:
         model: the network, with Grad-CAM mode off, so that no hook cuts the graph. Batch
-            normalisation uses running statistics, as it does where maps are shown.
+            normalisation uses running statistics, as when maps are shown.
         middle: (N, 1024, h, w), the output of the third stage, with its graph.
         class_idx: index of the class.
 
@@ -47,7 +47,8 @@ def gradcam_evidence(model: ResNet50FineTuned, middle: Tensor, class_idx: int) -
 def location_loss(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
     """Measure how much of the maps lies outside the lesions.
 
-    A softmax over the places of a map gives each place its share. Both maps and their sum count.
+    A softmax over the places of a map gives each place its share. The loss includes both maps and
+    their sum.
 
     Args:
         maps: (N, h, w) and a coarser (N, h', w').
@@ -73,7 +74,7 @@ def _outside(evidence: Tensor, masks: Tensor) -> Tensor:
 
 @contextmanager
 def outputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect a module's outputs while the context lasts.
+    """Collect a module's outputs within the context.
 
     Args:
         module: the module.

@@ -53,7 +53,7 @@ def evidence(logits: Tensor, absence: int) -> Tensor:
 
 
 class MeanGap:
-    """A loss that equalises the mean score of groups, so that a score does not tell the group.
+    """A loss that equalises the mean score of groups, so that a score does not reveal the group.
 
     A batch holds too few images of each group, so running means are kept over the batches. The
     mean of a group in the batch is weighted by how far its running mean lies from the others.

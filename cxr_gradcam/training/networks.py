@@ -35,8 +35,8 @@ def build_network(name: str, num_classes: int, weights: Path | None = None) -> n
         name: "timm:NAME" or "torchvision:NAME"; without a prefix torchvision's network where there
             is one of that name, else timm's.
         num_classes: C, outputs of the linear head.
-        weights: a state dict, as .safetensors or of `torch.save`. The file's head is left out where
-            it has another number of classes. None for random weights.
+        weights: a state dict, as .safetensors or of `torch.save`. The file's head is ignored if it
+            has another number of classes. None for random weights.
 
     Returns:
         The network, from images (N, 3, H, W) to logits (N, C).
@@ -57,12 +57,12 @@ def build_network(name: str, num_classes: int, weights: Path | None = None) -> n
 
 
 def build_resnet50(num_classes: int, weights: str | None) -> ResNet50FineTuned:
-    """Build the package's ResNet50, and load weights into it, whoever wrote them.
+    """Build the package's ResNet50, and load weights of any origin into it.
 
     Args:
-        num_classes: C; the head keeps random values where the weights have another number.
-        weights: as `ResNet50FineTuned` takes them, or a file of a ResNet50 as `load_model` reads
-            it; None for random weights.
+        num_classes: C; the head keeps random values if the weights have another number.
+        weights: a value for `ResNet50FineTuned`, or a file of a ResNet50 that `load_model` can
+            read; None for random weights.
 
     Raises:
         CheckpointError: the weights cannot be read, or belong to another network.
@@ -83,7 +83,7 @@ def build_resnet50(num_classes: int, weights: str | None) -> ResNet50FineTuned:
 
 
 def preprocessing_of(network: nn.Module, size: int) -> Preprocessing:
-    """Return how published weights want their input: timm says so, torchvision's are ImageNet's.
+    """Return how the input of published weights is made: from timm, or ImageNet's for torchvision.
 
     Args:
         network: a network of torchvision or timm.
@@ -95,12 +95,13 @@ def preprocessing_of(network: nn.Module, size: int) -> Preprocessing:
 def load_weights(network: nn.Module, path: Path) -> None:
     """Load a file of weights into a network of the same architecture.
 
-    Where the names differ, as between two libraries' code of one architecture, tensors are taken in
-    the order of the file, if all shapes agree; safetensors keep no order. Nothing in the file is
+    If the names differ, as between two libraries' versions of an architecture, tensors are assigned
+    in the order of the file, if all shapes agree; safetensors keep no order. No code in the file is
     executed.
 
     Args:
-        network: its head keeps its values where the file's head has another number of classes.
+        network: the network; its head keeps its values if the file's head has another number of
+            classes.
         path: a state dict, as .safetensors or of `torch.save`.
 
     Raises:
@@ -151,7 +152,7 @@ def load_teacher(path: Path) -> tuple[nn.Module, Checkpoint]:
 
 
 def zero_residuals(network: nn.Module) -> None:
-    """Let each residual branch start at zero, so that training with Adam is stable.
+    """Make each residual branch start at zero, so that training with Adam is stable.
 
     Args:
         network: any network; its bottleneck blocks are changed.
@@ -180,7 +181,7 @@ def statistics(images: Tensor, size: int) -> Preprocessing:
 def _renamed_in_order(
     state: Mapping[str, Tensor], own: Mapping[str, Tensor], path: Path
 ) -> dict[str, Tensor]:
-    """Name tensors as a network does, in their order; the head, which comes last, may differ."""
+    """Rename tensors to a network's names, in order; the head, which is last, may differ."""
     pairs = list(zip(own.items(), state.items(), strict=False))
     if len(own) != len(state) or any(a.shape != b.shape for (_, a), (_, b) in pairs[:-2]):
         raise CheckpointError(

@@ -35,19 +35,19 @@ class Recipe:
         weight_decay: the weight decay of AdamW.
         label_smoothing: the share of each label that is spread over all classes, in [0, 1].
         noisy_label_smoothing: the share that is spread in sources whose labels are often wrong.
-        other_label_smoothing: the share that is spread where radiologists read another finding;
-            these radiographs are labelled as without the finding. 1 leaves them out.
-        unread_label_smoothing: the share that is spread where a table lists a radiograph that
-            nobody read; these keep the label of their folder. 1 leaves them out.
+        other_label_smoothing: the share that is spread for radiographs read as another finding,
+            which are labelled as without the finding. 1 leaves them out.
+        unread_label_smoothing: the share that is spread for radiographs that a table lists but
+            nobody read, which keep the label of their folder. 1 leaves them out.
         location_weight: weight of the loss that moves maps to the opacities of phantoms.
         shortcut_weight: weight of the loss that equalises the mean answer on radiographs without
             the finding, between sources, projections and age groups.
-        degrade_share: the share of the images that is shrunk or compressed, as a transfer may do.
-        graft_share: the share of the cut-outs that is grafted into healthy radiographs, where the
-            radiograph that a healthy cut-out was cut from is in another source.
+        degrade_share: the share of the images that is shrunk or compressed, as in a transfer.
+        graft_share: the share of the cut-outs that is grafted into healthy radiographs, if the
+            radiograph of a healthy cut-out is in another source.
         temperature: temperature of the teachers' answers (Hinton et al. 2015).
         teacher_share: the share of the teachers' answers in the loss; labels have the rest.
-        feature_weight: weight of the loss by which the features map linearly to the first
+        feature_weight: weight of the loss that makes the features map linearly to the first
             teacher's features (Romero et al. 2015).
         phantoms: number of synthetic radiographs that are added, half of them with an opacity.
         validation_share: the share of the patients, and of the phantoms, kept for validation.
@@ -76,7 +76,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse settings that are out of range."""
+        """Raise an error for settings out of range."""
         for name, bound in _LEAST.items():
             if getattr(self, name) < bound:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be {bound} or more")
@@ -118,7 +118,7 @@ class Recipe:
     def size_of_epoch(self, epoch: int) -> int:
         """Return the input size of an epoch in pixels, a multiple of 32.
 
-        It grows quadratically from `start_size` to `size`, so that most epochs are cheap.
+        The size grows quadratically from `start_size` to `size`, so that most epochs are fast.
 
         Args:
             epoch: 0 for the first epoch.

@@ -1,4 +1,4 @@
-"""What an unfinished training leaves beside its output, so that it goes on where it was killed."""
+"""The state of an unfinished training, kept beside its output, so that it can continue."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ def resume_file(output: Path) -> Path:
 
 
 def read_resume(output: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the state that an unfinished run left.
+    """Return the saved state of an unfinished run.
 
     Args:
-        output: the file that the run writes in the end.
-        identity: what must be the same, so that a run never goes on with other settings or data.
+        output: the file that the run finally writes.
+        identity: data that must be the same, so that a run never continues with other settings or
+            data.
 
     Returns:
-        The state; None where there is no unfinished run.
+        The state; None if there is no unfinished run.
 
     Raises:
         ValueError: the unfinished run has another identity.
@@ -42,7 +43,7 @@ def read_resume(output: Path, identity: Mapping[str, Any]) -> dict[str, Any] | N
 
 
 def write_resume(output: Path, state: Mapping[str, Any]) -> None:
-    """Write the state of a run, its identity within, beside its output."""
+    """Write the state of a run, including its identity, beside its output."""
     path = resume_file(output)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_files(path) as [partial]:

@@ -46,10 +46,10 @@ LESION = 0.5
 
 @dataclass(frozen=True)
 class Start:
-    """What a training starts from.
+    """The initial state of a training.
 
     Attributes:
-        weights: for the ResNet50 what `ResNet50FineTuned` takes; for another network a file; None
+        weights: for the ResNet50 a value for `ResNet50FineTuned`; for another network a file; None
             for random weights.
         network: a name that `build_network` takes; None for the package's ResNet50.
         teachers: files that `train` wrote.
@@ -60,7 +60,7 @@ class Start:
     teachers: Sequence[Path] = ()
 
     def identity(self) -> dict[str, Any]:
-        """Return what must be the same when a run that was killed continues."""
+        """Return data that must be the same when a killed run continues."""
         return {
             "initial_weights": self.weights,
             "network": self.network,
@@ -72,13 +72,13 @@ class Run:
     """The state of a training run.
 
     Args:
-        split: which radiographs train and which validate.
-        training: the images that train.
+        split: the split into training and validation.
+        training: the training images.
         recipe: the settings of the run.
         start: initial weights, network and teachers.
 
     Attributes:
-        epoch: the number of whole epochs so far.
+        epoch: the number of completed epochs.
         aucs: the validation figures of each of these epochs.
         average: the network with averaged weights, which is the result of the run.
         preprocessing: how the network's input is made.
@@ -151,9 +151,9 @@ class Run:
         """Train for one epoch.
 
         Args:
-            training: the images that train.
+            training: the training images.
             epoch: 0 for the first epoch.
-            console: shows the progress.
+            console: the console for the progress bar.
 
         Returns:
             The mean loss.
@@ -207,8 +207,8 @@ class Run:
         return loss.item()
 
     def _taught(self, grey: Tensor, logits: Tensor, by_labels: Tensor) -> Tensor:
-        """Add to the loss by labels the losses by the teachers' answers and features."""
-        assert self.teachers is not None  # asked for only then  # noqa: S101
+        """Combine the loss from labels with those from the teachers' answers and features."""
+        assert self.teachers is not None  # called only with teachers  # noqa: S101
         features = self.features.latest
         with autocast(self.device):
             taught, target = self.teachers.answer(grey, self.recipe.temperature)
@@ -219,7 +219,7 @@ class Run:
 
     @contextmanager
     def _third_stage(self) -> Iterator[list[Tensor]]:
-        """Collect outputs of the third stage of the package's ResNet50; none of other networks."""
+        """Collect outputs of the third stage of the package's ResNet50; none for other networks."""
         if not isinstance(self.network, ResNet50FineTuned):
             yield []
             return
@@ -228,7 +228,7 @@ class Run:
 
     def _location(self, middle: Tensor, masks: Tensor) -> Tensor:
         """Return the loss that moves maps to the lesions in the masks (N, 1, H, W)."""
-        assert isinstance(self.network, ResNet50FineTuned)  # only its stage is led  # noqa: S101
+        assert isinstance(self.network, ResNet50FineTuned)  # only used with it  # noqa: S101
         shown = masks.amax(dim=(1, 2, 3)) > LESION
         if not shown.any():
             return masks.new_zeros(())
@@ -269,8 +269,8 @@ class Run:
 def _groups(training: LabelledImages, split: Split) -> list[Tensor]:
     """Return each image's source (N,), and its stratum of projection and age (N,).
 
-    Both are -1 for images with a finding; the source is -1 for phantoms, and the stratum is -1
-    where it is not known.
+    Both are -1 for images with a finding; the source is -1 for phantoms, and the stratum is -1 if
+    it is not known.
     """
     absence = -1 if split.absence is None else split.absence
     healthy = training.labels == absence

@@ -1,7 +1,7 @@
 """Training: from folders of radiographs to a file of weights with its metadata.
 
 After each epoch the whole state of the run is written beside the output, so that a run that was
-killed continues after its last whole epoch.
+killed continues after its last completed epoch.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ def train(
     """Train a network and write the running average of its weights at the end of the training.
 
     Within each source every class is drawn equally often. The area under the ROC curve on the
-    validation patients is measured after each epoch and stored. It does not choose an epoch,
-    because early epochs see smaller images and the learning rate falls until the end. Notes on
+    validation patients is measured after each epoch and stored. It is not used to choose an epoch,
+    because early epochs use smaller images and the learning rate falls until the end. Notes on
     patients, copies and parts are printed to stderr.
 
     Args:
-        sources: folders with one folder of radiographs per class, and what is known of them.
+        sources: folders with one folder of radiographs per class, and further data about them.
         output: the .safetensors file to write.
         recipe: the settings of the run.
-        weights: the initial weights: for the ResNet50 what `ResNet50FineTuned` takes, for another
+        weights: the initial weights: for the ResNet50 a value for `ResNet50FineTuned`, for another
             network a file (`build_network`); None for random weights.
         network: the name of another network (`build_network`), which can serve as a teacher; None
             for the package's ResNet50.
@@ -60,8 +60,8 @@ def train(
         ValueError: the folders cannot be split (`split_by_patient`), the classes do not fit the
             phantoms or a teacher, the network is not known, or an unfinished run has other
             radiographs, another recipe or other initial weights.
-        CheckpointError: weights that cannot be read or do not fit.
-        RadiographError: a file that cannot be read.
+        CheckpointError: weights cannot be read or do not fit.
+        RadiographError: a file cannot be read.
     """
     torch.manual_seed(recipe.seed)
     share = recipe.validation_share

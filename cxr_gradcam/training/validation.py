@@ -25,14 +25,14 @@ def validate(
     Cut-outs are shown with exchanged outlines, the same at every call.
 
     Args:
-        network: maps normalised images to logits; it is left in eval mode.
+        network: the network, from normalised images to logits; it is left in eval mode.
         preprocessing: how the network's input is made.
         data: the validation images.
-        split: names the sources and classes of the images.
+        split: the split, with names of sources and classes.
 
     Returns:
         {source: area under the ROC curve, rounded to four places} for each source that has every
-        class; {"all": area} where no source has.
+        class; {"all": area} if no source has.
     """
     cut_outs = CutOuts(data.images, data.labels, split.is_cut_out(data.source_of))
     everything = torch.arange(len(data))
@@ -48,13 +48,13 @@ def validate(
 
 
 def mean_auc(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
-    """Return the area under the ROC curve; of several classes, the mean of each against the rest.
+    """Return the area under the ROC curve; for several classes, the mean of each against the rest.
 
     Args:
         labels: int64 (N,), index of each image's class; every class occurs.
         probabilities: (N, C).
     """
-    # Of two classes either one gives the same area.
+    # With two classes, either one gives the same area.
     scores = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
     return float(roc_auc_score(labels, scores, multi_class="ovr"))
 
@@ -73,7 +73,7 @@ def network_input(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Return a context that computes in bf16 where the device has instructions for it."""
+    """Return a context that computes in bf16 if the device has instructions for it."""
     enabled = fast_dtype(device) is torch.bfloat16
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 

@@ -1,1 +1,1 @@
-"""Studies of trust: do maps stay, move with the answer, and mark what it rests on?"""
+"""Studies of trust: whether maps are stable, follow the answer, and mark what it depends on."""

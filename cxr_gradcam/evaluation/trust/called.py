@@ -1,4 +1,4 @@
-"""Radiographs that are called ill: do place, steadiness and covering tell right from wrong?"""
+"""Radiographs called ill: whether place, steadiness and covering separate right from wrong."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ STAYS = 0.05
 
 @dataclass(frozen=True)
 class Called:
-    """A radiograph that a model called ill, and what can be checked of the answer.
+    """A radiograph that a model called ill, with checks of the answer.
 
     Attributes:
-        patient: the name.
-        is_right: whether the finding is there.
-        probability: of the finding.
-        place: of the map; None where no plausible lungs were outlined.
-        steadiness: of answer and map.
-        left: the probability with the hottest place covered; NaN where the map is empty.
+        patient: the patient's name.
+        is_right: whether the radiograph shows the finding.
+        probability: the probability of the finding.
+        place: the place of the map; None if no plausible lungs were outlined.
+        steadiness: the steadiness of answer and map.
+        left: the probability with the hottest place covered; NaN if the map is empty.
     """
 
     patient: str
@@ -47,7 +47,7 @@ class Called:
     left: float
 
     def figures(self) -> dict[str, float]:
-        """Return what is measured; NaN for what cannot be."""
+        """Return the measured values by name; NaN for a value that cannot be measured."""
         place = self.place
         return {
             "right": float(self.is_right),
@@ -62,20 +62,20 @@ class Called:
 
 
 def study(model: Classifier, selection: Selection, count: int) -> dict[str, Any]:
-    """Study what place, steadiness and covering tell of right and wrong answers.
+    """Study how place, steadiness and covering differ between right and wrong answers.
 
     Args:
-        model: with Grad-CAM enabled and an operating point.
+        model: a model with Grad-CAM enabled and an operating point.
         selection: the radiographs, with their reads.
         count: the greatest number of radiographs, called or not.
 
     Returns:
-        {"title", "about", "rows"}, the rows as of `measure_called`.
+        {"title", "about", "rows"}; the rows are those of `measure_called`.
 
     Raises:
-        ValueError: no operating point, no radiograph that is called, a folder of no class, or a
-            bad table.
-        RadiographError: a picture that cannot be read.
+        ValueError: there is no operating point, no radiograph is called ill, a folder is no class,
+            or a table is invalid.
+        RadiographError: a picture cannot be read.
     """
     called = called_radiographs(model, selection, count)
     return {
@@ -94,7 +94,7 @@ def study(model: Classifier, selection: Selection, count: int) -> dict[str, Any]
 
 
 def in_words(called: Sequence[Called]) -> str:
-    """Say what was found where the answer was right, and where it was wrong."""
+    """Say what was found for right answers, and for wrong ones."""
     said = []
     for which, is_right in (("rightly", True), ("wrongly", False)):
         group = [each for each in called if each.is_right == is_right]
@@ -160,14 +160,14 @@ def _is_below(value: float, bound: float) -> float:
 
 
 def measure_called(called: Sequence[Called]) -> list[dict[str, Any]]:
-    """Measure right and wrong answers, and those of each word of steadiness.
+    """Measure right and wrong answers, and the answers with each word of steadiness.
 
     Args:
-        called: of `called_radiographs`.
+        called: radiographs from `called_radiographs`.
 
     Returns:
-        Rows {"answers", "images", and the keys of `Called.figures`} for all, the right, the wrong,
-        and each word; then the AUC of each figure for right against wrong.
+        Rows {"answers", "images", and the keys of `Called.figures`} for all answers, the right
+        ones, the wrong ones, and each word; then the AUC of each figure for right against wrong.
     """
     groups = {
         "all": list(called),
@@ -211,7 +211,7 @@ def _aucs(called: Sequence[Called]) -> dict[str, Any]:
 def _filled(
     start: dict[str, Any], columns: dict[str, NDArray[np.float64]], figures: dict[str, Any]
 ) -> dict[str, Any]:
-    """Put figures in the order of the columns; "" for what is not known."""
+    """Put figures in the order of the columns; "" for an unknown figure."""
     return start | {key: figures.get(key, "") for key in columns}
 
 

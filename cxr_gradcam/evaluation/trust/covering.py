@@ -1,4 +1,4 @@
-"""What covering a place does to the answer: on synthetic chests, whose healthy twin is known."""
+"""Effect of covering a place on the answer, on synthetic chests with a known healthy twin."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ CALLED_FROM = 0.3
 
 
 def study(model: Classifier, count: int, named: str | None = None) -> dict[str, Any]:
-    """Study what covering a place does to the answer.
+    """Study the effect of covering a place on the answer.
 
     Args:
         model: a model with Grad-CAM enabled.
         count: the number of synthetic chests with an opacity that the model calls ill.
-        named: the name of the class that is the finding; None where the weights or the names of
-            the classes tell it.
+        named: the name of the class that is the finding; None if the weights or the class names
+            show it.
 
     Returns:
         {"title", "about", "rows"}; the rows are those of `measure_covering`.
@@ -63,7 +63,7 @@ def measure_covering(model: Classifier, finding: str, count: int) -> list[dict[s
         Rows {"covered", "pairs", "before", "left", "distance"}.
 
     Raises:
-        ValueError: fewer than `count` of four times as many chests are called ill.
+        ValueError: fewer than `count` chests out of four times as many are called ill.
     """
     found: dict[str, list[tuple[float, float, float]]] = {}
     console = Console(stderr=True)
@@ -81,7 +81,7 @@ _TRUE = "the opacity"
 def _pair(
     model: Classifier, finding: str, seed: int
 ) -> list[tuple[str, tuple[float, float, float]]]:
-    """Return (before, left, distance) of each place; none where the chest is not called."""
+    """Return (before, left, distance) of each place; none if the chest is not called ill."""
     ill = draw_phantom(seed, size=SIZE, opacity=True)
     examination = examine(model, Radiograph(ill.pixels))
     before = examination.probabilities[finding]

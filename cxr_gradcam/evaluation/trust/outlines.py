@@ -1,4 +1,4 @@
-"""Outlines of the lungs: how well they agree with known lungs, and name the place of an opacity."""
+"""Outlines of the lungs: agreement with known lungs, and with the zones of opacities."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def study(
     only: Path | None = None,
     report: Path | None = None,
 ) -> dict[str, Any]:
-    """Study how well the lungs are outlined.
+    """Study how accurate the lungs' outlines are.
 
     Args:
-        count: of the radiographs of each folder, at most.
+        count: the greatest number of radiographs of each folder.
         data: folders with one folder of radiographs per class.
-        rules: how patients are told.
+        rules: how patients are identified.
         cut_outs: such a folder of lungs alone on black, with the names of the radiographs; None to
             measure on synthetic chests alone.
-        only: a CSV whose column `patient` names those that count; None for those that the training
-            of the outlines held out.
+        only: a CSV whose column `patient` names the patients to use; None for those that the
+            training of the outlines held out.
         report: a folder for pictures of the outlines, one picture for each folder of radiographs.
 
     Returns:
@@ -58,8 +58,8 @@ def study(
         "known lung outlined", "zone named rightly"}.
 
     Raises:
-        ValueError: a folder without a radiograph whose lungs are known.
-        RadiographError: a picture that cannot be read.
+        ValueError: a folder has no radiograph with known lungs.
+        RadiographError: a picture cannot be read.
     """
     rows = []
     for folder in data:
@@ -112,7 +112,7 @@ def write_sheet(path: Path, radiographs: Sequence[Radiograph]) -> None:
     """Write a picture of radiographs with the outlines of their lungs, to be judged by eye.
 
     Args:
-        path: the PNG file; its folder is made where it is missing.
+        path: the PNG file; its folder is made if it is missing.
         radiographs: at least one.
     """
     panels = [outlined(radiograph, outline_lungs(radiograph)) for radiograph in radiographs]
@@ -126,11 +126,11 @@ def outlined(radiograph: Radiograph, lungs: Lungs) -> NDArray[np.uint8]:
     """Draw the outlines of both lungs: the right one yellow, the left one blue.
 
     Args:
-        radiograph: of any size.
-        lungs: of the radiograph.
+        radiograph: a radiograph of any size.
+        lungs: the radiograph's lungs.
 
     Returns:
-        RGB (224, 224, 3); with a red mark at the upper edge where the lungs are not plausible.
+        RGB (224, 224, 3); with a red mark at the upper edge if the lungs are not plausible.
     """
     size = (_PANEL, _PANEL)
     square = np.asarray(cv2.resize(radiograph.pixels, size, interpolation=cv2.INTER_AREA))
@@ -166,8 +166,8 @@ def agreement(lungs: Lungs, known: Mask) -> tuple[float, float]:
     """Compare outlined lungs with known ones.
 
     Args:
-        lungs: of a radiograph.
-        known: bool (H, W) on its pixels, both lungs.
+        lungs: the outlined lungs of a radiograph.
+        known: bool (H, W) on the radiograph's pixels, both known lungs.
 
     Returns:
         The Dice coefficient, and the share of the known lungs within the outlines.
@@ -178,7 +178,7 @@ def agreement(lungs: Lungs, known: Mask) -> tuple[float, float]:
 
 
 def _same_zone(outlined: Lungs, phantom: Phantom) -> bool:
-    """Whether outlined and drawn lungs name the same zone for the middle of an opacity."""
+    """Return whether outlined and drawn lungs give the same zone for an opacity's centre."""
     drawn = [
         cv2.resize(lung.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         for lung in (phantom.right_lung, phantom.left_lung)

@@ -1,8 +1,9 @@
 """ROAD and ARCC: how much a model's answer changes without the pixels that a map marks.
 
 ROAD, "remove and debias" (Rong et al., ICML 2022), replaces pixels by the weighted mean of their
-neighbours instead of a constant, so that the removal leaves no shape that a network could read.
-ARCC joins ROAD with coherency and complexity, as ADCC does (Poppi et al., CVPR Workshops 2021).
+neighbours instead of a constant, so that the removal leaves no shape that a network could
+recognise. ARCC combines ROAD with coherency and complexity, as ADCC does (Poppi et al., CVPR
+Workshops 2021).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def impute(
 
     Args:
         x: one normalised image (C, H, W).
-        removed: (H, W), True for pixels that are replaced; neighbours may be replaced too.
+        removed: (H, W), True for pixels to replace; their neighbours may be replaced too.
         noise: standard deviation of the noise that is added to replaced pixels.
         generator: a CPU generator, which draws the noise.
 
@@ -86,7 +87,8 @@ def road(
         noise: as for `impute`.
 
     Returns:
-        Half the mean difference of the two scores: above 0 the map marks what the score rests on.
+        Half the mean difference of the two scores; positive if the score depends on the marked
+        pixels.
     """
     generator = torch.Generator().manual_seed(0)
     changed = []
@@ -100,14 +102,14 @@ def road(
 
 
 def coherency(heatmap: Map, of_masked: Map) -> float:
-    """Return how alike two maps are, in [0, 1] (Poppi et al. 2021, section 3).
+    """Return how similar two maps are, in [0, 1] (Poppi et al. 2021, section 3).
 
     Args:
         heatmap: (H, W), the map of an image.
         of_masked: (H, W), the map of the image multiplied by `heatmap`.
 
     Returns:
-        Pearson's correlation, moved to [0, 1]; 0.5 where a map has one value only.
+        Pearson's correlation, shifted and scaled to [0, 1]; 0.5 if a map is constant.
     """
     one, other = (each.ravel() - each.mean() for each in (heatmap, of_masked))
     scale = float(np.linalg.norm(one) * np.linalg.norm(other))

@@ -1,4 +1,4 @@
-"""Steadiness by method and detail, and whether maps move when answers do."""
+"""Steadiness by method and detail, and whether maps change when answers do."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def study(model: Classifier, data: Sequence[Path], count: int) -> dict[str, Any]
         {"title", "about", "rows"}; the rows are those of `measure`.
 
     Raises:
-        RadiographError: a file that cannot be read.
+        RadiographError: a file cannot be read.
     """
     radiographs = some_radiographs(data, count)
     return {
@@ -60,8 +60,8 @@ def measure(model: Classifier, radiographs: Sequence[Radiograph]) -> list[dict[s
 
     Returns:
         Rows {"method", "detail", "cases", "wandering", "overlap", "probability change", "PSC"},
-        each figure with its 95 % bootstrap interval over the radiographs; "PSC" is "" where no
-        answer or no map changed.
+        each figure with its 95 % bootstrap interval over the radiographs; "PSC" is "" if no answer
+        or no map changed.
     """
     found: dict[tuple[str, str], list[Steadiness]] = {}
     console = Console(stderr=True)
@@ -88,15 +88,15 @@ def figures(measured: Sequence[Steadiness]) -> dict[str, Any]:
 def prediction_saliency_correlation(steadiness: Sequence[Steadiness]) -> Estimate | None:
     """Return the correlation between the changes of answers and of maps.
 
-    It asks whether maps move when answers do (Zhang et al., Radiology: Artificial Intelligence
+    It shows whether maps change when answers do (Zhang et al., Radiology: Artificial Intelligence
     2023). Each small change of each radiograph is one pair.
 
     Args:
-        steadiness: of at least one radiograph.
+        steadiness: the steadiness of at least one radiograph.
 
     Returns:
         {"value", "low", "high"}: Pearson's correlation with its 95 % bootstrap interval over the
-        radiographs; None where all changes of the answers, or of the maps, are the same.
+        radiographs; None if all changes of the answers, or of the maps, are the same.
     """
     answers = np.concatenate([each.probability_changes for each in steadiness])
     maps = np.concatenate([each.map_changes for each in steadiness])

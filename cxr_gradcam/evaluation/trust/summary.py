@@ -1,7 +1,7 @@
-"""How far maps deserve belief: the four tests of Arun et al., and whether answers rest on them.
+"""How trustworthy maps are: the four tests of Arun et al., and further measures.
 
-Arun et al. (Radiology: Artificial Intelligence 2021) ask whether maps find a known lesion, change
-when the weights become random, stay when nothing of meaning changes, and agree between trainings.
+Arun et al. (Radiology: Artificial Intelligence 2021) test whether maps find a known lesion, change
+when the weights become random, stay the same under irrelevant changes, and agree between trainings.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ def study(
     other: Classifier | None = None,
     named: str | None = None,
 ) -> dict[str, Any]:
-    """Study how far maps deserve belief.
+    """Study how trustworthy maps are.
 
     Args:
         model: a model with Grad-CAM enabled.
         data: folders with one folder of radiographs per class; none for synthetic radiographs.
         count: the greatest number of radiographs.
         other: another training of the same task, whose maps should agree; None for none.
-        named: the name of the class that is the finding; None where the weights or the names of
-            the classes tell it.
+        named: the name of the class that is the finding; None if the weights or the class names
+            show it.
 
     Returns:
         {"title", "about", "rows"}; rows {"method", "cases", and the figures of `measure_trust`}.
 
     Raises:
-        ValueError: the finding is not clear, or the other model does not know it.
-        RadiographError: a file that cannot be read.
+        ValueError: the finding is not clear, or the other model does not have it.
+        RadiographError: a file cannot be read.
     """
     radiographs = some_radiographs(data, count)
     finding = require_finding(model.class_names, named or model.finding, "--trust")
@@ -127,7 +127,7 @@ def _localised(model: Classifier, finding: str, count: int) -> Rows:
 
 
 def _randomised(model: Classifier, radiographs: Sequence[Radiograph]) -> Rows:
-    """Return each method's rank correlation with maps of a network that is random throughout."""
+    """Return each method's rank correlation with maps of a fully randomised network."""
     if not isinstance(model, ResNet50FineTuned):
         return {}
     return {row["method"]: row[CASCADE[-1]] for row in measure_sanity(model, radiographs)}

@@ -1,7 +1,7 @@
-"""What is drawn over, and done to, a radiograph whose lungs are to be outlined.
+"""Augmentation and drawn abnormalities for training the outlines of the lungs.
 
-Opacities and white lungs are drawn over healthy lungs, whose labels stay: an outline learnt so goes
-round what it cannot see through.
+Opacities and white lungs are drawn over healthy lungs, whose labels do not change. So the network
+learns to include opaque areas in the outline.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _SHARES = (0.35, 0.3, 0.15, 0.1, 0.1)
 
 
 def moved(picture: Grey, labels: Labels, rng: Generator) -> tuple[Grey, Labels]:
-    """Mirror, turn, scale, shift and bend a picture: adults become children, and others.
+    """Mirror, turn, scale, shift and warp a picture, to imitate other bodies such as children's.
 
     Args:
         picture: (H, W) in [0, 1].
         labels: (H, W).
-        rng: of how much.
+        rng: random generator.
 
     Returns:
         Both at the network's size.
@@ -44,7 +44,7 @@ _SWAPPED = np.array([0, AT_RIGHT, AT_LEFT], np.uint8)
 
 
 def _places(shape: tuple[int, ...], rng: Generator) -> tuple[Grey, Grey]:
-    """Return column and row (SIDE, SIDE) in the picture of every pixel of the result."""
+    """Return for every pixel of the result its column and row (SIDE, SIDE) in the picture."""
     turn, zoom = np.radians(rng.normal(0, 7)), np.exp(rng.normal(0.0, 0.15))
     stretch = zoom * np.exp(rng.normal(0, 0.12, 2))
     shift, taper = rng.normal(0, 0.12, 2), rng.normal(0, 0.08)
@@ -67,7 +67,7 @@ def whitened(picture: Grey, labels: Labels, rng: Generator) -> Grey:
     Args:
         picture: (SIDE, SIDE) in [0, 1].
         labels: (SIDE, SIDE).
-        rng: of what and where.
+        rng: random generator.
 
     Returns:
         (SIDE, SIDE) in [0, 1].
@@ -85,7 +85,7 @@ def whitened(picture: Grey, labels: Labels, rng: Generator) -> Grey:
 
 
 def _strength(kind: str, lungs: Labels, rng: Generator) -> Grey:
-    """Return how white a place becomes (SIDE, SIDE), from 0, as it is, to 1, as soft tissue."""
+    """Return how white each place becomes (SIDE, SIDE): 0 is unchanged, 1 is soft tissue."""
     if kind == "foci":
         return _foci(lungs, rng)
     if kind == "lower zones":
@@ -96,7 +96,7 @@ def _strength(kind: str, lungs: Labels, rng: Generator) -> Grey:
 
 
 def _foci(lungs: Labels, rng: Generator) -> Grey:
-    """Return how strong one to four foci are at each place, in [0, 1]."""
+    """Return the strength of one to four foci at each place, in [0, 1]."""
     places = np.argwhere(lungs)
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     strongest = np.zeros(lungs.shape, np.float32)
@@ -109,7 +109,7 @@ def _foci(lungs: Labels, rng: Generator) -> Grey:
 
 
 def _effusion(lungs: Labels, rng: Generator) -> Grey:
-    """Return how white the lungs are below a level that climbs towards the sides."""
+    """Return how white the lungs are below a fluid level that rises towards the sides."""
     rows, columns = np.nonzero(lungs)
     level = rows.max() - rng.uniform(0.12, 0.75) * np.ptp(rows)
     out = np.abs(np.arange(SIDE) - (SIDE - 1) / 2) / SIDE
@@ -120,16 +120,16 @@ def _effusion(lungs: Labels, rng: Generator) -> Grey:
 
 
 def _within(lungs: Labels, rng: Generator) -> Grey:
-    """Return 1 in the lungs and somewhat beyond, falling softly to 0: no edge is left to see."""
+    """Return 1 in the lungs and a margin around them, falling smoothly to 0 without an edge."""
     wider = int(rng.integers(1, 5))
     grown = cv2.dilate(lungs.astype(np.float32), np.ones((2 * wider + 1,) * 2, np.uint8))
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), rng.uniform(0.8, 0.6 * wider + 0.6)))
 
 
 def _soft_tissue(picture: Grey, labels: Labels) -> Grey:
-    """Return the grey that heart and chest wall would have, were they in the lung's place."""
+    """Return the grey values of soft tissue extrapolated into the lungs."""
     weight = np.asarray(np.where(labels > 0, 0, picture) + 1e-3, np.float32)
-    # Small, as it has no detail.
+    # Computed at a small size, since it has no detail.
     small = cv2.resize(
         np.dstack([weight * picture, weight]), (32, 32), interpolation=cv2.INTER_AREA
     )
@@ -138,7 +138,7 @@ def _soft_tissue(picture: Grey, labels: Labels) -> Grey:
 
 
 def _clouds(rng: Generator, nodes: int) -> Grey:
-    """Return smooth values in [0, 1] whose hills are about 1 / nodes of the side wide."""
+    """Return smooth random values in [0, 1] with structures about 1 / nodes of the side wide."""
     values = rng.random((nodes, nodes), np.float32)
     hills = cv2.resize(values, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     return np.asarray(np.clip(hills, 0, 1), np.float32)
@@ -149,7 +149,7 @@ def exposed(picture: Grey, rng: Generator) -> Grey:
 
     Args:
         picture: (SIDE, SIDE) in [0, 1].
-        rng: of how much.
+        rng: random generator.
 
     Returns:
         (SIDE, SIDE) in [0, 1].

@@ -1,4 +1,4 @@
-"""Pictures in which no lungs are to be outlined: turned and torn radiographs, and drawings."""
+"""Pictures without lungs to outline: turned and rearranged radiographs, and drawings."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Grey = NDArray[np.float32]
 
 
 def foreign(picture: Grey, rng: Generator) -> Grey:
-    """Make of a frontal radiograph something that is none, or draw it.
+    """Turn a frontal radiograph into a picture that is none, or draw such a picture.
 
     Args:
         picture: (SIDE, SIDE) in [0, 1].
-        rng: of which and how.
+        rng: random generator.
 
     Returns:
         (SIDE, SIDE) in [0, 1].
@@ -39,7 +39,7 @@ def foreign(picture: Grey, rng: Generator) -> Grey:
 
 
 def _torn(picture: Grey, rng: Generator) -> Grey:
-    """Exchange the quarters of a picture."""
+    """Swap the quarters of a picture."""
     half = SIDE // 2
     quarters = [picture[y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
     a, b, c, d = (quarters[index] for index in [*(rng.permutation(3) + 1).tolist(), 0])
@@ -47,7 +47,7 @@ def _torn(picture: Grey, rng: Generator) -> Grey:
 
 
 def slice_drawing(rng: Generator) -> Grey:
-    """Return ellipses in an ellipse, as the organs in a slice of CT or MR, or a part of it."""
+    """Return ellipses in an ellipse, like organs in a slice of CT or MR, or a part of it."""
     picture = np.zeros((SIDE, SIDE), np.float32)
     middle, axes = rng.normal(SIDE / 2, 8, 2), rng.uniform((0.32, 0.26), (0.55, 0.5)) * SIDE
     if rng.random() < 0.4:

@@ -1,4 +1,4 @@
-"""What is fitted to outlined lungs: which sizes and places are those of chest radiographs."""
+"""Fit the sizes and places of lungs that are plausible in chest radiographs."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def fit_plausibility(
         data: folders of radiographs, one per source; those of validation patients are not used.
         validation_share: as in `held_out_patients`.
         seed: as in `held_out_patients`.
-        left_out: names of patients that are not used either.
-        rules: how patients are told.
+        left_out: names of further patients that are not used.
+        rules: how patients are identified.
 
     Raises:
         ValueError: fewer than 20 radiographs show two lungs.
@@ -91,7 +91,7 @@ def fit_shapes(sources: Sequence[Features]) -> OODDetector:
         raise ValueError(
             f"two lungs were found in {len(measured)} X-rays, and 20 at least are needed: add some"
         )
-    # Each source weighs the same, however many radiographs it has.
+    # Each source has the same weight, however many radiographs it has.
     weights = np.concatenate([np.full(len(rows), 1 / max(len(rows), 1)) for rows in sources])
     mean = np.average(measured, axis=0, weights=weights)
     spread = np.cov(measured, rowvar=False, aweights=weights)

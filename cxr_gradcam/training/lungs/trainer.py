@@ -1,7 +1,6 @@
-"""Training of the lungs' outline: radiographs and cut-outs go in, small weights come out.
+"""Train the network that outlines the lungs, from radiographs and cut-outs.
 
-After each epoch everything needed to go on is written beside the output, so that a killed run
-resumes where it was.
+After each epoch the state of the run is written beside the output, so that a killed run can resume.
 """
 
 from __future__ import annotations
@@ -49,17 +48,17 @@ FIRST_PHANTOM = 2_000_000
 
 @dataclass(frozen=True)
 class LungRecipe:
-    """How the training goes.
+    """The settings of a training.
 
     Attributes:
-        epochs: how often as many pictures are drawn as there are radiographs.
-        batch_size: pictures a step.
-        learning_rate: the highest, of AdamW.
-        phantoms: synthetic chests, every other one with an opacity.
-        phantom_share: of the pictures drawn.
-        foreign_share: of the pictures drawn, those without lungs to outline.
-        validation_share: of the patients.
-        seed: of everything that is drawn.
+        epochs: number of epochs; each draws as many pictures as there are radiographs.
+        batch_size: number of pictures in a step.
+        learning_rate: the highest learning rate of AdamW.
+        phantoms: number of synthetic chests, every other one with an opacity.
+        phantom_share: share of synthetic chests among the drawn pictures.
+        foreign_share: share of pictures without lungs to outline among the drawn pictures.
+        validation_share: share of the patients kept for validation.
+        seed: seed of all random draws.
     """
 
     epochs: int = 12
@@ -84,17 +83,17 @@ def train_lungs(
 ) -> dict[str, Any]:
     """Train the network that outlines the lungs, and write its averaged weights.
 
-    An unfinished run with the same pictures and recipe goes on after its last whole epoch; the
-    number of epochs may be another one then.
+    An unfinished run with the same pictures and recipe continues after its last completed epoch;
+    the number of epochs may then be changed.
 
     Args:
-        data: folders with one folder of radiographs per class. Those that have a cut-out train; all
-            tell which sizes and places of lungs are plausible.
+        data: folders with one folder of radiographs per class. Those with a cut-out are for
+            training; all are used to fit plausible sizes and places of lungs.
         cut_outs: such folders of lungs alone on black, with the names of the radiographs.
         output: the .safetensors file to write.
-        recipe: how the run goes.
-        left_out: names of patients that nothing is learnt from.
-        rules: how patients are told; None for the usual layouts.
+        recipe: the settings of the run.
+        left_out: names of patients that are excluded from training.
+        rules: how patients are identified; None for the usual layouts.
         source: where the pictures come from and their licence, in words.
 
     Returns:
@@ -102,8 +101,8 @@ def train_lungs(
 
     Raises:
         ValueError: no radiograph has a cut-out, none is left on one side of the split, or an
-            unfinished run with other pictures or another recipe.
-        RadiographError: a picture that cannot be read.
+            unfinished run has other pictures or another recipe.
+        RadiographError: a picture cannot be read.
     """
     torch.manual_seed(recipe.seed)
     console = Console()
@@ -163,9 +162,9 @@ class LungRun:
     """A training run between two epochs.
 
     Attributes:
-        epoch: how many are whole.
-        dice: on the validation patients after each.
-        average: the averaged network, which is what the run makes.
+        epoch: number of completed epochs.
+        dice: Dice coefficients on the validation patients after each epoch.
+        average: the averaged network, which is the result of the run.
     """
 
     def __init__(self, training: LungPairs, phantoms: LungPairs, recipe: LungRecipe) -> None:
@@ -193,7 +192,8 @@ class LungRun:
         return float(np.mean(losses))
 
     def _rate(self, done: float) -> float:
-        """Return the learning rate after so many epochs: it climbs, stays, and falls at the end."""
+        """Return the learning rate after `done` epochs: it rises, stays constant, and falls at the
+        end."""
         left = (self.recipe.epochs - done) / min(COOLDOWN, self.recipe.epochs)
         return self.recipe.learning_rate * min(1.0, done + 0.1, left)
 
@@ -224,7 +224,7 @@ class LungRun:
         return loss.item()
 
     def state(self) -> dict[str, Any]:
-        """Return what is needed to go on."""
+        """Return the state needed to continue."""
         states = [part.state_dict() for part in self._parts()]
         return {"epoch": self.epoch, "dice": self.dice, "states": states}
 
@@ -232,14 +232,14 @@ class LungRun:
         return self.network, self.average, self.optimizer
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self.epoch, self.dice = state["epoch"], state["dice"]
         for part, stored in zip(self._parts(), state["states"], strict=True):
             part.load_state_dict(stored)
 
 
 def lung_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean cross-entropy plus one minus the mean soft Dice of each lung that is there.
+    """Return the mean cross-entropy plus one minus the mean soft Dice of the lungs present.
 
     Args:
         logits: (N, 2, H, W).
@@ -272,7 +272,7 @@ def dice(network: torch.nn.Module, pairs: LungPairs) -> NDArray[np.float64]:
 
 
 def _identity(training: LungPairs, validation: LungPairs, recipe: LungRecipe) -> dict[str, Any]:
-    """Tell a run from others; it may go on with another number of epochs."""
+    """Return data that identify a run; the number of epochs is not included."""
     settings = {name: value for name, value in asdict(recipe).items() if name != "epochs"}
     names = "\n".join([*training.names, "", *validation.names])
     return {"recipe": settings, "pictures": sha256(names.encode()).hexdigest()}
