@@ -1,1 +1,1 @@
-"""Where the lungs lie in a chest radiograph, and in which part of the chest a place lies."""
+"""Outlines of the lungs in a chest radiograph, and the part of the chest at a place."""

@@ -1,4 +1,4 @@
-"""What covers a place of a radiograph: clear lung within the lungs, its surroundings elsewhere."""
+"""Cover a place of a radiograph: by clear lung within the lungs, by its surroundings elsewhere."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ def cover(pixels: Grey, place: Mask, lungs: Lungs) -> Grey:
 
     Within the lungs the density becomes that of the same place of the other lung, where that is
     darker, with its ribs and vessels; and at most the median density of the lungs around the place.
-    Nothing becomes denser, so clear lung stays nearly as it is. Elsewhere the surroundings outside
-    the lungs grow in; what has none, as all that is not lung, is blurred.
+    Nothing becomes denser, so clear lung hardly changes. Elsewhere the surroundings outside the
+    lungs are extended into the place; a place without surroundings, such as all outside the lungs,
+    is blurred.
 
     Args:
         pixels: grey values (h, w) in [0, 1], high = dense, of the whole radiograph at any size.
-        place: bool (h, w), what is covered; it is widened a little, and has a soft edge.
-        lungs: of the same radiograph.
+        place: bool (h, w), the place to cover; it is widened a little, and gets a soft edge.
+        lungs: lungs of the same radiograph.
 
     Returns:
         float32 (h, w) in [0, 1].
@@ -69,7 +70,7 @@ def cover(pixels: Grey, place: Mask, lungs: Lungs) -> Grey:
 
 
 def _surroundings(pixels: Grey, weight: Grey, inside: Grey) -> Grey:
-    """Let what is neither covered nor lung grow into the rest."""
+    """Extend the pixels that are neither covered nor lung into all others."""
     known = (1 - weight) * (1 - inside)
     grown = _blurred(pixels * known, NEAR) + LITTLE * _blurred(pixels, BLUR)
     return np.asarray(grown / (_blurred(known, NEAR) + LITTLE), np.float32)
@@ -96,11 +97,11 @@ def _clear_lung(pixels: Grey, weight: Grey, lungs: Lungs) -> tuple[Grey, Grey]:
 
 @dataclass(frozen=True, eq=False)
 class _Across:
-    """For each place of a lung the same place of the other one.
+    """For each place of a lung, the same place of the other lung.
 
     Attributes:
-        column: (h, w), 0 outside the lungs.
-        row: (h, w), 0 outside the lungs.
+        column: (h, w), the column of the same place; 0 outside the lungs.
+        row: (h, w), the row of the same place; 0 outside the lungs.
     """
 
     column: Grey
@@ -108,7 +109,8 @@ class _Across:
 
     @classmethod
     def of(cls, masks: list[Mask]) -> _Across:
-        """Match places by their shares of a lung's height, and of its width in their row."""
+        """Match places by their relative position in a lung's height, and in its width in that
+        row."""
         spans = [_Span.of(mask) for mask in masks]
         row, column = (np.zeros(masks[0].shape, np.float32) for _ in range(2))
         y, x = np.indices(masks[0].shape, np.float32)
@@ -126,7 +128,7 @@ class _Across:
         return cls(column, row)
 
     def bring(self, pixels: Grey) -> Grey:
-        """Return the values (h, w) that are at the same place of the other lung."""
+        """Return the values (h, w) at the same place of the other lung."""
         return np.asarray(cv2.remap(pixels, self.column, self.row, cv2.INTER_LINEAR))
 
 
@@ -150,28 +152,28 @@ class _Span:
 
 
 def _density_within(pixels: Grey, lung: Mask) -> Grey:
-    """Return grey values without ribs and vessels: smoothed by what is lung alone."""
+    """Return grey values without ribs and vessels: smoothed within the lung only."""
     inside = lung.astype(np.float32)
     weight = _blurred(inside, COARSE)
     return np.asarray(_blurred(pixels * inside, COARSE) / np.maximum(weight, 1e-3), np.float32)
 
 
 def _soft(place: Mask) -> Grey:
-    """Return how much of each pixel is covered, in [0, 1]: all of the place, and its margin."""
+    """Return how much of each pixel is covered, in [0, 1], including a margin of the place."""
     reach = MARGIN * np.sqrt(place.sum() / np.pi) / max(place.shape)
     return _blurred(_widened(place, min(max(reach, LEAST_MARGIN), MOST_MARGIN)), EDGE)
 
 
 def outside(lungs: Mask) -> Mask:
-    """Return what can be covered (H, W) so that both lungs (H, W) stay as they are.
+    """Return the region (H, W) that can be covered without changing both lungs (H, W).
 
-    It keeps off the lungs by what is covered beyond a place: the margin and the soft edge.
+    Its distance from the lungs is the margin and soft edge of a covered place.
     """
     return np.asarray(_widened(lungs, MOST_MARGIN + EDGE) == 0)
 
 
 def _widened(place: Mask, share: float) -> Grey:
-    """Return a place (H, W) and what is near it as 1, by a share of the picture's side."""
+    """Return a place (H, W) widened by a fraction of the picture's side, as 0 and 1."""
     reach = max(round(share * max(place.shape)), 1)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     return np.asarray(cv2.dilate(place.astype(np.float32), disc))

@@ -1,4 +1,4 @@
-"""The network that outlines the lungs, and how it wants its input."""
+"""The network that outlines the lungs, and how its input is made."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ DARKEST, BRIGHTEST = 1, 99
 class LungNetwork(nn.Module):
     """A U-Net (Ronneberger et al., MICCAI 2015) with one output for each lung.
 
-    Four neighbouring pixels enter as four channels and leave again as four (Shi et al., CVPR 2016),
-    so that no convolution runs at full resolution.
+    Four neighbouring pixels are rearranged to four channels at the input, and back at the output
+    (Shi et al., CVPR 2016), so that no convolution runs at full resolution.
 
     Args:
-        channels: feature maps of each level, from the finest to the coarsest.
+        channels: number of feature maps of each level, from the finest to the coarsest.
 
     Example:
         >>> LungNetwork((4, 8))(torch.zeros(1, 1, 32, 32)).shape
@@ -44,9 +44,10 @@ class LungNetwork(nn.Module):
         self.head = nn.Conv2d(channels[0], 8, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits (N, 2, H, W) of inputs (N, 1, H, W): the lung at the left, at the right.
+        """Return logits (N, 2, H, W) of inputs (N, 1, H, W): the left lung, the right lung.
 
-        Left and right are the picture's. Sides are multiples of two to the power of the levels.
+        Left and right are the picture's. H and W must be multiples of two to the power of the
+        levels.
         """
         x = self.down[0](F.pixel_unshuffle(x, 2))
         levels = [x]
@@ -67,13 +68,13 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def network_input(pixels: Grey) -> Tensor:
-    """Return a picture as the network wants it.
+    """Return the network's input for a picture.
 
     Args:
         pixels: grey values (H, W) in [0, 1], high = dense, of any size.
 
     Returns:
-        float32 (1, 1, 128, 128), stretched to the square and in brightness.
+        float32 (1, 1, 128, 128), resized to a square, with stretched grey values.
     """
     method = cv2.INTER_AREA if min(pixels.shape) > SIDE else cv2.INTER_LINEAR
     square = np.asarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=method), np.float32)

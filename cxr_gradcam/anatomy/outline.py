@@ -42,14 +42,15 @@ class Lungs:
 
     Attributes:
         size: (H, W) of the radiograph in pixels.
-        shares: float32 (2, 128, 128) on the radiograph stretched to a square: the probability that
-            a place belongs to the lung at the left, and to the lung at the right of the picture.
+        shares: float32 (2, 128, 128) on the radiograph resized to a square: the probability that a
+            place belongs to the lung at the left, and to the lung at the right of the picture.
         body: bool (128, 128) on the same square, False where the beam met nothing.
-        score: how far size and place of the lungs are from those of chest radiographs, as a share
-            of the bound: above 1 they are not plausible.
-        problem: what is not plausible, in words; None where nothing is.
-        right_side: at which side of the picture the patient's right is: "left" in the usual view.
-        side_is_stated: whether the file says so.
+        score: how far size and place of the lungs are from those of chest radiographs, as a
+            fraction of the limit: above 1 they are not plausible.
+        problem: what is not plausible, in words; None if all is plausible.
+        right_side: the side of the picture at which the patient's right is: "left" in the usual
+            view.
+        side_is_stated: whether the file states `right_side`.
     """
 
     size: tuple[int, int]
@@ -77,7 +78,7 @@ class Lungs:
 
     @property
     def outlines(self) -> list[NDArray[np.float64]]:
-        """The edges of both lungs: closed lines (N, 2) of x and y in shares of the sides."""
+        """The edges of both lungs: closed lines (N, 2) of x and y as fractions of the sides."""
         return [line for share in self.shares for line in _outlines(share)]
 
     @property
@@ -95,8 +96,8 @@ class LungOutliner:
     """The network that outlines the lungs, with its weights.
 
     Args:
-        network: a trained network, whose own mode and weights stay as they are.
-        detector: of lungs that are not plausible; None to take every pair of lungs.
+        network: a trained network; its mode and weights are not changed.
+        detector: detector of implausible lungs; None to accept every pair of lungs.
     """
 
     def __init__(self, network: LungNetwork, detector: OODDetector | None = None) -> None:
@@ -107,14 +108,14 @@ class LungOutliner:
         """Outline the lungs of a radiograph.
 
         Args:
-            pixels: grey values (h, w) in [0, 1], high = dense: the whole radiograph at any size,
-                stretched or not.
+            pixels: grey values (h, w) in [0, 1], high = dense: the whole radiograph at any size and
+                aspect ratio.
             size: (H, W) of the radiograph itself, in pixels.
-            right_side: the side of the picture at which the patient's right is; None where the
-                file does not say so.
+            right_side: the side of the picture at which the patient's right is; None if the file
+                does not state it.
 
         Returns:
-            The lungs; empty where none was found.
+            The lungs; empty if none was found.
         """
         square = network_input(pixels)
         logits = self._network(square)
@@ -135,13 +136,13 @@ class LungOutliner:
 
 @dataclass(frozen=True, eq=False)
 class Outlining:
-    """The lungs of a radiograph, outlined when they are first asked for.
+    """The lungs of a radiograph, outlined at the first access.
 
     Attributes:
         pixels: grey values (h, w) in [0, 1], high = dense: the whole radiograph at any size.
         size: (H, W) of the radiograph itself, in pixels.
-        right_side: the side of the picture at which the patient's right is; None where the file
-            does not say so.
+        right_side: the side of the picture at which the patient's right is; None if the file does
+            not state it.
     """
 
     pixels: Grey
@@ -150,20 +151,20 @@ class Outlining:
 
     @cached_property
     def lungs(self) -> Lungs:
-        """Both lungs, by the network that comes with the package."""
+        """Both lungs, outlined by the bundled network."""
         return bundled_outliner().outline(self.pixels, self.size, self.right_side)
 
 
 def outline_lungs(radiograph: Radiograph) -> Lungs:
-    """Outline both lungs of a radiograph with the network that comes with the package.
+    """Outline both lungs of a radiograph with the bundled network.
 
-    Dense opacities belong to the lung that they lie in, as far as its outline can be guessed.
+    Dense opacities are included in the lung, as far as its outline can be inferred.
 
     Args:
         radiograph: a frontal chest radiograph.
 
     Returns:
-        The lungs, and whether they are plausible: in other pictures than frontal chest radiographs
+        The lungs, and whether they are plausible; in pictures other than frontal chest radiographs
         they mostly are not.
 
     Raises:
@@ -181,7 +182,7 @@ def outline_lungs(radiograph: Radiograph) -> Lungs:
 
 @cache
 def bundled_outliner() -> LungOutliner:
-    """Return the network that comes with the package, loaded once."""
+    """Return the bundled network, loaded once."""
     return load_outliner(assets() / "lungs.safetensors")
 
 
@@ -192,7 +193,7 @@ def load_outliner(path: Path) -> LungOutliner:
         path: the .safetensors file.
 
     Raises:
-        CheckpointError: no such file, or one of another network.
+        CheckpointError: there is no such file, or it holds another network.
     """
     checkpoint = load_checkpoint(path)
     if checkpoint.architecture != ARCHITECTURE:
@@ -212,11 +213,11 @@ def load_outliner(path: Path) -> LungOutliner:
 
 
 def lung_shares(logits: Tensor, least: float = 0.5, closed: int = 0) -> Grey:
-    """Return where each lung is: its largest part, and others that are nearly as large, filled.
+    """Return each lung: its largest part, and others that are nearly as large, filled.
 
     Args:
         logits: (1, 2, 128, 128) of the network.
-        least: the probability from which on a place is lung.
+        least: the probability from which on a pixel is lung.
         closed: radius in pixels of the disc by which notches are closed.
 
     Returns:
@@ -231,7 +232,7 @@ def lung_shares(logits: Tensor, least: float = 0.5, closed: int = 0) -> Grey:
 
 
 def _outlines(share: Grey) -> list[NDArray[np.float64]]:
-    """Return the edges of a lung, smooth to a quarter of the network's pixels."""
+    """Return the edges of a lung, with a resolution of a quarter of the network's pixels."""
     side = 4 * SIDE
     fine = cv2.resize(share, (side, side), interpolation=cv2.INTER_LINEAR) > 0.5
     lines, _ = cv2.findContours(fine.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
@@ -256,7 +257,7 @@ def _without_notches(lung: Mask, radius: int) -> Mask:
     if not radius:
         return lung
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    wider = np.pad(lung.astype(np.uint8), radius)  # else the picture's edge would count as lung
+    wider = np.pad(lung.astype(np.uint8), radius)  # else the edge would count as lung
     closed = cv2.morphologyEx(wider, cv2.MORPH_CLOSE, disc)
     return np.asarray(closed[radius:-radius, radius:-radius] > 0)
 
@@ -268,7 +269,7 @@ def _sure(share: Grey, lung: Mask) -> Grey:
 
 
 def body_mask(square: Grey, shares: Grey) -> Mask:
-    """Return what is not dark from the picture's edge on; dark lungs are within."""
+    """Return the body: all except dark areas that touch the picture's edge."""
     dark = (square < _DARK) & (shares.max(axis=0) < 0.5)
     _, parts = cv2.connectedComponents(dark.astype(np.uint8))
     edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
@@ -276,7 +277,7 @@ def body_mask(square: Grey, shares: Grey) -> Mask:
 
 
 def _fused(network: LungNetwork) -> LungNetwork:
-    """Return a copy whose convolutions have taken in the BatchNorm behind them."""
+    """Return a copy with each BatchNorm folded into the convolution before it."""
     copy = LungNetwork(network.channels).eval()
     copy.load_state_dict(network.state_dict())
     for block in (*copy.down, *copy.up):

@@ -27,9 +27,9 @@ def shape_features(shares: NDArray[np.float32]) -> NDArray[np.float32]:
         shares: (2, S, S), above 0.5 in the lung at the left and in the lung at the right.
 
     Returns:
-        float32 (13,): area, column and row of the centre, width, height, and how far below the
-        middle of its height the centre lies, of each lung in shares of the picture; and how sure
-        the outlines are, in [0.5, 1]. 0 for a lung that is missing.
+        float32 (13,): for each lung its area, column and row of the centre, width, height, and how
+        far the centre lies below the middle of the height, as fractions of the picture; and the
+        certainty of the outlines, in [0.5, 1]. 0 for a missing lung.
     """
     lungs = shares > 0.5
     sure = shares[lungs]
@@ -55,13 +55,13 @@ def shape_problem(
     """Judge lungs by their measures.
 
     Args:
-        features: of `shape_features`.
-        detector: of measures unlike those of chest radiographs; None to judge without it.
-        aspect: width of the picture in units of its height.
+        features: measures from `shape_features`.
+        detector: detector of measures unlike those of chest radiographs; None to judge without it.
+        aspect: width of the picture divided by its height.
 
     Returns:
-        How far they are from those of chest radiographs as a share of the bound, above 1 where they
-        are not plausible; and what is not plausible in words, or None.
+        The distance from chest radiographs as a fraction of the limit, above 1 for implausible
+        lungs; and what is not plausible in words, or None.
     """
     found = int((features[[0, len(_MEASURES)]] ** 2 >= LEAST_AREA).sum())
     score = 0.0

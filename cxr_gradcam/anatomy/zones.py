@@ -1,4 +1,4 @@
-"""In which part of the chest a place of a radiograph lies, in a radiologist's words."""
+"""The part of the chest at a place of a radiograph, in radiological terms."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where the strongest place of a map lies, and how much of the map lies in the lungs.
+    """The position of a map's strongest place, and how much of the map lies in the lungs.
 
     Attributes:
         zone: the part of the chest.
-        side: the patient's side, "right" or "left"; None where the part has none.
-        words: both in words. Where the file does not say which side is which, the picture's side
-            is named, and the patient's in the usual view.
-        share_in_lungs: of the map's sum, in [0, 1]; hila count as lung.
+        side: the patient's side, "right" or "left"; None if the part has none.
+        words: zone and side in words. If the file does not state the sides, the picture's side is
+            named, and the patient's in the usual view.
+        share_in_lungs: share of the map's sum in the lungs, in [0, 1]; hila count as lung.
     """
 
     zone: Zone
@@ -83,12 +83,12 @@ def locate(
 
     Args:
         heatmap: (h, w), at least 0, over the whole radiograph at any size.
-        lungs: of the same radiograph.
-        hottest: (x, y) of the strongest place in pixels of the radiograph; None to look for the
-            map's maximum.
+        lungs: lungs of the same radiograph.
+        hottest: (x, y) of the strongest place in pixels of the radiograph; None for the map's
+            maximum.
 
     Returns:
-        The place; None where the map is empty or the lungs are not plausible.
+        The place; None if the map is empty or the lungs are not plausible.
     """
     if not lungs.is_plausible or not heatmap.max() > 0:
         return None
@@ -142,15 +142,15 @@ def _side(code: int, lungs: Lungs) -> str | None:
 def zone_map(lungs: Lungs) -> Zones:
     """Divide a radiograph into zones.
 
-    Lungs are divided by thirds of each lung's height. The diaphragm is their lower edge, straight
-    on between them; heart and mediastinum lie between them.
+    Lungs are divided by thirds of each lung's height. The diaphragm is the lungs' lower edge, with
+    a straight line between them; heart and mediastinum lie between the lungs.
 
     Args:
-        lungs: both are there.
+        lungs: the lungs; both must be present.
 
     Returns:
-        uint8 (128, 128) on the radiograph stretched to a square: a `Zone` each, and `AT_RIGHT` more
-        for zones with a side at the right of the picture.
+        uint8 (128, 128) on the radiograph resized to a square: a `Zone` for each pixel, plus
+        `AT_RIGHT` for zones with a side at the right of the picture.
     """
     masks = lungs.masks
     row, column = np.mgrid[0:SIDE, 0:SIDE]
@@ -182,7 +182,8 @@ def _divide(zones: NDArray[np.int_], lung: Mask, inner: NDArray[np.floating], at
 
 
 def _inner_edge(lung: Mask, side: int) -> NDArray[np.floating]:
-    """Return the column of a lung's inner edge in each row; beyond the lung, that of its end."""
+    """Return the column of a lung's inner edge in each row; beyond the lung, that of its last
+    row."""
     rows = np.flatnonzero(lung.any(axis=1))
     edge = lung.shape[1] - 1 - lung[:, ::-1].argmax(axis=1) if side == 0 else lung.argmax(axis=1)
     return np.asarray(np.interp(np.arange(SIDE), rows, edge[rows]))
@@ -191,7 +192,7 @@ def _inner_edge(lung: Mask, side: int) -> NDArray[np.floating]:
 def _edges(lungs: Lungs) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return the row of the lungs' upper and of their lower edge in each column.
 
-    Only the top and the base of each lung count, not its sides; between them lies a straight line.
+    Only the top and the base of each lung are used, not its sides, with a straight line in between.
     """
     tops, bottoms = dict[int, float](), dict[int, float]()
     sides = ("right", "left") if lungs.right_side == "left" else ("left", "right")

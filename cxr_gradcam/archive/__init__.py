@@ -1,5 +1,5 @@
-"""To and from an archive: results as DICOM objects, a DICOM node, DICOMweb.
+"""Exchange with an archive: results as DICOM objects, a DICOM node, DICOMweb.
 
-The only part that opens the full header of a file. Patient and study go nowhere but into the
-results, which belong to the same study.
+Only this package reads the full header of a file. Patient and study attributes are written only
+into the results, which belong to the same study.
 """

@@ -23,12 +23,12 @@ from cxr_gradcam.archive.header import suppress_library_messages
 
 _RESULT_CLASSES = (SecondaryCaptureImageStorage, ParametricMapStorage, Comprehensive3DSRStorage)
 _TIMEOUT = 30.0  # seconds
-# Results are written in the first; what is sent in the second is decoded and encoded again
+# Results are written in the first syntax; for the second they are decoded and encoded again
 _TRANSFER_SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 
 
 class SendError(Exception):
-    """Results could not be sent; the message holds nothing of the patient.
+    """Results could not be sent; the message contains no patient data.
 
     Args:
         message: the reason.
@@ -59,10 +59,10 @@ UNSUPPORTED = 0x0122
 
 
 class Destination(Protocol):
-    """Something that receives results."""
+    """A receiver of results."""
 
     def send(self, files: Iterable[Path], delivered: Callable[[Path], None]) -> None:
-        """Send DICOM files, one after the other.
+        """Send DICOM files in sequence.
 
         Args:
             files: paths of the files.
@@ -154,7 +154,7 @@ class StoreDestination:
             raise UnsupportedError(self.title, path, kind.name)
         try:
             code = association.send_c_store(dataset).get("Status")
-        except (ValueError, RuntimeError):  # the peer went away
+        except (ValueError, RuntimeError):  # the peer closed the connection
             code = None
         if code == UNSUPPORTED:
             raise UnsupportedError(self.title, path, kind.name)

@@ -27,7 +27,7 @@ _CLASS, _STUDY, _SERIES, _INSTANCE = "00080016", "0020000D", "0020000E", "000800
 
 
 class DicomwebError(ValueError):
-    """An archive did not answer as expected; the message holds nothing of the patient."""
+    """An archive did not answer as expected; the message contains no patient data."""
 
 
 class _BearerToken(AuthBase):
@@ -62,7 +62,7 @@ class DicomwebArchive:
             raise DicomwebError(
                 f"{url!r} is no URL of a DICOMweb service: write its URL, as http://HOST:PORT/dicom-web"
             ) from None
-        # The node tries again itself, and a person is told of a failure at once.
+        # No retries here: the node itself retries, and a user should see a failure at once.
         self._client.set_http_retry_params(retry=False)
 
     def images(
@@ -72,7 +72,8 @@ class DicomwebArchive:
 
         Args:
             study: Study Instance UID of the study to search in; None for the whole archive.
-            query: {keyword: value} that the instances match, as {"StudyDate": "20240101-20240131"}.
+            query: {keyword: value} that the instances match, e.g. {"StudyDate":
+                "20240101-20240131"}.
 
         Yields:
             UIDs of study, series and instance.

@@ -1,4 +1,4 @@
-"""The header of a source instance: what results copy from it, and what they are computed with."""
+"""The header of a source instance: attributes that results copy or use."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _PATIENT_AND_STUDY = (
     *("ReferringPhysicianName", "ProcedureCodeSequence", "PatientAge", "PatientSize"),
     "PatientWeight",
 )
-# PS3.3: type 2 of these modules, which a result carries even where the source lacks them
+# PS3.3: type 2 of these modules, which a result has even if the source lacks them
 _TYPE_2 = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate"),
     *("StudyTime", "AccessionNumber", "ReferringPhysicianName"),
@@ -55,7 +55,7 @@ _IMAGE = (
     *("ContentDate", "ContentTime", "AcquisitionDate", "AcquisitionTime", "SeriesDate"),
     *("SeriesTime", "StudyDate", "StudyTime", "ImagerPixelSpacing", "PixelSpacing", "Modality"),
 )
-# What else these have to be (PS3.3), each value and how many
+# Further conditions (PS3.3): on each value, and on the number of values
 _TERMS = {
     "BurnedInAnnotation": (r"YES|NO", 1),
     "PatientOrientation": (r"[LRAPHF]{1,3}", 2),
@@ -72,15 +72,15 @@ _suppression_lock = threading.RLock()
 
 @dataclass(frozen=True, eq=False)
 class SourceHeader:
-    """What results take from the header of their source instance.
+    """The attributes that results take from the header of their source instance.
 
     Attributes:
-        patient_and_study: the attributes of patient and study, with the bytes of their values as
-            they came, valid or not.
+        patient_and_study: the attributes of patient and study, with the unchanged bytes of their
+            values, valid or not.
         equipment: the attributes of the equipment that made the image; invalid values are absent.
         image: UIDs, dates, spacing and orientation of the image, decoded; invalid values are
-            absent, the UIDs are always there.
-        body_part: Body Part Examined in capital letters; empty where the source names none.
+            absent, the UIDs are always present.
+        body_part: Body Part Examined in upper case; empty if the source names none.
     """
 
     patient_and_study: tuple[Element, ...]
@@ -91,8 +91,8 @@ class SourceHeader:
     def identify(self, made: Dataset) -> None:
         """Put the attributes of patient and study into a finished result.
 
-        They replace what a result holds under the same tags. A result is written without being
-        changed afterwards: to read one of these attributes would decode it.
+        They replace elements with the same tags. Afterwards the result must be written without
+        access to these attributes, since reading one would decode it.
 
         Args:
             made: the result.
@@ -101,7 +101,7 @@ class SourceHeader:
         _add_as_they_came(made, self.patient_and_study)
 
     def source_equipment(self) -> Dataset:
-        """Return the equipment as an item of a sequence; empty where the source names none."""
+        """Return the equipment as an item of a sequence; empty if the source names none."""
         item = Dataset()
         _add_as_they_came(item, self.equipment)
         return item
@@ -109,9 +109,9 @@ class SourceHeader:
 
 @contextmanager
 def suppress_library_messages() -> Iterator[None]:
-    """Keep warnings of DICOM libraries, which quote values of a header, out of logs.
+    """Keep warnings of DICOM libraries, which quote header values, out of logs.
 
-    One thread at a time is inside.
+    Only one thread at a time can be inside.
     """
     loggers = [logging.getLogger(name) for name in _LIBRARIES]
     with _suppression_lock, warnings.catch_warnings():
@@ -127,17 +127,17 @@ def suppress_library_messages() -> Iterator[None]:
 
 
 def read_header(data: bytes) -> SourceHeader:
-    """Read what results take from the header of a radiograph.
+    """Read the attributes that results take from the header of a radiograph.
 
     Args:
-        data: a DICOM file that `read_dicom` has read, and so is of bounded size.
+        data: a DICOM file that `read_dicom` has read, so its size is limited.
 
     Returns:
-        The header. Attributes of type 2 that the source lacks are there without a value.
+        The header. Attributes of type 2 that the source lacks are present without a value.
 
     Raises:
-        RadiographError: the header is damaged, does not name image, series and study, or holds a
-            value that no result can hold as it came.
+        RadiographError: the header is damaged, lacks a UID of image, series or study, or has a
+            value that cannot be stored unchanged in a result.
     """
     try:
         with suppress_library_messages():
@@ -194,10 +194,11 @@ def _require_uids(image: Dataset) -> None:
 
 
 def _as_it_came(dataset: Dataset, tag: BaseTag) -> Element:
-    """Return an element for explicit VR little endian, with the bytes of its value as they are.
+    """Return an element for explicit VR little endian, with the unchanged bytes of its value.
 
-    An odd number of bytes is padded (PS3.5 6.2). What is neither text nor a sequence is decoded,
-    since its bytes depend on the byte order; so is the character set, which pydicom has decoded.
+    An odd number of bytes is padded (PS3.5 6.2). A value that is neither text nor a sequence is
+    decoded, since its bytes depend on the byte order; so is the character set, which pydicom has
+    decoded.
     """
     element = cast("Element", dataset.get_item(tag))
     vr = dictionary_VR(tag) if keyword_for_tag(tag) else element.VR or "UN"
@@ -231,7 +232,7 @@ def _require_length(tag: BaseTag, vr: str, value: bytes) -> None:
 def _add_as_they_came(made: Dataset, elements: Iterable[Element]) -> None:
     for element in elements:
         made[element.tag] = element
-    # With this pydicom writes raw elements as they are
+    # With this setting pydicom writes raw elements unchanged
     made.set_original_encoding(False, True, made._character_set)
 
 

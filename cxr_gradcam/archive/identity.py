@@ -41,7 +41,7 @@ class Algorithm:
 
     @property
     def identity(self) -> str:
-        """64 hexadecimal digits that differ by weights and by the settings they are used with."""
+        """64 hexadecimal digits that identify the weights and the settings for their use."""
         return Provenance(self.name, self.checksum, settings=self.settings).identity
 
     @classmethod
@@ -49,7 +49,7 @@ class Algorithm:
         """Identify the weights that a model was loaded with.
 
         Args:
-            model: a model of `load_model` or `ResNet50FineTuned.from_checkpoint`.
+            model: a model from `load_model` or `ResNet50FineTuned.from_checkpoint`.
 
         Returns:
             The algorithm.
@@ -84,7 +84,7 @@ class Algorithm:
             source: a file or the name of a repository; None for the bundled weights.
 
         Returns:
-            The algorithm, its model named after the file.
+            The algorithm, with the file's name as the model's name.
 
         Raises:
             CheckpointError: the file cannot be fetched.
@@ -95,7 +95,7 @@ class Algorithm:
 
 
 def software_version() -> str:
-    """Return the version of this package, or "unknown" where it is not installed."""
+    """Return the version of this package, or "unknown" if it is not installed."""
     try:
         return version("cxr-gradcam")
     except PackageNotFoundError:
@@ -104,7 +104,7 @@ def software_version() -> str:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The explanation of a radiograph, with all that DICOM objects are made from.
+    """The explanation of a radiograph, with all data for making DICOM objects.
 
     Args:
         header: header of the radiograph, as `read_header` returns it.

@@ -21,7 +21,7 @@ PICTURE_SERIES, MAP_SERIES = 9001, 9003
 _DERIVATION = "Map of a classifier's evidence, computed from the source image"
 _STEPS = 2**16 - 1
 
-# PS3.3 C.7.6.1.1.1: where the axes of the patient's coordinate system point
+# PS3.3 C.7.6.1.1.1: directions of the axes of the patient's coordinate system
 _AXES = {
     **{"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0)},
     **{"A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)},
@@ -68,7 +68,7 @@ def secondary_capture(result: Result, picture: RGBImage, name: str, instance: in
 
 
 def parametric_map(result: Result) -> Dataset:
-    """Write a map as a Parametric Map (PS3.3 A.75), on the grid of the radiograph.
+    """Write a map as a Parametric Map (PS3.3 A.75), in the size of the radiograph.
 
     The stored values 0 to 65535 mean 0 to 1, the evidence relative to the map's maximum.
 
@@ -148,7 +148,7 @@ def _shared_groups(made: Dataset, result: Result) -> Dataset:
 
 
 def quantity(method: str) -> Code:
-    """Return the code of what a method's map shows (PS3.16 CID 217, Visual Explanation)."""
+    """Return the code of a method's kind of map (PS3.16 CID 217, Visual Explanation)."""
     return _QUANTITIES[METHODS[method].kind]
 
 
@@ -161,7 +161,7 @@ def _pixel_measures(header: Dataset) -> Dataset:
 
 
 def _plane(header: Dataset) -> tuple[list[Dataset], list[Dataset]]:
-    """Return position and orientation in a frame of reference of the map's own.
+    """Return position and orientation in a frame of reference that only the map has.
 
     A projection has no position in the patient, so the origin is the first pixel. Without a
     Patient Orientation the axes are those of a frontal radiograph as it is displayed.

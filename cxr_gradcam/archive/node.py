@@ -30,13 +30,14 @@ class Node:
     """Explains the instances of a spool and sends the results to their destination.
 
     Args:
-        spool: the folder of what waits; `stop` closes it.
+        spool: the folder of waiting instances and results; `stop` closes it.
         make_results: makes the results of a DICOM file.
         destination: receives the results.
         title: the node's AE title.
-        address: host and port to listen at; port 0 is any free one. None: the node does not listen.
+        address: host and port to listen at; port 0 means any free port. None: the node does not
+            listen.
         callers: who may send instances; empty for anybody.
-        limits: how much the node receives.
+        limits: limits of reception.
         tls: settings of encrypted connections of callers; None for unencrypted ones.
         first_pause: seconds until a failed step is tried again for the first time.
     """
@@ -73,7 +74,7 @@ class Node:
             thread.start()
 
     def stop(self) -> None:
-        """Finish the current instance and end; the others wait in the spool for the next start."""
+        """Finish the current instance and end; others wait in the spool for the next start."""
         if self._server is not None:
             self._server.shutdown()
         self._stopping.set()
@@ -135,7 +136,7 @@ class Node:
             self._result_came.set()
 
     def _explain_one(self, key: str) -> str:
-        """Explain an instance, and return the name under which it is counted."""
+        """Explain an instance, and return the name of the counter for the outcome."""
         try:
             self.spool.store_results(key, self.make_results(self.spool.read(key)))
         except OSError:
@@ -203,7 +204,7 @@ class Node:
 
 
 class RetrySchedule:
-    """When failed steps are tried again: the pause doubles from one failure to the next.
+    """The times for retrying failed steps: each pause is twice as long as the one before.
 
     Args:
         first: seconds of the first pause.
@@ -217,7 +218,7 @@ class RetrySchedule:
         """Begin a pause.
 
         Args:
-            key: the instance that pauses; None for all instances.
+            key: the key of the paused instance; None for all instances.
 
         Returns:
             The length of the pause in seconds.

@@ -1,4 +1,4 @@
-"""What all result objects share: study, a series of their own, equipment and references."""
+"""The common attributes of all result objects: study, series, equipment and references."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def new_object(
 ) -> Dataset:
     """Begin a result object (PS3.3 C.7.1 to C.7.5 and C.12.1).
 
-    Date and time of the content are those of the radiograph, not of a clock, so that the same run
-    makes the same object, byte for byte.
+    Date and time of the content are those of the radiograph, not the current time, so that a
+    repeated run makes the same object, byte for byte.
 
     Args:
         result: the result.
@@ -69,11 +69,11 @@ def content_time(header: Dataset) -> tuple[str, str]:
 
 
 def as_text(text: str, length: int = 64) -> str:
-    """Return a text in ASCII, which every character set holds.
+    """Return a text in ASCII, which every character set includes.
 
     Args:
         text: the text; other letters become question marks, backslashes become slashes.
-        length: number of characters that the value representation holds.
+        length: the greatest number of characters in the value representation.
 
     Returns:
         The text, cut off at the length.

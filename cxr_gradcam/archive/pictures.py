@@ -1,4 +1,4 @@
-"""Pictures for viewers that show no maps: overlay and contours, each with a legend.
+"""Pictures for viewers that cannot show maps: overlay and contours, each with a legend.
 
 The legend explains the colours, and names finding, probability, model and intended use.
 """
@@ -45,7 +45,7 @@ def overlay_picture(result: Result, radiograph: Radiograph) -> RGBImage:
 
 
 def contour_picture(result: Result, radiograph: Radiograph) -> RGBImage:
-    """Draw lines where the map reaches the shares of its maximum in `CONTOURS`.
+    """Draw lines at the levels `CONTOURS`, which are fractions of the map's maximum.
 
     Args:
         result: the result, whose explanation holds the map.
@@ -75,7 +75,7 @@ def reduced(radiograph: Radiograph) -> NDArray[np.uint8]:
 
 
 def _with_legend(picture: RGBImage, result: Result, key: Key) -> RGBImage:
-    """Put a legend below a picture, and the disclaimer into its upper left corner.
+    """Add a legend below a picture, and the disclaimer in its upper left corner.
 
     Args:
         picture: RGB (H, W, 3).
@@ -83,7 +83,7 @@ def _with_legend(picture: RGBImage, result: Result, key: Key) -> RGBImage:
         key: draws the legend of the colours.
 
     Returns:
-        RGB picture, higher than the one given, and at least 320 pixels wide.
+        RGB picture, higher than `picture`, and at least 320 pixels wide.
     """
     height, width = picture.shape[0], max(picture.shape[1], _NARROWEST)
     size = max(12, width // 45)
@@ -103,9 +103,9 @@ def _color_bar(canvas: Image.Image, at: tuple[int, int], size: int) -> None:
     """Draw the colours of the overlay, from 0 to 1.
 
     Args:
-        canvas: to be drawn on.
+        canvas: the image to draw on.
         at: (x, y) of the upper left corner.
-        size: of the letters, in pixels.
+        size: size of the letters, in pixels.
     """
     x, y = at
     bar = np.broadcast_to(color_table(), (size, 256, 3)).astype(np.uint8)
@@ -116,12 +116,12 @@ def _color_bar(canvas: Image.Image, at: tuple[int, int], size: int) -> None:
 
 
 def _contour_key(canvas: Image.Image, at: tuple[int, int], size: int) -> None:
-    """Draw the lines of the contours, each with its share of the maximum.
+    """Draw the lines of the contours, each with its level.
 
     Args:
-        canvas: to be drawn on.
+        canvas: the image to draw on.
         at: (x, y) of the upper left corner.
-        size: of the letters, in pixels.
+        size: size of the letters, in pixels.
     """
     x, y = at
     for share, color in CONTOURS.items():

@@ -35,13 +35,13 @@ _OVERHEAD = 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """How much the node receives.
+    """The limits of reception.
 
     Args:
-        associations: most associations that are open at a time.
-        image_bytes: most bytes of one instance.
-        spool_bytes: most bytes of all instances and results in the spool.
-        free_bytes: bytes of the disk that stay free.
+        associations: greatest number of open associations.
+        image_bytes: greatest size of one instance, in bytes.
+        spool_bytes: greatest size of all instances and results in the spool, in bytes.
+        free_bytes: disk space to keep free, in bytes.
     """
 
     associations: int = 10
@@ -85,14 +85,14 @@ class Caller:
 
 
 class Receiver:
-    """Receives instances and puts them into a spool before it acknowledges them.
+    """Receive instances and store them in a spool before acknowledging them.
 
     Args:
-        spool: the folder of what waits.
+        spool: the folder of waiting instances.
         counters: the counters of the node.
-        limits: how much is received.
+        limits: the limits of reception.
         callers: who may send instances; empty for anybody.
-        arrived: called after an instance has been put into the spool.
+        arrived: called after an instance has been stored in the spool.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Receiver:
     ) -> None:
         self._spool, self._counters, self._limits = spool, counters, limits
         self._callers, self._arrived = callers, arrived
-        # One instance at a time is decoded, so that many associations do not need memory for many.
+        # Only one instance at a time is decoded, so that many associations do not exhaust memory.
         self._one_at_a_time = Lock()
         self._received, self._too_large = dict[int, int](), set[int]()
 
@@ -116,7 +116,7 @@ class Receiver:
 
         Args:
             title: AE title of the node; callers must use it.
-            address: host and port; port 0 is any free one.
+            address: host and port; port 0 means any free port.
             tls: settings of encrypted connections; None for unencrypted ones.
 
         Returns:
@@ -156,7 +156,7 @@ class Receiver:
             event.assoc.kill()
 
     def _enforce_size_limit(self, event: Event) -> None:
-        """Abort an association whose instance grows beyond the limit."""
+        """Abort an association whose instance exceeds the limit."""
         if not isinstance(event.pdu, P_DATA_TF) or id(event.assoc) in self._too_large:
             return
         key, total, is_done = id(event.assoc), 0, False
@@ -181,7 +181,7 @@ class Receiver:
         self._too_large.discard(id(event.assoc))
 
     def _store(self, event: Event) -> Dataset:
-        """Answer a C-STORE request; an exception would be logged with data of the instance."""
+        """Answer a C-STORE request; no exception may leave, since it would be logged with data."""
         try:
             uid = str(event.file_meta.MediaStorageSOPInstanceUID)
             return self._take(uid, event.encoded_dataset())

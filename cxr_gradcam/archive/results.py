@@ -28,16 +28,16 @@ KINDS = ("overlay", "contours", "map", "report")
 
 
 def result_maker(model: Classifier, algorithm: Algorithm, question: Question) -> ResultMaker:
-    """Return a function that explains DICOM files, each by the same question.
+    """Return a function that answers the same question about each DICOM file.
 
     Args:
         model: the classifier.
         algorithm: the identity of the classifier's weights.
-        question: what is asked about each radiograph.
+        question: the question about each radiograph.
 
     Returns:
         A function from the bytes of a DICOM file to {kind: object} for the four `KINDS`. It raises
-        `RadiographError` where `read_source` or `make_results` raises it.
+        `RadiographError` if `read_source` or `make_results` raises it.
     """
 
     def make(data: bytes) -> Mapping[str, Dataset]:
@@ -53,8 +53,8 @@ def make_results(
 ) -> dict[str, Dataset]:
     """Make the DICOM objects of a result.
 
-    They belong to the source's study, in series of their own, and are the same, byte for byte,
-    whenever the same question about the same image is put to the same weights.
+    They belong to the source's study, in new series, and are the same, byte for byte, for the same
+    image, question and weights.
 
     Args:
         data: the DICOM file that the radiograph was read from.
@@ -66,8 +66,8 @@ def make_results(
         {kind: object} for the four `KINDS`.
 
     Raises:
-        RadiographError: the file is no DICOM, its header is damaged, lacks a valid UID, or holds a
-            value that no result can hold as it came.
+        RadiographError: the file is not DICOM, or its header is damaged, lacks a valid UID, or has
+            a value that cannot be stored unchanged in a result.
     """
     if radiograph.file_format != "DICOM":
         raise RadiographError(
@@ -81,7 +81,7 @@ def make_objects(result: Result, radiograph: Radiograph) -> dict[str, Dataset]:
     """Make the DICOM objects of a result whose header has been read.
 
     Args:
-        result: the result, whose map has the radiograph's own grid.
+        result: the result, whose map has the radiograph's size.
         radiograph: the radiograph as it was read, or `reduced`.
 
     Returns:
@@ -110,8 +110,8 @@ def write_results(
 ) -> dict[str, Path]:
     """Write the DICOM objects of a result into a folder.
 
-    The files are named after their unique identifiers, which tell nothing of the patient; each
-    appears whole or not at all, and a second run writes the same files again.
+    The files are named after their unique identifiers, which reveal nothing about the patient. Each
+    is written completely or not at all, and a second run writes the same files again.
 
     Args:
         folder: folder of the files; it is made if it does not exist.
@@ -137,7 +137,7 @@ def write_results(
 
 
 def write_object(path: Path, dataset: Dataset) -> None:
-    """Write a DICOM object, whole or not at all.
+    """Write a DICOM object, completely or not at all.
 
     Args:
         path: the file.

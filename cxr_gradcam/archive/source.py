@@ -36,7 +36,7 @@ _COMPRESSED = (
     *(JPEG2000Lossless, JPEG2000, RLELossless),
 )
 
-# PS3.16 annex L: the other parts of the body that radiography shows
+# PS3.16 annex L: the other body parts of radiography
 _OTHER_BODY_PART = re.compile(
     "ABDOMEN|ANKLE|ARM|BREAST|CALCANEUS|CALF|CLAVICLE|COCCYX|CSPINE|ELBOW|EXTREMITY|FEMUR|FINGER|"
     "FOOT|FOREARM|HAND|HEAD|HIP|HUMERUS|JAW|KNEE|LEG|LSPINE|MAXILLA|NECK|NOSE|PATELLA|PELVIS|"
@@ -54,7 +54,7 @@ def decodable_syntaxes() -> list[UID]:
 
 
 def read_source(data: bytes) -> tuple[Radiograph, SourceHeader]:
-    """Read a DICOM instance that is to be explained.
+    """Read a DICOM instance to explain.
 
     Args:
         data: a DICOM file.
@@ -64,7 +64,7 @@ def read_source(data: bytes) -> tuple[Radiograph, SourceHeader]:
 
     Raises:
         RadiographError: the file cannot be read, its header lacks an identifier that results refer
-            to, or Body Part Examined names another part of the body than the chest.
+            to, or Body Part Examined names a body part other than the chest.
     """
     radiograph, header = read_radiograph(data), read_header(data)
     if _OTHER_BODY_PART.fullmatch(header.body_part):

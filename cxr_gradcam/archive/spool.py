@@ -6,8 +6,8 @@
     failed/KEY.dcm      an instance that could not be explained; the next start tries it again
     lock                held by the process that uses the folder
 
-A key is a hash and tells nothing of the patient. Content is flushed to the disk before it is
-renamed into its place, so that after a loss of power an instance is still in one of these folders.
+A key is a hash and reveals nothing about the patient. A file is flushed to the disk before it is
+renamed, so that after a power failure an instance is still in one of these folders.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PART = ".part"
 
 
 class Spool:
-    """A folder that only its owner can read, with instances and results that wait.
+    """A folder with waiting instances and results, which only its owner can read.
 
     One process at a time can use the folder; all methods may be called by any thread.
 
@@ -60,7 +60,7 @@ class Spool:
         self._recover()
 
     def close(self) -> None:
-        """Let another process use the folder."""
+        """Release the folder for other processes."""
         self._lock.release()
 
     def key(self, sop_instance_uid: str) -> str:
@@ -81,7 +81,7 @@ class Spool:
             data: the DICOM file of the instance.
 
         Raises:
-            OSError: the file cannot be written; nothing of it is left.
+            OSError: the file cannot be written; no part of it is left.
         """
         with atomic_files(self._image(key)) as [partial]:
             partial.write_bytes(data)
@@ -105,7 +105,7 @@ class Spool:
             results: {kind: object}, in the order in which the objects are to be sent.
 
         Raises:
-            OSError: a result cannot be written; the instance goes on waiting.
+            OSError: a result cannot be written; the instance remains waiting.
         """
         partial = self._outgoing / f"{key}{_PART}"
         shutil.rmtree(partial, ignore_errors=True)
@@ -145,7 +145,7 @@ class Spool:
             folder.rmdir()
 
     def size(self) -> int:
-        """Return how many bytes of instances and results lie in the folder."""
+        """Return the size of all instances and results in the folder, in bytes."""
         total = 0
         for place in (self._waiting, self._outgoing, self._failed):
             for folder, _, names in os.walk(place):
@@ -158,7 +158,7 @@ class Spool:
         for image in self._failed.iterdir():
             image.replace(self._waiting / image.name)
         for folder in self._outgoing.iterdir():
-            # Stopped between the two steps of `store_results` or of `mark_sent`
+            # The process ended between the two steps of `store_results` or of `mark_sent`
             self._image(folder.name).unlink(missing_ok=True)
             if self._mark(folder.name).exists():
                 shutil.rmtree(folder)
@@ -180,7 +180,7 @@ class Spool:
 
 
 def _modified(path: Path) -> int | None:
-    """Return when a file was written, in nanoseconds; None where another thread has removed it."""
+    """Return when a file was written, in nanoseconds; None if another thread removed it."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -188,7 +188,7 @@ def _modified(path: Path) -> int | None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder; none where another thread has removed it."""
+    """Return the files of a folder; none if another thread removed it."""
     try:
         return sorted(folder.iterdir())
     except FileNotFoundError:

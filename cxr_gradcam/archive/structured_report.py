@@ -60,8 +60,8 @@ def structured_report(result: Result, evidence_map: Dataset) -> Dataset:
 
     Each class is a measurement group (TID 1501) with its probability. The first group is that of
     the finding, with verdict and resemblance to the training images. The group of the explained
-    class refers to the map and says where it is strongest, which is no finding site. All groups
-    name the chest as finding site, the algorithm (TID 4019) and the radiograph.
+    class refers to the map and says where it is strongest; this place is not a finding site. All
+    groups name the chest as finding site, the algorithm (TID 4019) and the radiograph.
 
     Args:
         result: the result.
@@ -89,7 +89,7 @@ def structured_report(result: Result, evidence_map: Dataset) -> Dataset:
 
 
 def finding_code(class_name: str) -> Code:
-    """Return the code of a class: a public one where one is known for its name."""
+    """Return the code of a class: a public code if one is known for its name."""
     text = as_text(class_name)
     return _FINDINGS.get(class_name.casefold(), Code(text, SCHEME, text))
 
@@ -145,7 +145,7 @@ def _evaluations(result: Result, class_name: str) -> list[QualitativeEvaluation]
 
 
 def place_code(place: Place) -> Code:
-    """Return the code of a part of the chest, with the patient's side where it has one.
+    """Return the code of a part of the chest, with the patient's side if it has one.
 
     Example:
         >>> from cxr_gradcam.anatomy.zones import Zone
@@ -153,7 +153,7 @@ def place_code(place: Place) -> Code:
         'LOWER-RIGHT'
     """
     value = place.zone.name if place.side is None else f"{place.zone.name}-{place.side.upper()}"
-    # A code's meaning has 64 characters.
+    # A code's meaning has at most 64 characters.
     return Code(value, SCHEME, as_text(place.words.replace(" in the usual view", ", usual view")))
 
 
@@ -187,7 +187,7 @@ def _algorithm(result: Result) -> AlgorithmIdentification:
 
 
 def _caveats(prediction: Prediction) -> Iterator[str]:
-    """Yield what limits the probabilities: no calibration, and assumptions about the model."""
+    """Yield limitations of the probabilities: no calibration, and assumptions on the model."""
     if not prediction.is_calibrated:
         yield "Calibration: none"
     if prediction.assumptions:

@@ -1,4 +1,4 @@
-"""Many files: each is explained, and one that fails does not stop the others."""
+"""Explain many files; one that fails does not stop the others."""
 
 from cxr_gradcam.batch.analysis import Analysis
 from cxr_gradcam.batch.files import explain_files

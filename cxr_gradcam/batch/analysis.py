@@ -15,12 +15,12 @@ from cxr_gradcam.models.classifier import Classifier
 
 @dataclass(frozen=True)
 class Analysis:
-    """The question that a run asks of each file, and the model that is asked.
+    """The question that a run asks about each file, and the model.
 
     Args:
         model: SHA-256 of the weights, in hexadecimal digits.
         class_names: the model's classes, in the order of the logits.
-        question: asked of each file.
+        question: the question about each file.
         fast: whether the network may be run in lower precision.
         settings: how the weights are used, as `Provenance.settings`.
     """
@@ -37,7 +37,7 @@ class Analysis:
 
         Args:
             model: returned by `load_model` or `ResNet50FineTuned.from_checkpoint`.
-            question: asked of each file.
+            question: the question about each file.
             fast: whether the network may be run in lower precision.
 
         Raises:
@@ -50,7 +50,7 @@ class Analysis:
 
     @property
     def identity(self) -> str:
-        """Sixteen hexadecimal digits: another model, question or precision has others."""
+        """Sixteen hexadecimal digits that identify model, question and precision."""
         settings = [self.settings] if self.settings else []
         asked = json.dumps([self.model, self.question.identity(), self.fast, *settings])
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
@@ -64,10 +64,10 @@ class Analysis:
         """Return the row of a file.
 
         Args:
-            record: of the file, as `explain_files` yields it.
+            record: the file's record, as `explain_files` yields it.
 
         Returns:
-            {column: value}; None where there is none. Numbers have six significant digits.
+            {column: value}; None if there is no value. Numbers have six significant digits.
         """
         outputs = json.dumps(record["outputs"]) if record.get("outputs") else None
         of_run = {"model": self.model, "analysis": self.identity, "outputs": outputs}

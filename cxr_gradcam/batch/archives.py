@@ -1,4 +1,4 @@
-"""ZIP archives: files are read one by one, and archives that unpack to too much are refused."""
+"""ZIP archives: read files one by one, and refuse archives that unpack to too much."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_MEMBERS: int = 1_000_000
 MAX_RATIO: int = 200
 """How many times its own size an archive may unpack to; mostly black DICOM files reach 30."""
 
-# The decoders of other methods take as much memory as a damaged header asks for.
+# The decoders of other methods allocate as much memory as a damaged header states.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 

@@ -1,4 +1,4 @@
-"""What a reader can check of each answer: without a place, and under small changes."""
+"""Checks of each answer: with a place covered, and under small changes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from cxr_gradcam.models.classifier import Classifier
 
 @dataclass(frozen=True)
 class Covering:
-    """Covers a place of each radiograph, and writes what is left and its map.
+    """Cover a place of each radiograph, and write the covered picture and its map.
 
     Args:
-        model: what explains the radiographs.
-        place: what is covered.
-        display: how the map is laid over the radiograph.
+        model: the model.
+        place: the place to cover.
+        display: how the map is overlaid on the radiograph.
     """
 
     model: Classifier
@@ -31,7 +31,7 @@ class Covering:
     display: Display
 
     def __call__(self, drawn: Drawn) -> dict[str, Any]:
-        """Ask the question of a radiograph again, with the place covered.
+        """Answer the question again for a radiograph with the place covered.
 
         Raises:
             RadiographError: the radiograph has no such place.
@@ -60,10 +60,10 @@ class Covering:
 
 
 def steadiness_record(model: Classifier, drawn: Drawn) -> dict[str, Any]:
-    """Return how steady a radiograph's answer and map are, as a key of its record.
+    """Return the steadiness of a radiograph's answer and map, as a key of its record.
 
     Args:
-        model: what explains the radiograph.
+        model: the model.
         drawn: the radiograph and its explanation.
     """
     question = drawn.explanation.question

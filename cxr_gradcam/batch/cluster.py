@@ -1,6 +1,6 @@
 """Many files on a Ray cluster: actors hold the model, and the driver writes the table.
 
-Ray Data distributes the files, and repeats the batch of an actor that dies.
+Ray Data distributes the files, and repeats the batch of a failed actor.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def connected(address: str | None = None) -> Iterator[None]:
         ValueError: Ray is missing, or there is no such cluster.
     """
     require("ray", "--ray")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it runs
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
     import ray.data  # noqa: F401 - an attribute of ray from now on
@@ -67,13 +67,13 @@ def connected(address: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def _session_folder(address: str | None) -> Iterator[str | None]:
-    """Make the folder of a cluster that is started here, and remove it in the end.
+    """Make the folder of a cluster that is started here, and finally remove it.
 
     Args:
-        address: of a cluster that others started, or None.
+        address: address of an existing cluster, or None.
 
     Yields:
-        The folder; None where Ray or the environment has one. Its path is short: Ray's sockets are
+        The folder; None if Ray or the environment has one. Its path is short: Ray's sockets are
         below it, and the system limits the length of their paths.
     """
     if address or any(name in os.environ for name in ("RAY_ADDRESS", "RAY_TMPDIR")):
@@ -91,17 +91,17 @@ def explain_on_cluster(
     *,
     actors: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Explain files by the actors of a cluster, and add a row of each to a table.
+    """Explain files by the actors of a cluster, and add a row for each to a table.
 
     Args:
         model: a classifier with Grad-CAM enabled; each actor has a copy.
-        sources: the files, by paths or URIs that every machine of the cluster reaches.
-        table: gets a row for each file; files that it has a row of are not done again.
+        sources: the files, by paths or URIs that every machine of the cluster can reach.
+        table: the table; files that already have a row are skipped.
         actors: number of actors; None for one per GPU of the cluster or, without GPUs, per core.
 
     Yields:
-        Per file, as it is done: its row; {"file", "skipped"} where it was done before, or is no
-        picture and nobody named it.
+        Per file, when it is done: its row; {"file", "skipped"} if it was done before, or is not a
+        picture and was not named itself.
 
     Raises:
         ValueError: the model has no such class, or the table cannot be written.
@@ -142,7 +142,7 @@ def _dataset(sources: Sequence[Source], table: Table) -> ray.data.Dataset:
 
 
 def _be_quiet() -> None:
-    """Turn off Ray's progress bars: the command shows its own."""
+    """Turn off Ray's progress bars, since the command shows its own."""
     import ray
 
     context = ray.data.DataContext.get_current()
@@ -152,7 +152,7 @@ def _be_quiet() -> None:
 
 
 class _Actor:
-    """Holds a copy of the model, and explains batches of files."""
+    """An actor that has a copy of the model, and explains batches of files."""
 
     def __init__(self, model: Any, analysis: Analysis) -> None:  # noqa: ANN401 - a reference
         import ray
@@ -163,7 +163,7 @@ class _Actor:
     def __call__(self, batch: dict[str, NDArray[np.object_]]) -> pyarrow.Table:
         import pyarrow as pa
 
-        sources = [pickle.loads(source) for source in batch["source"]]  # noqa: S301 - the driver's
+        sources = [pickle.loads(source) for source in batch["source"]]  # noqa: S301 - from the driver
         known = {each.name: known for each, known in zip(sources, batch["known"], strict=True)}
         records = explain_in_batches(
             self._model,

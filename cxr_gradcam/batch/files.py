@@ -1,4 +1,4 @@
-"""Many files: reading, network and writing run at once; a file that fails stops no other."""
+"""Explain many files; reading, network and writing run in parallel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cxr_gradcam.models.classifier import Classifier
 BATCH = 16
 """Radiographs that go through the network at once, where no pictures are saved."""
 
-_BATCH_WITH_PICTURES = 4  # whole radiographs wait in memory for their pictures
+_BATCH_WITH_PICTURES = 4  # whole radiographs are kept in memory for their pictures
 
 _BATCHES_AT_WORK = 2
 """Batches at work: one in the network, while rows and pictures are made of the other."""
@@ -43,22 +43,22 @@ def explain_files(
     table: Table | None = None,
     progress: Progress | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Explain files, save pictures of each and add a row of each to a table.
+    """Explain files, save pictures of each and add a row for each to a table.
 
     Args:
         model: a classifier with Grad-CAM enabled.
         sources: the files, as `find_sources` returns them.
-        pictures: which pictures are saved of each file; None for none.
-        question: asked of each file; None for Grad-CAM of the predicted class.
-        table: gets a row for each file; files that it has a row of are not done again. Its analysis
-            asks the same question.
-        progress: called with (steps done, steps in all) while a slow method is at work.
+        pictures: the pictures to save of each file; None for none.
+        question: the question about each file; None for Grad-CAM of the predicted class.
+        table: the table; files that already have a row are skipped. Its analysis must have the same
+            question.
+        progress: called with (steps done, steps in all) while a slow method runs.
 
     Yields:
         Per file, in order: {"file", "sha256", "width", "height", the keys of
         `records.explanation_record`, "outputs", and what `pictures` adds}; {"file", "sha256",
-        "error"} where the file cannot be read or its pictures cannot be saved; {"file", "skipped"}
-        where the file was done before, or holds no picture and was not named itself.
+        "error"} if the file cannot be read or its pictures cannot be saved; {"file", "skipped"} if
+        the file was done before, or is not a picture and was not named itself.
 
     Raises:
         ValueError: the model has no such class, or the table cannot be written.
@@ -91,17 +91,17 @@ def explain_in_batches(
     Args:
         model: a classifier with Grad-CAM enabled.
         sources: the files, as `find_sources` returns them.
-        question: asked of each file.
-        pictures: which pictures are saved of each file; None for none.
+        question: the question about each file.
+        pictures: the pictures to save of each file; None for none.
         is_done: returns whether a file is skipped, by its name and SHA-256.
-        threads: number of threads that read and decode; None for one per core, and eight at most.
-            With 1, one batch after the other is explained.
-        progress: called with (steps done, steps in all) while a slow method is at work.
+        threads: number of threads that read and decode; None for one per core, but at most eight.
+            With 1, batches are not processed in parallel.
+        progress: called with (steps done, steps in all) while a slow method runs.
 
     Raises:
         ValueError: the model has no such class.
     """
-    question.for_model(model)  # refuses what the model does not know before a file is read
+    question.for_model(model)  # refuses unknown classes before a file is read
     one_by_one = threads == 1 or METHODS[question.method].is_slow
     work = _Work(model, question, pictures, progress, 1 if one_by_one else _BATCHES_AT_WORK)
     loader = Loader(model, is_done, pictures is not None, 2 * work.batch_size, threads)
@@ -111,7 +111,7 @@ def explain_in_batches(
 
 @dataclass(frozen=True)
 class _Work:
-    """What is done with each batch of files."""
+    """The processing of each batch of files."""
 
     model: Classifier
     question: Question
@@ -128,7 +128,7 @@ class _Work:
     def records(
         self, batches: Iterable[list[Loaded]], places: Mapping[Source, Path]
     ) -> Iterator[list[dict[str, Any]]]:
-        """Yield the records of each batch in order, while the next batch is at work."""
+        """Yield the records of each batch in order, while the next batch is processed."""
         pool = ThreadPoolExecutor(self.batches_at_work, "explain")
         waiting: deque[Future[list[dict[str, Any]]]] = deque()
         try:

@@ -16,10 +16,10 @@ class TableError(ValueError):
 
 
 class LineFormat(Protocol):
-    """How a row becomes a line, and a line a row.
+    """The conversion between rows and lines.
 
     Attributes:
-        start: the characters that every line begins with.
+        start: the first characters of every line.
     """
 
     start: str
@@ -33,23 +33,24 @@ class LineFormat(Protocol):
         ...
 
     def decode(self, line: str, columns: Sequence[str]) -> dict[str, Any]:
-        """Return the row of a line; values may have become text.
+        """Return the row of a line; values may be returned as text.
 
         Raises:
-            ValueError: the line is no row of these columns.
+            ValueError: the line is not a row with these columns.
         """
         ...
 
 
-# Some spreadsheets take the wide forms of East Asian keyboards, too.
+# Some spreadsheets also accept the wide forms of East Asian keyboards.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 class CSV:
     """Comma-separated values (RFC 4180, with a bare line feed); an empty field is no value.
 
-    A text that a spreadsheet would take for a formula has an apostrophe in front of it; reading
-    takes it away again. A line feed in a text becomes a carriage return, so that a row is one line.
+    A text that a spreadsheet would interpret as a formula is written with an apostrophe before it,
+    which reading removes. A line feed in a text becomes a carriage return, so that a row is one
+    line.
     """
 
     start = ""
@@ -59,7 +60,7 @@ class CSV:
         return _csv_line(columns)
 
     def encode(self, row: Mapping[str, Any]) -> str:
-        """Return the values, true and false in small letters as in JSON."""
+        """Return the values, true and false in lower case as in JSON."""
         return _csv_line(map(_cell, row.values()))
 
     def decode(self, line: str, columns: Sequence[str]) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def read_rows(path: Path, lines: LineFormat, columns: Sequence[str]) -> Iterator
         columns: the columns that the table must have.
 
     Raises:
-        TableError: the file is no table of these columns.
+        TableError: the file is not a table with these columns.
     """
     with path.open(encoding="utf-8", newline="\n") as file:
         try:
@@ -129,7 +130,7 @@ def encode_all(lines: LineFormat, rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def _begins_like(line: str, start: str) -> bool:
-    """Return whether a line, which may be unfinished, begins as it must."""
+    """Return whether a line, which may be incomplete, begins with `start`."""
     line = line.replace("\r", "")
     return line.startswith(start) or start.startswith(line)
 
@@ -144,7 +145,7 @@ def _cell(value: object) -> object:
 
 
 def without_line_feeds(text: str) -> str:
-    """Return a text as a line of a table can hold it."""
+    """Return a text without line feeds, for a line of a table."""
     return text.replace("\n", "\r")
 
 
@@ -155,5 +156,5 @@ def _value(cell: str) -> str | None:
 
 def _csv_line(values: Iterable[object]) -> str:
     buffer = StringIO()
-    csv.writer(buffer, lineterminator="\r\n").writerow(values)  # quotes both in cells
+    csv.writer(buffer, lineterminator="\r\n").writerow(values)  # quotes cells with either character
     return buffer.getvalue().removesuffix("\r\n") + "\n"

@@ -35,14 +35,14 @@ class Loaded:
 
     Args:
         source: where the file is.
-        sha256: hexadecimal digest of the file's bytes; None where they cannot be read.
-        x: the network's input (1, C, H, W); None where the file is not explained.
+        sha256: hexadecimal digest of the file's bytes; None if they cannot be read.
+        x: the network's input (1, C, H, W); None if the file is not explained.
         size: (H, W) of the radiograph in pixels.
-        right_side: the side of the picture at which the patient's right is; None where the file
-            does not say so.
-        radiograph: the decoded radiograph, where pictures are saved.
-        data: the file's bytes, where pictures are saved.
-        error: why the file cannot be read; None where it can.
+        right_side: the side of the picture at which the patient's right is; None if the file does
+            not state it.
+        radiograph: the decoded radiograph, if pictures are saved.
+        data: the file's bytes, if pictures are saved.
+        error: why the file cannot be read; None if it can.
         skipped: why the file is not explained, "done before" or "no picture"; None otherwise.
     """
 
@@ -59,14 +59,14 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Loader:
-    """Turns files into inputs of a network.
+    """Read files and prepare the inputs of a network.
 
     Args:
         model: the classifier that prepares the inputs.
         is_done: returns whether a file is skipped, by its name and SHA-256.
         keep: whether radiographs and bytes are kept, for pictures.
-        ahead: how many files may wait for the network.
-        threads: number of threads that read and decode; None for one per core, and eight at most.
+        ahead: the greatest number of files that wait for the network.
+        threads: number of threads that read and decode; None for one per core, but at most eight.
     """
 
     model: Classifier
@@ -111,10 +111,10 @@ class Loader:
 
 
 def _read_within(source: Source, seconds: float) -> bytes:
-    """Read a file in a thread of its own, which is left behind where the file never comes.
+    """Read a file in a separate thread, which is abandoned after the time limit.
 
     Raises:
-        RadiographError: the file cannot be read, or not in this time.
+        RadiographError: the file cannot be read, or not within the time limit.
     """
     outcome: SimpleQueue[bytes | Exception] = SimpleQueue()
 
@@ -141,7 +141,7 @@ def in_batches(files: Iterable[Loaded], size: int) -> Iterator[list[Loaded]]:
     """Group files into batches.
 
     Args:
-        files: in order.
+        files: the files in order.
         size: number of network inputs in a batch; the last batch may have fewer.
 
     Yields:

@@ -7,25 +7,25 @@ from pathlib import Path
 
 from cxr_gradcam.imaging.formats import EXTENSIONS
 
-# The longest name that ext4, XFS, APFS and NTFS take, less the longest ending, "-heatmap.png"
+# The longest name in ext4, XFS, APFS and NTFS, minus the longest ending, "-heatmap.png"
 MAX_BYTES: int = 255 - 12
 
-# Characters that Windows forbids, and single surrogates, which only Linux's file systems take
+# Characters that Windows forbids, and single surrogates, which only Linux's file systems allow
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 
 
 def unique_stems(files: Sequence[Path]) -> list[str]:
-    """Return for each file a name that its pictures start with.
+    """Return for each file a name with which the names of its pictures start.
 
     Args:
         files: paths in any folders; their names may be the same.
 
     Returns:
-        A name for each, unique also where capitals and small letters are one: the file's own
-        without a known extension, numbered where an earlier file has it. A number never makes
-        another file's own name. Characters that Windows does not take become "_", and names longer
-        than `MAX_BYTES` in UTF-8 lose their end.
+        A name for each file, unique even if case is ignored: the file's own name without a known
+        extension, with a number if an earlier file has the same name. A numbered name is never
+        another file's own name. Characters that Windows forbids become "_", and names longer than
+        `MAX_BYTES` in UTF-8 are cut.
 
     Example:
         >>> unique_stems([Path("a/1.2.3"), Path("a/1.2.4"), Path("a/film.png"), Path("b/Film.dcm")])
@@ -38,13 +38,13 @@ def unique_stems(files: Sequence[Path]) -> list[str]:
 
 
 def unique_places(places: Sequence[Path]) -> list[Path]:
-    """Return for each file where its pictures lie below the output folder, and how they start.
+    """Return for each file the path below the output folder with which its pictures start.
 
     Args:
         places: relative paths of the files.
 
     Returns:
-        A path for each: its folder, and a name that `unique_stems` makes among those of one
+        A path for each file: its folder, and a name from `unique_stems` for the files of this
         folder.
 
     Example:
@@ -78,7 +78,7 @@ def _shortened(stem: str, size: int) -> str:
 
 
 def _key(stem: str) -> str:
-    # Windows and macOS do not tell capitals, and macOS not compositions of accents, apart.
+    # Windows and macOS ignore case, and macOS also ignores how accents are composed.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())
 
 

@@ -12,7 +12,7 @@ from cxr_gradcam.batch.lines import TableError
 if TYPE_CHECKING:
     import pyarrow
 
-_GROUP = 10_000  # rows at a time, so that a table of millions passes through little memory
+_GROUP = 10_000  # rows at a time, so that a table of millions of rows needs little memory
 
 
 def read(path: Path, columns: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
@@ -23,7 +23,7 @@ def read(path: Path, columns: Mapping[str, str]) -> Iterator[list[dict[str, Any]
         columns: the columns that the table must have, as `Analysis.columns` returns them.
 
     Raises:
-        TableError: the table has other columns, or the file is no Parquet file.
+        TableError: the table has other columns, or the file is not a Parquet file.
     """
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
@@ -49,7 +49,7 @@ def write(
         columns: the table's columns, as `Analysis.columns` returns them.
 
     Raises:
-        OSError: the file cannot be written, as on a full disk.
+        OSError: the file cannot be written, e.g. on a full disk.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter

@@ -20,10 +20,10 @@ from cxr_gradcam.imaging.rendering import as_rgb
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A file whose pictures are drawn, for further outputs.
+    """A file with its drawn pictures, for further outputs.
 
     Attributes:
-        start: what the paths of the file's outputs start with.
+        start: the start of the paths of the file's outputs.
         data: the file's bytes.
         radiograph: the decoded radiograph.
         explanation: the explanation of the radiograph.
@@ -44,12 +44,12 @@ what was written, and others in types that JSON has."""
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures that are saved of each file.
+    """The pictures to save of each file.
 
     Args:
         output: the folder of the pictures.
-        display: how the map is laid over the radiograph.
-        also: functions that make more of a file.
+        display: how the map is overlaid on the radiograph.
+        also: functions that make further outputs of a file.
     """
 
     output: Path
@@ -65,14 +65,14 @@ class Pictures:
             place: path below the output folder that the pictures' names start with.
             data: the file's bytes.
             radiograph: the decoded radiograph.
-            explanation: of the radiograph, its map on the radiograph's grid.
+            explanation: the explanation of the radiograph, with its map in the radiograph's size.
 
         Returns:
             {"outputs": {"heatmap", "overlay", and what `also` writes: path}}, and further keys of
             the file's record that `also` returns.
 
         Raises:
-            OSError: the pictures cannot be saved; none is left.
+            OSError: the pictures cannot be saved; none remains.
             RadiographError: a function of `also` refuses the file.
         """
         pictures = self.display.draw(as_rgb(radiograph.pixels), explanation.heatmap)
@@ -96,7 +96,7 @@ def save_pictures(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[st
         outputs: the path of each, by the same names.
 
     Raises:
-        OSError: a picture cannot be saved; none is left.
+        OSError: a picture cannot be saved; none remains.
     """
     with atomic_files(*outputs.values()) as partials:
         for name, partial in zip(outputs, partials, strict=True):
@@ -104,9 +104,9 @@ def save_pictures(pictures: Mapping[str, NDArray[np.uint8]], outputs: Mapping[st
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:
-    """Encode a picture (H, W, 3), RGB, quickly rather than as small as can be."""
+    """Encode a picture (H, W, 3), RGB, with fast instead of best compression."""
     settings = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # one filter alone takes half of the time
+    if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # a single filter takes half of the time
         settings += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".png", bgr, settings)[1].tobytes()

@@ -30,7 +30,7 @@ def files_at(uri: str) -> list[str]:
         uri: URI of a file or folder; after a question mark, the options of pyarrow's file systems.
 
     Returns:
-        Paths below the folder; [""] where the URI names a file, or nothing.
+        Paths below the folder; [""] if the URI names a file, or nothing.
 
     Raises:
         ValueError: pyarrow is not installed, or the place cannot be reached.
@@ -55,7 +55,7 @@ def read_file(uri: str, path: str) -> bytes:
 
     Args:
         uri: URI of the file, or of a folder above the file.
-        path: path of the file below the folder; "" where the URI names the file.
+        path: path of the file below the folder; "" if the URI names the file.
 
     Raises:
         RadiographError: the file cannot be read.
@@ -81,14 +81,14 @@ def _located(uri: str) -> tuple[Any, str]:
     return system, posixpath.join(start, path.rstrip("/")) if path.rstrip("/") else start
 
 
-@lru_cache(maxsize=16)  # to find a bucket's region takes a request
+@lru_cache(maxsize=16)  # finding a bucket's region takes a request
 def _file_system(root: str) -> tuple[Any, str]:
     from pyarrow import ArrowInvalid
     from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
 
     try:
         system, start = FileSystem.from_uri(root)
-    except ArrowInvalid:  # none of pyarrow's own
+    except ArrowInvalid:  # not a file system of pyarrow
         from fsspec.core import url_to_fs
 
         other, start = url_to_fs(root)

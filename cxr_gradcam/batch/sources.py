@@ -1,4 +1,4 @@
-"""The files that names, folders, patterns, ZIP archives and lists stand for."""
+"""Find the files given by names, folders, patterns, ZIP archives and lists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cxr_gradcam.imaging.formats import EXTENSIONS
 from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.imaging.reading import read_bytes
 
-# Files that operating systems and media add; names that begin with a dot are hidden anyway.
+# Files added by operating systems and media; names that begin with a dot are always hidden.
 _SYSTEM = {"thumbs.db", "desktop.ini", "dicomdir", "__macosx", "$recycle.bin"}
 _SYSTEM_FOLDERS = {"system volume information", "lost+found", "@eadir"}
 
@@ -25,12 +25,12 @@ class Source:
 
     Args:
         path: path of the file; or of the ZIP archive, or URI of the folder, that holds the file.
-        place: path of the file's pictures below the output folder: the file's path in the folder or
-            archive that was named, or its name alone.
-        member: name of the file in the archive or folder; None where `path` is the file.
-        named: whether the file was named itself, or has an extension of radiographs: then a file
-            that is none is an error, else it is skipped.
-        unreadable: why the archive cannot be opened; None where it can.
+        place: path of the file's pictures below the output folder: the file's path in the named
+            folder or archive, or only its name.
+        member: name of the file in the archive or folder; None if `path` is the file.
+        named: whether the file was named itself, or has an extension of radiographs: then it is an
+            error if it is not a radiograph, else it is skipped.
+        unreadable: why the archive cannot be opened; None if it can.
     """
 
     path: str
@@ -64,9 +64,9 @@ def find_sources(names: Iterable[str | os.PathLike[str]]) -> list[Source]:
     """Return the files that names stand for.
 
     Args:
-        names: files; folders, with all that they hold; ZIP archives; patterns with `*`, `?`, `[…]`
-            and `**`, where no file has that very name; URIs of files and folders. Hidden files and
-            those of the system are left out unless they are named.
+        names: files; folders, with all their content; ZIP archives; patterns with `*`, `?`, `[…]`
+            and `**`, if no file has exactly that name; URIs of files and folders. Hidden files and
+            system files are left out unless they are named.
 
     Returns:
         The files, each once; those of a folder or pattern are sorted by name.
@@ -95,10 +95,10 @@ def _printed(character: str) -> str:
 
 
 def _matches(name: str) -> Sequence[str]:
-    # Path.exists and is_dir raise where a name is too long
+    # Path.exists and is_dir raise if a name is too long
     if is_uri(name) or not glob.has_magic(name) or os.path.exists(name):  # noqa: PTH110
         return [name]
-    found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - absolute ones, too
+    found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - also absolute patterns
     return found or [name]
 
 

@@ -1,4 +1,4 @@
-"""A table of results that grows batch by batch, and from which a later run goes on."""
+"""A table of results that grows batch by batch, and that a later run continues."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ COLLECTING = ".part"
 class Table:
     """A table with one row per file and analysis; rows of other analyses are kept.
 
-    CSV and JSON lines grow in place. Parquet cannot grow: its rows are collected as JSON lines in a
-    file beside it, which is there until the table is closed.
+    Rows are appended to CSV and JSON lines directly. Parquet files cannot be appended to: their
+    rows are collected as JSON lines in a file beside it, which exists until the table is closed.
 
     Args:
-        path: ending in .csv, .jsonl or .parquet; rows that the file holds already are kept.
+        path: a path ending in .csv, .jsonl or .parquet; existing rows are kept.
         analysis: the question and the model of this run.
         with_outputs: whether files whose pictures are missing are done again.
 
     Raises:
-        TableError: another ending, a file that is no table of these columns, or a place that cannot
-            be written; nothing is changed.
+        TableError: the path has another ending, the file is not a table with these columns, or it
+            cannot be written; nothing is changed.
     """
 
     def __init__(self, path: Path, analysis: Analysis, *, with_outputs: bool = False) -> None:
@@ -71,7 +71,7 @@ class Table:
             ) from error
         try:
             _lock(self._file, path)
-            self._look_through(with_outputs=with_outputs)  # first: what is not ours is not touched
+            self._look_through(with_outputs=with_outputs)  # first: refuses other files
             _cut_unfinished(self._file)
             if self._file.tell() == 0:
                 _write(self._file, self._lines.header(self._columns).encode())
@@ -91,7 +91,7 @@ class Table:
         self.close()
 
     def __len__(self) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
         return self._rows - self._replaced
 
     def known(self, file: str) -> str | None:
@@ -99,7 +99,7 @@ class Table:
         return self._done.get(without_line_feeds(file))
 
     def has(self, file: str, sha256: str) -> bool:
-        """Return whether a file has a row of this analysis that is no failure.
+        """Return whether a file has a row of this analysis without an error.
 
         Args:
             file: the file's name.
@@ -114,13 +114,13 @@ class Table:
             rows: as `Analysis.row` makes them.
 
         Raises:
-            TableError: the rows cannot be written, as on a full disk.
+            TableError: the rows cannot be written, e.g. on a full disk.
         """
         size = self._file.seek(0, os.SEEK_END)
         try:
             _write(self._file, encode_all(self._lines, rows))
         except OSError as error:
-            with suppress(OSError):  # a device cannot be cut
+            with suppress(OSError):  # a device cannot be truncated
                 self._file.truncate(size)
             raise TableError(_unwritten(self.path, error)) from error
         for row in rows:
@@ -138,7 +138,7 @@ class Table:
             try:
                 os.fsync(self._file.fileno())
                 if os.name == "nt":
-                    self._file.close()  # Windows replaces no file that is open
+                    self._file.close()  # Windows cannot replace an open file
                 if self._is_parquet:
                     self._write_parquet()
                 elif self._replaced:
@@ -147,7 +147,7 @@ class Table:
                 raise TableError(_unwritten(self.path, error)) from error
 
     def _collect(self) -> None:
-        """Begin with the rows of an earlier run that was completed."""
+        """Begin with the rows of an earlier, completed run."""
         require("batch", "Parquet")
         if self.path.exists() and not self._at.exists():
             with atomic_files(self._at) as [partial], partial.open("wb") as file:
@@ -205,14 +205,14 @@ def _outputs_exist(outputs: str | None) -> bool:
 
 
 def _write(file: FileIO, data: bytes) -> None:
-    """Write all bytes: on a nearly full disk, one call may write only a part of them."""
+    """Write all bytes; on a nearly full disk, one call may write only a part of them."""
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
 
 
 def _cut_unfinished(file: FileIO) -> None:
-    """Cut a file behind its last end of line."""
+    """Truncate a file after its last end of line."""
     end = file.seek(0, os.SEEK_END)
     while end:
         start = max(0, end - 65536)

@@ -1,4 +1,4 @@
-"""The contents of a report, in words and as JSON; nothing of the patient comes in by itself."""
+"""The contents of a report, in words and as JSON; no patient data is included automatically."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DISCLAIMER = (
 MAX_TITLE, MAX_REMARK = 200, 5_000
 """The longest title and remark, in characters."""
 
-_MOST_CLASSES = 12  # that are named with their probability
+_MOST_CLASSES = 12  # classes that are listed with their probability
 _WARNING = (
     "This does not look like the frontal chest X-rays the model was trained on. "
     "Do not rely on the percentages."
@@ -66,8 +66,8 @@ class Report:
         explanation: the explanation, by any model.
         model: the model that made the explanation.
         panels: the pictures, which JSON leaves out.
-        title: what the reader typed as title; "" for `TITLE`.
-        remark: what the reader typed as remark.
+        title: the user's title; "" for `TITLE`.
+        remark: the user's remark.
         date: date and time of the report, with a time zone.
 
     Raises:
@@ -100,7 +100,7 @@ class Report:
 
     @property
     def warning(self) -> str:
-        """A warning that stands before the answer; "" for none."""
+        """A warning to show before the answer; "" for none."""
         return _WARNING if self.explanation.is_familiar is False else ""
 
     def facts(self) -> Iterator[tuple[str, str]]:
@@ -127,7 +127,7 @@ class Report:
         yield "Date", f"{self.date:%Y-%m-%d %H:%M %Z}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the report in types that JSON has.
+        """Return the report in JSON types.
 
         Returns:
             The keys of `records.report_record`; before them "title", "remark" and "date", after
@@ -156,8 +156,8 @@ def check_typed(title: str, remark: str) -> None:
     """Refuse a title or a remark that fills more than a few pages.
 
     Args:
-        title: what the reader typed as title.
-        remark: what the reader typed as remark.
+        title: the user's title.
+        remark: the user's remark.
 
     Raises:
         RadiographError: a title or remark longer than `MAX_TITLE` or `MAX_REMARK` characters.

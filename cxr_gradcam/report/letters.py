@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 FONT = "DejaVu Sans"
 """The font's name."""
 
-_FONT_FILES = {False: "DejaVuSans.ttf", True: "DejaVuSans-Bold.ttf"}  # is it bold?
-_LONGEST_WORD = 30  # letters of what is typed, until a line may break within a word
+_FONT_FILES = {False: "DejaVuSans.ttf", True: "DejaVuSans-Bold.ttf"}  # key: is it bold?
+_LONGEST_WORD = 30  # letters of a typed word, beyond which a line may break within it
 
 
 def check_letters(*, title: str, remark: str) -> None:
-    """Refuse what the font of the PDF cannot show.
+    """Raise an error for letters that the font of the PDF cannot show.
 
     Args:
-        title: title of a report, as it is typed.
-        remark: remark of a report, as it is typed.
+        title: title of a report, as typed.
+        remark: remark of a report, as typed.
 
     Raises:
         RadiographError: the font lacks a letter of the title or the remark.
@@ -37,12 +37,12 @@ def check_letters(*, title: str, remark: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Return a text with a blank in place of each character that cannot be printed."""
+    """Return a text with a blank instead of each character that cannot be printed."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def typed_lines(text: str) -> list[str]:
-    """Return the lines of what a reader typed; words longer than a line may break anywhere."""
+    """Return the lines of a typed text; words longer than a line may break anywhere."""
     return [" ".join(map(_breakable, printable(line).split(" "))) for line in text.splitlines()]
 
 
@@ -55,7 +55,7 @@ def require_letters(name: str, text: str, *, is_bold: bool) -> None:
     """Refuse a text that the font cannot show.
 
     Args:
-        name: what the text is called in the message.
+        name: the name of the text in the message.
         text: the text.
         is_bold: whether it is set in bold letters.
 
@@ -81,7 +81,7 @@ def _letters(is_bold: bool) -> frozenset[str]:
 
 
 def _font_folder() -> Path:
-    # matplotlib brings DejaVu Sans along; importing it would make a folder in the user's home.
+    # matplotlib includes DejaVu Sans; importing it would make a folder in the user's home.
     return Path(f"{distribution('matplotlib').locate_file('matplotlib/mpl-data/fonts/ttf')}")
 
 

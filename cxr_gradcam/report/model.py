@@ -1,4 +1,4 @@
-"""The model that a report is of: its name, its checksum, and what was measured of it."""
+"""The model of a report: its name, its checksum, and its measured performance."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _METRICS = ("auc", "sensitivity", "specificity")
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of a finding on one group of X-rays.
+    """The performance for a finding on one group of X-rays.
 
     Attributes:
         finding: the class.
-        group: of the X-rays, as the model card calls it.
-        images: how many there were.
+        group: name of the group of X-rays in the model card.
+        images: number of X-rays.
         values: {"auc", "sensitivity", "specificity": (value, low, high)}, with the 95 % interval.
     """
 
@@ -36,12 +36,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class ReportedModel:
-    """What a report says of the model.
+    """The data of a model in a report.
 
     Attributes:
-        name: of the model.
-        checksum: SHA-256 of its weights in hexadecimal digits; "" where there is no file of them.
-        measured: on X-rays that no training has seen; empty where nothing is stored.
+        name: name of the model.
+        checksum: SHA-256 of the weights in hexadecimal digits; "" if they have no file.
+        measured: performance on X-rays not used in training; empty if none is stored.
     """
 
     name: str
@@ -74,7 +74,7 @@ class ReportedModel:
 
 
 def _measured(digits: str) -> Iterator[Measured]:
-    """Read the stored results of these weights: of all X-rays, and by source."""
+    """Read the stored results of weights: for all X-rays, and by source."""
     for path in sorted((assets() / "results").glob("*.json")):
         result = json.loads(path.read_text("utf-8"))
         if result.get("weights_sha256") != digits:

@@ -36,7 +36,7 @@ PAPERS: dict[str, tuple[float, float]] = {"a4": (595.28, 841.89), "letter": (612
 """Width and height of the papers, in points (1/72 inch)."""
 
 _MARGIN, _GAP, _CAPTION = 39.0, 9.0, 14.0  # points
-# The pictures' share of the page's height: at most, and at least of that where the text is long
+# The pictures' greatest share of the page's height, and the least part of it for long texts
 _TALLEST, _SMALLEST = 0.56, 0.42
 _HEAD = ("", "X-rays", "AUC", "sensitivity", "specificity")
 
@@ -46,10 +46,10 @@ Kind = Literal["row", "column", "beside", "below"]
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Where the three pictures stand on the page, and how large, in points.
+    """Layout and size of the three pictures on the page, in points.
 
     Attributes:
-        kind: "row" and "column" of three; or the overlay large, "beside" or "below" the others.
+        kind: "row" or "column" of three; or the overlay large, "beside" or "below" the others.
         sizes: {picture: (width, height)}.
     """
 
@@ -58,18 +58,18 @@ class Arrangement:
 
     @property
     def rows(self) -> list[str]:
-        """The pictures that stand one above the other and give the arrangement its height."""
+        """The vertically stacked pictures, which determine the height of the arrangement."""
         rows = {"column": [*self.sizes], "below": ["original", "overlay"]}
         return rows.get(self.kind, ["overlay"])
 
     @property
     def height(self) -> float:
-        """The height of the pictures that stand one above the other."""
+        """The total height of the stacked pictures."""
         return sum(self.sizes[name][1] for name in self.rows)
 
     @property
     def fixed(self) -> float:
-        """The height of captions and gaps, which stays where pictures are scaled."""
+        """The height of captions and gaps, which does not change when pictures are scaled."""
         return len(self.rows) * _CAPTION + (len(self.rows) - 1) * _GAP
 
     @property
@@ -81,16 +81,16 @@ class Arrangement:
 def write_pdf(report: Report, paper: str = "a4") -> bytes:
     """Write a report as PDF.
 
-    The file is tagged (PDF/UA-1): it has a language, a title, an order of reading and a description
-    of each picture. The text can be selected and searched, and goes on on a second page where it is
-    long. The letters are those of DejaVu Sans: Latin, Greek, Cyrillic, Arabic and others.
+    The file is tagged (PDF/UA-1): it has a language, a title, a reading order and a description of
+    each picture. The text can be selected and searched; a long text continues on a second page. The
+    font DejaVu Sans has Latin, Greek, Cyrillic, Arabic and other letters.
 
     Args:
         report: the contents.
         paper: "a4" or "letter".
 
     Returns:
-        The file, which names neither patient nor user nor path.
+        The bytes of the file, which contains no name of a patient, user or path.
 
     Raises:
         ValueError: the paper is unknown.
@@ -114,21 +114,20 @@ def panel_width(paper: str) -> int:
         paper: "a4" or "letter".
 
     Returns:
-        The width of the largest picture at 300 dpi; radiographs of another shape are narrower or
-        wider.
+        The width of the largest picture at 300 dpi; radiographs of other aspect ratios differ.
     """
     return _pixels(_arrange(5 / 6, paper).sizes["overlay"][0])
 
 
 def _arrange(aspect: float, paper: str) -> Arrangement:
-    """Arrange three pictures of one shape so that they are largest.
+    """Arrange three pictures of the same shape as large as possible.
 
     Args:
-        aspect: width of a picture in units of its height.
+        aspect: width of a picture divided by its height.
         paper: "a4" or "letter".
     """
     width, height = PAPERS[paper][0] - 2 * _MARGIN, PAPERS[paper][1] * _TALLEST
-    between = _GAP + _CAPTION  # of one picture above another
+    between = _GAP + _CAPTION  # between stacked pictures
     row = min(height, (width - 2 * _GAP) / 3 / aspect)
     column = min((height - 2 * between) / 3, width / aspect)
     beside = min(height, ((width - _GAP) / aspect + between / 2) / 1.5)
@@ -149,7 +148,7 @@ def _sized(kind: Kind, aspect: float, small: float, large: float) -> Arrangement
 
 
 def _page(report: Report, paper: str) -> dict[str, Any]:
-    """Return what `page.typ` reads of a report."""
+    """Return the data that `page.typ` uses."""
     panels = report.panels
     height, width = panels.original.shape[:2]
     arrangement = _arrange(width / height, paper)
@@ -185,7 +184,7 @@ def _page(report: Report, paper: str) -> dict[str, Any]:
 
 
 def _legend(display: Display) -> dict[str, Any]:
-    """Return what the colours mean: a bar, or a line for each contour."""
+    """Return the legend of the colours: a bar, or a line for each contour."""
     lines = []
     if display.style == "contours":
         colors = color_table(display.colormap)
@@ -231,11 +230,11 @@ def _pixels(points: float) -> int:
 
 
 def _svg(picture: RGBImage, size: tuple[int, int]) -> bytes:
-    """Return a picture as SVG, since Typst takes no other pictures from memory.
+    """Return a picture as SVG, the only format that Typst accepts from memory.
 
     Args:
-        picture: RGB (H, W, 3); it becomes grey where it has no colours.
-        size: width and height in pixels; a picture that differs by one pixel stays as it is.
+        picture: RGB (H, W, 3); saved as grey if it has no colours.
+        size: width and height in pixels; a picture that differs by one pixel is not resized.
     """
     image = Image.fromarray(picture)
     if (picture == picture[..., :1]).all():

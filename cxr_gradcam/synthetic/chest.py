@@ -1,11 +1,12 @@
-"""Synthetic frontal chest radiographs whose lungs, and whose opacity's place, are known.
+"""Synthetic frontal chest radiographs with known lungs and a known opacity.
 
 The anatomy (ellipsoids, tubes and stacked superellipses) is drawn upright in the patient's own
 centimetres (x towards the patient's left, the right of the picture; y downwards; z along the beam),
-then put into its pose and exposed. Whatever steers the display is measured without the opacity, so
-that a pair with one seed differs only there.
+then put into its pose and exposed. The display settings are computed without the opacity, so that a
+pair with the same seed differs only there.
 
-No patient's image goes in. Fit for demonstrations, training and localisation tests, not diagnosis.
+No patient's image is used. Suitable for demonstrations, training and localisation tests, not for
+diagnosis.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ from cxr_gradcam.synthetic.projection import (
 from cxr_gradcam.synthetic.skeleton import draw_ribs, draw_shoulder_girdle, draw_spine
 
 MASK_FRACTION = 0.5  # of the opacity's own greatest optical path
-LEAST_LUNG_CM = 2.0  # of a pleural cavity along the beam, for a pixel to count as lung
-MOST_ORGAN_CM = 2.0  # of heart, great vessels or diaphragm before or behind it
+LEAST_LUNG_CM = 2.0  # of a pleural cavity along the beam, from which on a pixel counts as lung
+MOST_ORGAN_CM = 2.0  # of heart, great vessels or diaphragm in front of or behind the lung
 
 
 @dataclass(frozen=True)
 class Phantom:
-    """A drawn radiograph, where its lungs and where its opacity lie.
+    """A drawn radiograph, with masks of its lungs and its opacity.
 
     Attributes:
         pixels: float32 (size, size) in [0, 1], high = dense, as displayed.
@@ -76,7 +77,7 @@ def draw_phantom(seed: int, *, size: int = 512, opacity: bool = False) -> Phanto
     """Draw the chest that belongs to a seed, with or without a pneumonia-like opacity.
 
     Args:
-        seed: What the anatomy, the opacity and the noise are drawn from; 0 or more.
+        seed: Random seed of the anatomy, the opacity and the noise; 0 or more.
         size: Side of the picture in pixels, 64 to 2048; the anatomy does not depend on it.
         opacity: Whether to fill part of a lung; everything outside it stays the same.
 
@@ -107,9 +108,9 @@ def draw_phantom(seed: int, *, size: int = 512, opacity: bool = False) -> Phanto
 
 
 def _chest(canvas: Canvas, rng: Generator) -> tuple[Image, Image, Image]:
-    """Return the path length in the lungs (cm), where they show, and the chest's optical path.
+    """Return the path length in the lungs (cm), their visible area, and the chest's optical path.
 
-    Where they show is 1, elsewhere 0.
+    The visible area is 1, elsewhere 0.
     """
     body, breasts = draw_body(canvas, rng), draw_breasts(canvas, rng)
     organs = smooth_union(draw_diaphragm(canvas, rng), draw_heart(canvas, rng))
@@ -126,7 +127,7 @@ def _chest(canvas: Canvas, rng: Generator) -> tuple[Image, Image, Image]:
 
 
 def _pose_maps(canvas: Canvas, rng: Generator, size: int) -> tuple[Image, Image]:
-    """Return where each pixel lies on the upright canvas: scale, turn, shift, slight bends."""
+    """Return each pixel's position on the upright canvas after scaling, turn, shift and bending."""
     centres = (np.arange(size) - (size - 1) / 2) * canvas.step
     turn = np.radians(rng.normal(0, 1.2))
     scale = rng.uniform(0.93, 1.07, 2)

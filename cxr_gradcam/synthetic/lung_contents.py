@@ -1,4 +1,4 @@
-"""What the lungs of the synthetic chest hold: vessels, and consolidated lung."""
+"""The contents of the synthetic chest's lungs: vessels, and consolidated lung."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def draw_opacity(canvas: Canvas, rng: Generator, lung: Image) -> Image:
 
 
 def _focus(canvas: Canvas, rng: Generator, side: int, *, basal: bool) -> Image:
-    """Return a soft-edged clump of lobules in one lung, less the bronchi that stay open in it."""
+    """Return a soft-edged clump of lobules in one lung, except for open bronchi in it."""
     radius, depth = rng.uniform((1.9, 4.5), (3.7, 11)).tolist()
     y = rng.uniform(3.5, 6) if basal else rng.uniform(-8, 5.5)
     near_heart = 5 + 3 * float(smooth_step(y, -2, 5)) * (side > 0)

@@ -53,7 +53,7 @@ def drawn(draw: Callable[[Generator], Grey]) -> list[list[Grey]]:
         draw: draws one image from a random generator.
 
     Returns:
-        The images, each of its own origin.
+        The images, each with a separate origin.
     """
     return [[draw(np.random.default_rng(seed))] for seed in range(DRAWN)]
 
@@ -70,7 +70,7 @@ def photographs() -> list[list[Grey]]:
 
 def slices() -> list[list[Grey]]:
     """Return parts of the CT and MR slices among pydicom's test files, where installed."""
-    # pydicom's own search for them would download those that are not.
+    # pydicom's own search would download missing files.
     folder = Path(pydicom.__file__).parent / "data" / "test_files"
     files = [folder / name for name in _CT_AND_MR if (folder / name).exists()]
     return [parts(_slice(file)) for file in files]
@@ -95,7 +95,7 @@ def parts(picture: Grey) -> list[Grey]:
 
 
 def text_page(rng: Generator) -> Grey:
-    """Return dark words on light paper, or the other way round."""
+    """Return dark words on light paper, or light words on dark paper."""
     paper = Image.new("L", (SIDE, SIDE), 255)
     size = int(rng.integers(9, 22))
     font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)
@@ -112,7 +112,7 @@ def white_noise(rng: Generator) -> Grey:
 
 
 def smooth_noise(rng: Generator) -> Grey:
-    """Return clouds of one scale."""
+    """Return smooth random noise of one scale."""
     nodes = rng.random((int(rng.integers(3, 24)),) * 2, np.float32)
     stretched = cv2.resize(nodes, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     return np.asarray(stretched, np.float32).clip(0, 1)

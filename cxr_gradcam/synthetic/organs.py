@@ -64,7 +64,7 @@ def draw_pleural_cavities(canvas: Canvas) -> Image:
 
 
 def draw_diaphragm(canvas: Canvas, rng: Generator) -> Image:
-    """Return what the diaphragm takes of the cavities; its right dome stands higher."""
+    """Return the part of the cavities that the diaphragm fills; its right dome is higher."""
     inflation = rng.uniform(-1.3, 1.3)
     right, left = (top + inflation + rng.uniform(-0.5, 0.5) for top in (6.9, 7.9))
     top = left + (right - left) * smooth_step(-canvas.x, -3, 3)
@@ -74,13 +74,14 @@ def draw_diaphragm(canvas: Canvas, rng: Generator) -> Image:
 
 
 def displaced(lung: Image, organs: Image) -> Image:
-    """Return the lung that organs leave along a ray; it gives way gradually, without a rim."""
+    """Return the path length of lung beside organs along a ray; it falls gradually, without a
+    rim."""
     left = lung - organs
     return as_image((left + np.hypot(left, 0.35 * np.minimum(lung, organs))) / 2)
 
 
 def draw_heart(canvas: Canvas, rng: Generator) -> Image:
-    """Return the path length in heart and great vessels, which take the lung's place."""
+    """Return the path length in heart and great vessels, which replace lung."""
     size, shift = rng.uniform(0.88, 1.12), rng.uniform(-0.5, 0.5)
     knob = rng.uniform(1.4, 2.0)
     ventricles = (7.2 * size, 4.7 * size, 5.2)

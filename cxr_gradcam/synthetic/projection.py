@@ -28,8 +28,8 @@ FIELD_CM = 35.0  # side of the picture at the patient
 CANVAS_CM = 41.0  # side of the upright drawing: room to turn, shift and scale it
 PHOTONS_PER_CM2 = 3.0e7  # at the patient's entrance, per unit of dose
 DETECTOR_BLUR_CM = 0.035
-DETAIL_CM = 0.25  # scale of the edges that the processing brings out
-LATITUDE_CM = 4.0  # scale of the brightness that the processing evens out
+DETAIL_CM = 0.25  # scale of the edges that the processing enhances
+LATITUDE_CM = 4.0  # scale of the brightness differences that the processing reduces
 
 
 def as_image(values: ArrayLike) -> Image:
@@ -131,7 +131,7 @@ class Tubes:
         nodes[:, :2], nodes[:, 2] = points, radius
         drawn = np.maximum(nodes[:, 2], 0.7 * self._canvas.step)
         depths = nodes[:, 2] if depth is None else np.asarray(depth)
-        nodes[:, 3] = depths * nodes[:, 2] / drawn  # a thin tube is widened and keeps its mass
+        nodes[:, 3] = depths * nodes[:, 2] / drawn  # a thin tube is widened, with the same mass
         nodes[:, 2] = drawn
         for start, end in pairwise(nodes.tolist()):
             self._add_segment(start, end)
@@ -168,9 +168,9 @@ def expose(healthy: Image, added: Image, step: float, rng: Generator) -> Image:
 
     Args:
         healthy: Beer-Lambert exponents (H, W) of the healthy body.
-        added: What an opacity adds to them; the processing is not steered by it.
+        added: Exponents that an opacity adds; they do not affect the processing settings.
         step: Side of a pixel in centimetres.
-        rng: Of thickness, dose, noise and the settings of the processing.
+        rng: Random generator for thickness, dose, noise and processing settings.
 
     Returns:
         Grey values (H, W) in [0, 1], high = dense.
@@ -186,14 +186,14 @@ def expose(healthy: Image, added: Image, step: float, rng: Generator) -> Image:
     detected = cv2.GaussianBlur(counts, (0, 0), DETECTOR_BLUR_CM / step)
     signal = -np.log(detected / photons)
     signal += crispness * (signal - cv2.GaussianBlur(signal, (0, 0), DETAIL_CM / step))
-    # Processing steered by the healthy chest alone tells nothing of the opacity.
+    # The processing depends only on the healthy chest, so it does not reveal the opacity.
     reference = thickness * healthy
     level = latitude * _coarse(reference)
     return _tone(as_image(signal - level), as_image(reference - level), dark, bright)
 
 
 def _coarse(image: Image) -> Image:
-    """Return the brightness at the scale of LATITUDE_CM; computed small, as it has no detail."""
+    """Return the brightness at the scale of LATITUDE_CM, computed at a small size."""
     side = 64
     small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), LATITUDE_CM / FIELD_CM * side)
@@ -201,7 +201,7 @@ def _coarse(image: Image) -> Image:
 
 
 def _tone(signal: Image, reference: Image, dark: float, bright: float) -> Image:
-    """Return the signal on a sigmoid on which the reference spans dark to bright."""
+    """Return the signal mapped by a sigmoid that maps the reference's range to dark to bright."""
     edge = len(reference) // 6
     low, high = np.percentile(reference[edge:-edge:2, edge:-edge:2], (12, 96))
     logits = np.log([dark / (1 - dark), bright / (1 - bright)])

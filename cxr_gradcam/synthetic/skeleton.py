@@ -46,7 +46,7 @@ def _rib(back: Tubes, front: Tubes, which: tuple[int, int], origin: float, fall:
     along_beam = 0.65 * reach * np.sin(turn)
     half_depth = 0.5 * np.minimum(np.hypot(in_plane, along_beam) / in_plane, 2)
     half_height = (0.5 + 0.02 * number) * (1 - 0.35 * np.sin(turn) ** 6)
-    half_depth[-3:] *= (0.85, 0.5, 0.2)  # bone gives way to cartilage
+    half_depth[-3:] *= (0.85, 0.5, 0.2)  # bone continues as cartilage
     flank = int(np.searchsorted(turn, np.pi / 2))
     back.add(path[: flank + 1], half_height[: flank + 1], half_depth[: flank + 1])
     front.add(path[flank:], 1.1 * half_height[flank:], half_depth[flank:])
