@@ -1,4 +1,4 @@
-"""Start the viewer in the browser; this is what a Hugging Face Space runs."""
+"""Start the viewer in the browser; a Hugging Face Space runs this file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def build_page(options: argparse.Namespace) -> Page:
-    """Return the page of the models that the options name, or else the environment.
+    """Return the page for the models named by the options or else by the environment.
 
     Raises:
         ValueError: a model cannot be loaded.
@@ -41,13 +41,13 @@ def build_page(options: argparse.Namespace) -> Page:
 
 
 def warm_up(models: Iterable[Classifier]) -> None:
-    """Build what is built at first use; who opens an X-ray meanwhile waits for it."""
+    """Build objects that are built at first use; an X-ray opened meanwhile waits for them."""
     for model in models:
         model.record(model.prepare(Radiograph(np.zeros((8, 8), np.float32))))
 
 
 def card_of(model: Classifier) -> str:
-    """Return the model card, which is of the bundled weights; "" for others."""
+    """Return the model card for the bundled weights; "" for others."""
     known = model.provenance
     if known is None or known.settings or known.sha256 != checksum(bundled_checkpoint()):
         return ""
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         check_options(options)
-        framing_origins()  # refuses what is no origin before anybody waits for the page
+        framing_origins()  # refuses invalid origins before the page starts
         page = build_page(options)
     except ValueError as error:
         complain(str(error))

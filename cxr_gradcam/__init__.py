@@ -1,4 +1,4 @@
-"""What a chest X-ray classifier sees, and where: a ResNet50 with Grad-CAM built in."""
+"""Show what a chest X-ray classifier sees, and where: a ResNet50 with Grad-CAM built in."""
 
 from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.explanation import Examination, Explanation, examine, explain

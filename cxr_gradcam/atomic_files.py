@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write files completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from uuid import uuid4
 
 @contextmanager
 def atomic_files(*paths: Path) -> Iterator[list[Path]]:
-    """Let files be written under other names, and give them their own when all are written.
+    """Let files be written under temporary names, and rename them when all are written.
 
-    After an exception none of the files is there, or each is as it was before.
+    After an exception none of the files is created or changed.
 
     Args:
-        paths: of the files; their folders exist.
+        paths: paths of the files; their folders must exist.
 
     Yields:
-        A path for each file, in the same folder, to be written instead. Its name is random, since
-        other processes may write the same file.
+        A temporary path for each file, in the same folder. Its name is random, since other
+        processes may write the same file.
 
     Raises:
         OSError: a file cannot be written.

@@ -1,4 +1,4 @@
-"""What comes with the package: the weights, the example radiographs, the measured results."""
+"""The bundled data: the weights, the example radiographs, the measured results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def bundled_checkpoint() -> Path:
-    """Return the path of the weights that come with the package."""
+    """Return the path of the bundled weights."""
     return assets() / "cxr_resnet50.safetensors"
 
 
@@ -18,5 +18,5 @@ def assets() -> Path:
 
 
 def example_files() -> list[Path]:
-    """List the example radiographs that come with the package."""
+    """List the bundled example radiographs."""
     return sorted((assets() / "examples").glob("*.png"))

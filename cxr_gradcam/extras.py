@@ -13,7 +13,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("scipy", "sklearn", "matplotlib"),
     "transformers": ("transformers",),
 }
-"""The modules that each extra of the distribution installs, as far as they are imported here."""
+"""The modules that each extra of the distribution installs, if they are imported here."""
 
 
 class MissingExtraError(ImportError, ValueError):
@@ -21,11 +21,11 @@ class MissingExtraError(ImportError, ValueError):
 
 
 def require(extra: str, what: str) -> None:
-    """Refuse to go on where the packages of an extra are missing.
+    """Raise an error if the packages of an extra are missing.
 
     Args:
         extra: a name of `EXTRAS`.
-        what: what needs the packages, at the beginning of a sentence.
+        what: what needs the packages, as the beginning of a sentence.
 
     Raises:
         MissingExtraError: one of the packages is not installed.
@@ -41,10 +41,10 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
     """Return the error that names the extra of a module that cannot be imported.
 
     Args:
-        error: raised by an import.
+        error: the error raised by an import.
 
     Returns:
-        The error to raise instead; None where the module belongs to no extra.
+        The error to raise instead; None if the module belongs to no extra.
     """
     module = (error.name or "").split(".")[0]
     for extra, modules in EXTRAS.items():

@@ -22,18 +22,18 @@ _STUBS = ("gradio.component_meta", "create_or_modify_pyi")
 
 
 class _Later(ModuleType):
-    """Stands in for a module of the compiler until one of its names is needed."""
+    """A placeholder for a module of the compiler until one of its names is needed."""
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the module
         is_package = self.__name__ == _COMPILER[0]
         if name.startswith("__") and not (name == "__path__" and is_package):
-            raise AttributeError(name)  # inspect looks at every module
+            raise AttributeError(name)  # inspect reads this name of every module
         _end()
         return getattr(importlib.import_module(self.__name__), name)
 
 
 def import_torchvision() -> None:
-    """Import torchvision, unless it or the compiler is there already."""
+    """Import torchvision, unless it or the compiler is already imported."""
     if "torchvision" in sys.modules or _COMPILER[0] in sys.modules:
         return
     sys.modules |= {name: _Later(name) for name in _COMPILER}
@@ -52,7 +52,7 @@ def leave_stubs_alone() -> None:
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Look for no garbage meanwhile, since what an import makes stays: a fifth of the time."""
+    """Pause garbage collection, since imported objects stay; this saves a fifth of the time."""
     gc.disable()
     try:
         yield
@@ -61,7 +61,7 @@ def without_collection() -> Iterator[None]:
 
 
 class _StubsLeftAlone(MetaPathFinder):
-    """Finds the module by which Gradio makes its components; it then writes no stubs."""
+    """Find the module with which Gradio makes its components, and make it write no stubs."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 from cxr_gradcam.anatomy.outline import Lungs, Mask
 
 MARGIN = 0.35
-"""How far the filling reaches beyond a covered place, in radii of a disc of the place's area."""
+"""Width of the filled margin around a covered place, in radii of a disc of the place's area."""
 LEAST_MARGIN, MOST_MARGIN = 0.018, 0.04
 """The least and the greatest margin, as shares of the picture's side."""
 EDGE = 0.018
 """Standard deviation of the soft edge, as a share of the picture's side."""
 COARSE = 0.027
-"""Standard deviation that parts lung density from ribs and vessels, as a share of the side."""
+"""Standard deviation that separates lung density from ribs and vessels, as a share of the side."""
 LEAST_CHANGE = 0.02
 """Where density falls by more than this, ribs and vessels come from the other lung."""
 NEAR = 0.09
-"""Standard deviation of the surroundings that fill a place outside the lungs, likewise."""
+"""Standard deviation of the surroundings that fill a place outside the lungs, as for `EDGE`."""
 BLUR = 0.03
-"""Standard deviation of the blur where a place outside the lungs has no surroundings, likewise.
+"""Standard deviation of the blur of a place without surroundings, as for `EDGE`.
 
-Of more blur a network takes the picture for another kind, and its answer says nothing of the place.
+With more blur the picture is unlike a radiograph, and the answer says nothing about the place.
 """
 LITTLE = 0.02
-"""The share of surroundings below which the blur counts for more."""
+"""The share of surroundings below which the blur dominates."""
 
 Grey = NDArray[np.float32]
 
@@ -109,8 +109,7 @@ class _Across:
 
     @classmethod
     def of(cls, masks: list[Mask]) -> _Across:
-        """Match places by their relative position in a lung's height, and in its width in that
-        row."""
+        """Match places by relative position in a lung's height, and in its width in that row."""
         spans = [_Span.of(mask) for mask in masks]
         row, column = (np.zeros(masks[0].shape, np.float32) for _ in range(2))
         y, x = np.indices(masks[0].shape, np.float32)

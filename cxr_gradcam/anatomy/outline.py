@@ -26,13 +26,14 @@ Grey = NDArray[np.float32]
 Side = Literal["right", "left"]
 
 ARCHITECTURE = "lungs"
-"""What the header of the network's weights says."""
+"""The architecture in the header of the network's weights."""
 
 _LEAST_PART = 0.2
 LEAST_PROBABILITY = 0.3
-"""From this probability on a place is lung: where a dense opacity hides it, the network doubts."""
+"""Least probability of lung; low, since the network is uncertain at dense opacities."""
 CLOSED = 12
-"""Radius in pixels of a disc: narrower notches in a lung are taken for opacities, and filled."""
+"""Radius of a disc in pixels: narrower notches in a lung are assumed to be opacities, and
+filled."""
 _DARK = 0.06
 
 

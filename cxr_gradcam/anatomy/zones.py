@@ -13,14 +13,14 @@ from cxr_gradcam.anatomy.network import SIDE
 from cxr_gradcam.anatomy.outline import Lungs, Mask
 
 HILUM_HEIGHT = 0.5
-"""Where the hilum is at the lung's inner edge, in shares of the lung's height from its top."""
+"""Position of the hilum at the lung's inner edge, as a share of the lung's height from its top."""
 HILUM_RADIUS = 0.11
-"""How far it reaches, in shares of the lung's height."""
+"""Radius of the hilum, as a share of the lung's height."""
 
 _ENDS = {"right": 0.3, "left": 0.12}
 """Share of a lung's height, from either end, in which its edge counts as apex or diaphragm.
 
-Higher up, the left lung's lower edge is the heart's.
+Above that, the heart forms the left lung's lower edge.
 """
 
 Zones = NDArray[np.uint8]
@@ -43,7 +43,7 @@ class Zone(IntEnum):
 LUNG_ZONES = frozenset({Zone.UPPER, Zone.MIDDLE, Zone.LOWER, Zone.HILUM})
 
 AT_RIGHT = 16
-"""Added to a zone with a side where it lies at the right of the picture."""
+"""Added to a zone with a side if it is at the right of the picture."""
 
 _WORDS = {
     Zone.OUTSIDE: "outside the body",
@@ -182,8 +182,7 @@ def _divide(zones: NDArray[np.int_], lung: Mask, inner: NDArray[np.floating], at
 
 
 def _inner_edge(lung: Mask, side: int) -> NDArray[np.floating]:
-    """Return the column of a lung's inner edge in each row; beyond the lung, that of its last
-    row."""
+    """Return the column of a lung's inner edge in each row; beyond the lung, that of its end."""
     rows = np.flatnonzero(lung.any(axis=1))
     edge = lung.shape[1] - 1 - lung[:, ::-1].argmax(axis=1) if side == 0 else lung.argmax(axis=1)
     return np.asarray(np.interp(np.arange(SIDE), rows, edge[rows]))

@@ -27,7 +27,7 @@ _NARROWEST = 320
 _WHITE, _AMBER = (255, 255, 255), (255, 191, 0)
 
 Key = Callable[[Image.Image, tuple[int, int], int], None]
-"""Draws the legend of the colours: on a canvas, at (x, y), with letters of a height in pixels."""
+"""A function that draws the legend: on a canvas, at (x, y), with a letter height in pixels."""
 
 
 def overlay_picture(result: Result, radiograph: Radiograph) -> RGBImage:

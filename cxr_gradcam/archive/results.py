@@ -21,7 +21,7 @@ from cxr_gradcam.imaging.radiograph import Radiograph, RadiographError
 from cxr_gradcam.models.classifier import Classifier
 
 ResultMaker = Callable[[bytes], Mapping[str, Dataset]]
-"""Makes the result objects of a DICOM file: {kind: object}."""
+"""A function that makes the result objects of a DICOM file: {kind: object}."""
 
 KINDS = ("overlay", "contours", "map", "report")
 """The objects of a result, in the order in which they are made, stored and sent."""

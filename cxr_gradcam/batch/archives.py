@@ -13,7 +13,7 @@ from cxr_gradcam.imaging.reading import open_regular_file
 
 MAX_MEMBERS: int = 1_000_000
 MAX_RATIO: int = 200
-"""How many times its own size an archive may unpack to; mostly black DICOM files reach 30."""
+"""Greatest ratio of unpacked to packed size; mostly black DICOM files reach 30."""
 
 # The decoders of other methods allocate as much memory as a damaged header states.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

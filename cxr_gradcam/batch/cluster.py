@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import ray
 
 AT_ONCE = 2 * BATCH
-"""Files that an actor takes at once: what is repeated when an actor or the run is killed."""
+"""Files that an actor takes at once; these are repeated when an actor or the run is killed."""
 
 _SKIPPED = "skipped"
 

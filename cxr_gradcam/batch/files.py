@@ -26,12 +26,12 @@ from cxr_gradcam.imaging.radiograph import RadiographError
 from cxr_gradcam.models.classifier import Classifier
 
 BATCH = 16
-"""Radiographs that go through the network at once, where no pictures are saved."""
+"""Radiographs per run of the network, if no pictures are saved."""
 
 _BATCH_WITH_PICTURES = 4  # whole radiographs are kept in memory for their pictures
 
 _BATCHES_AT_WORK = 2
-"""Batches at work: one in the network, while rows and pictures are made of the other."""
+"""Batches in progress: one in the network, while rows and pictures are made of the other."""
 
 
 def explain_files(

@@ -21,10 +21,10 @@ from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.classifier import Classifier
 
 IsDone = Callable[[str, str], bool]
-"""Whether a file, by its name and the SHA-256 of its bytes, has been done before."""
+"""A function from a file's name and SHA-256 to whether it has been done before."""
 
 READ_SECONDS: float = 300.0
-"""How long the bytes of one file may take to come; a drive that does not answer holds no others."""
+"""Time limit for reading one file, so that a drive that does not answer does not block others."""
 
 _MAX_THREADS = 8
 

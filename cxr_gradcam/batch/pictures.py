@@ -38,8 +38,8 @@ class Drawn:
 
 
 Export = Callable[[Drawn], Mapping[str, Any]]
-"""A function that makes more of a file and returns keys of its record: "outputs", {kind: path} of
-what was written, and others in types that JSON has."""
+"""A function that makes further outputs of a file and returns keys of its record: "outputs", {kind:
+path} of written files, and others in JSON types."""
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ from cxr_gradcam.batch.lines import (
 from cxr_gradcam.extras import require
 
 FORMATS: dict[str, type[LineFormat]] = {".csv": CSV, ".jsonl": JSONLines, ".parquet": JSONLines}
-"""How rows are written, by the table's extension; Parquet's rows are collected as JSON lines."""
+"""The format of rows by the table's extension; Parquet's rows are collected as JSON lines."""
 
 COLLECTING = ".part"
-"""What the name of a Parquet table ends with while its rows are collected."""
+"""The ending of a Parquet table's name while its rows are collected."""
 
 
 class Table:

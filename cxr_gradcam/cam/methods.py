@@ -28,7 +28,7 @@ from cxr_gradcam.cam.pattern_methods import eigencam, eigengradcam, fem, kpcacam
 from cxr_gradcam.cam.perturbation_methods import ablationcam, iscam, scorecam, sscam
 
 Kind = Literal["gradient", "activation", "noise", "second order", "full gradient", "perturbation"]
-"""What a method's function takes.
+"""The inputs of a method's function.
 
 - "gradient": activations and gradients, (N, K, h, w) each
 - "activation": activations alone
@@ -164,7 +164,7 @@ METHODS = {
     "sscam": _slow("SS-CAM", "Score-CAM averaged over noise; ten times as slow", sscam),
     "iscam": _slow("IS-CAM", "Score-CAM while the region fades in; ten times as slow", iscam),
 }
-"""The methods by the names that Python, the command line and the app take."""
+"""The methods by their names in Python, on the command line and in the app."""
 
 QUICK_METHODS = tuple(name for name, method in METHODS.items() if method.is_quick)
 """The methods that run no further forward pass for a recorded image."""

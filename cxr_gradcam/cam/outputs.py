@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 Probabilities = Literal["exclusive", "independent"]
-"""Probabilities of classes of which one is true, or of classes that are true on their own."""
+"""Probabilities of classes of which exactly one is true, or of independent classes."""
 
 
 @dataclass(frozen=True)

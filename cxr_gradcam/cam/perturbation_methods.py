@@ -15,7 +15,7 @@ from cxr_gradcam.cam.maps import resize, weighted_sum
 
 BATCH_SIZE = 32
 STEPS = 10
-"""How often SS-CAM and IS-CAM show the image through each channel: N of both papers."""
+"""Number of masked images per channel in SS-CAM and IS-CAM: N of both papers."""
 SMOOTHING = 2.0
 """The standard deviation of SS-CAM's noise, as in its paper."""
 

@@ -1,4 +1,4 @@
-"""The command line: one module a command, imported when the command is given."""
+"""The command line: one module per command, imported when the command is used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMANDS = {
     "model-card": "write the bundled weights' card",
     "demo": "show what the package does, on an example",
 }
-"""Each lies in the module of its name, which has `add_arguments(parser)` and `run(options)`."""
+"""Each command is a module of the same name with `add_arguments(parser)` and `run(options)`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the program's name; None for those of the process.
 
     Returns:
-        The exit status: 0; 1 where some of several files failed; 2 where the command failed.
+        The exit status: 0; 1 if some of several files failed; 2 if the command failed.
     """
     keep_fonts_out_of_home()
     words = sys.argv[1:] if arguments is None else list(arguments)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(named: Sequence[str]) -> argparse.ArgumentParser:
-    """Build the parser; only the command that is named knows its options, and is imported."""
+    """Build the parser; only the named command is imported and adds its options."""
     parser = argparse.ArgumentParser(prog="python -m cxr_gradcam", description="Command line.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():

@@ -1,4 +1,4 @@
-"""`convert`: write anybody's weights as a file that says all that has to be known of it."""
+"""`convert`: write any weights as a file whose header describes them completely."""
 
 from __future__ import annotations
 

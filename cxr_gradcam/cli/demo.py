@@ -35,12 +35,12 @@ def run(options: argparse.Namespace) -> int:
 def run_demo(
     output: Path, file: Path | None = None, model: ResNet50FineTuned | CAM | None = None
 ) -> None:
-    """Show what a model offers, step by step, and save a figure.
+    """Show the use of a model, step by step, and save a figure.
 
     Args:
-        output: the figure to write; its suffix says the format.
-        file: a radiograph; None for an example of the package.
-        model: None for the bundled weights.
+        output: the figure to write; its suffix determines the format.
+        file: a radiograph; None for a bundled example.
+        model: the model; None for the bundled weights.
 
     Raises:
         RadiographError: the file cannot be read.

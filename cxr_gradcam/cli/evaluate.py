@@ -64,7 +64,7 @@ _STUDIES = {
         "what the answer tells of source, projection, age, border, marker, size and compression",
     ),
 }
-"""{option: (module of `cxr_gradcam.evaluation`, what it studies)}."""
+"""{option: (module of `cxr_gradcam.evaluation`, subject of the study)}."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -148,7 +148,7 @@ def _weights_and_folders(options: argparse.Namespace) -> tuple[str | None, list[
 
 
 def _origin(model: Classifier) -> dict[str, Any]:
-    """Return which weights were measured and when, and what was assumed about them."""
+    """Return which weights were evaluated and when, and the assumptions about them."""
     known = model.provenance
     origin: dict[str, Any] = {
         "date": date.today().isoformat(),

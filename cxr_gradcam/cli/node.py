@@ -165,14 +165,14 @@ def _node(options: argparse.Namespace) -> Node:
 
 
 def _result_maker(options: argparse.Namespace) -> tuple[ResultMaker, str]:
-    """Return what makes results, and a text that identifies weights and question."""
+    """Return the maker of results, and a text that identifies weights and question."""
     from cxr_gradcam.archive.identity import Algorithm
     from cxr_gradcam.archive.results import result_maker
 
     model = model_of(options)
     algorithm = Algorithm.of_model(model)
     question = question_of(options).for_model(model, detail=SHOWN_FIRST)
-    # The first pass builds what later ones use
+    # The first pass builds objects that later ones use
     examine(model, Radiograph(np.zeros((8, 8), np.float32)))
     return result_maker(model, algorithm, question), f"{algorithm.identity} {question!r}"
 
@@ -211,14 +211,14 @@ def _server_tls(options: argparse.Namespace) -> ssl.SSLContext | None:
 
 
 def _default_spool() -> Path:
-    """Return the default folder: not in a working folder, which somebody may share."""
+    """Return the default folder: not in a working folder, which may be shared."""
     from platformdirs import user_state_path
 
     return user_state_path("cxr-gradcam", appauthor=False) / "spool"
 
 
 def _fetch(node: Node, options: argparse.Namespace, stop: Event) -> bool:
-    """Fetch into the spool what --study and --query name; return whether each study was found."""
+    """Fetch the instances of --study and --query into the spool; return whether all were found."""
     from cxr_gradcam.archive.dicomweb import DicomwebArchive
 
     if not options.study and not options.query:
@@ -243,7 +243,7 @@ def _fetch(node: Node, options: argparse.Namespace, stop: Event) -> bool:
 
 
 def _why_nothing(archive: DicomwebArchive, study: str, query: dict[str, str]) -> str:
-    """Say why nothing of a study is fetched."""
+    """Say why no instance of a study is fetched."""
     if not archive.has_study(study):
         return "is not in the archive: check the UID and the URL"
     matching = " that matches --query" if query else ""
@@ -251,7 +251,7 @@ def _why_nothing(archive: DicomwebArchive, study: str, query: dict[str, str]) ->
 
 
 def _watch(node: Node, options: argparse.Namespace, stop: Event) -> None:
-    """Log the node's health until the node is to end."""
+    """Log the node's health until it is stopped."""
     ends = options.once or options.port is None
     waited, pause = 0.0, 0.1 if ends else options.health
     came = options.port is None or not node.is_idle()

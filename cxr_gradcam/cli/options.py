@@ -17,7 +17,7 @@ from cxr_gradcam.data.split import Sources
 Recipe = TypeVar("Recipe")
 
 FAILED_SOME, FAILED, INTERRUPTED = 1, 2, 130
-"""Exit statuses: some of several inputs failed; the command failed; Ctrl-C, as shells have it."""
+"""Exit statuses: some of several inputs failed; the command failed; Ctrl-C, as in shells."""
 
 DATA_HELP = (
     "a folder of radiographs with one folder per class, or with parts (train, val, test) that hold "
@@ -30,7 +30,7 @@ READS_HELP = (
 
 
 def keep_fonts_out_of_home() -> None:
-    """Let matplotlib keep its list of fonts in a folder that goes when the process ends."""
+    """Make matplotlib keep its list of fonts in a folder that is removed when the process ends."""
     if "MPLCONFIGDIR" not in os.environ and "matplotlib" not in sys.modules:
         folder = TemporaryDirectory(prefix="cxr_gradcam-matplotlib-")
         atexit.register(folder.cleanup)
@@ -43,7 +43,7 @@ def complain(message: str) -> None:
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
-    """Add the folders of a training, and what is known of their radiographs."""
+    """Add the folders of a training, and the tables about their radiographs."""
     parser.add_argument(
         "data",
         nargs="+",
@@ -63,7 +63,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
 
 
 def add_left_out(parser: argparse.ArgumentParser) -> None:
-    """Add the patients that take no part."""
+    """Add the option for patients to leave out."""
     parser.add_argument(
         "--left-out",
         type=Path,
@@ -73,10 +73,10 @@ def add_left_out(parser: argparse.ArgumentParser) -> None:
 
 
 def add_recipe(parser: argparse.ArgumentParser, recipe: type) -> None:
-    """Add what every training takes: its output, where its X-rays come from, and its recipe.
+    """Add the options of every training: output, origin of the X-rays, and recipe.
 
     Args:
-        parser: of a command that trains.
+        parser: parser of a training command.
         recipe: a dataclass whose fields all have defaults.
     """
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
@@ -93,13 +93,13 @@ def add_recipe(parser: argparse.ArgumentParser, recipe: type) -> None:
 
 
 def recipe_of(options: argparse.Namespace, recipe: type[Recipe]) -> Recipe:
-    """Return the recipe that the options of `add_recipe` choose."""
+    """Return the recipe from the options of `add_recipe`."""
     names = [field.name for field in fields(cast("Any", recipe))]
     return recipe(**{name: getattr(options, name) for name in names})
 
 
 def training_sources(options: argparse.Namespace) -> Sources:
-    """Return the folders and tables that the options of `add_sources` name."""
+    """Return the folders and tables from the options of `add_sources`."""
     return Sources(
         options.data,
         options.cut_outs,
@@ -112,7 +112,7 @@ def training_sources(options: argparse.Namespace) -> Sources:
 
 
 def add_patients_and_finding(parser: argparse.ArgumentParser) -> None:
-    """Add how patients are told, and which class is the finding."""
+    """Add the options for identifying patients, and for the finding."""
     add_patients(parser)
     parser.add_argument(
         "--finding",
@@ -139,10 +139,10 @@ def add_patients(parser: argparse.ArgumentParser) -> None:
 
 
 def patient_rules(options: argparse.Namespace) -> PatientRules:
-    """Return how the options of `add_patients_and_finding` tell patients."""
+    """Return how patients are identified, from the options of `add_patients_and_finding`."""
     return PatientRules(options.patient_pattern, options.patients)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add the choice of JSON."""
+    """Add the option for JSON."""
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -1,4 +1,4 @@
-"""Options of the command line for what is asked of a map, and how the map is displayed."""
+"""Options of the command line for the question and the display of a map."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def add_fields(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None
     """Add an option for each field.
 
     Args:
-        parser: of a command.
-        fields: of `QUESTION_FIELDS` or `DISPLAY_FIELDS`.
+        parser: the parser of a command.
+        fields: `QUESTION_FIELDS` or `DISPLAY_FIELDS`, or some of them.
     """
     for field in fields:
         parser.add_argument(
@@ -29,10 +29,10 @@ def add_fields(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None
 
 
 def question_of(options: argparse.Namespace) -> Question:
-    """Return the question that the options ask.
+    """Return the question from the options.
 
     Args:
-        options: with an attribute for each of `QUESTION_FIELDS` that the command offers.
+        options: options with an attribute for each of `QUESTION_FIELDS` that the command offers.
 
     Raises:
         ValueError: two classes are compared without naming the first, or one with itself.
@@ -44,10 +44,10 @@ def question_of(options: argparse.Namespace) -> Question:
 
 
 def display_of(options: argparse.Namespace) -> Display:
-    """Return the display that the options choose.
+    """Return the display from the options.
 
     Raises:
-        ValueError: a value that is not offered.
+        ValueError: a value is not offered.
     """
     return Display(**_values(options, DISPLAY_FIELDS))
 
@@ -59,7 +59,7 @@ def _values(options: argparse.Namespace, fields: Iterable[Field]) -> dict[str, A
 
 
 def _kind(field: Field) -> dict[str, Any]:
-    """Return how argparse takes the values of a field."""
+    """Return the arguments for argparse that describe a field's values."""
     if field.kind is bool:
         return {"action": "store_true"}
     if field.kind is float:

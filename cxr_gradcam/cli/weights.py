@@ -1,4 +1,4 @@
-"""Options that name the weights of a command or the page, and describe them."""
+"""Options that name and describe the weights of a command or the page."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
 
 def add_description(parser: argparse.ArgumentParser) -> None:
-    """Add options for what a file of weights may not say of itself."""
+    """Add options for settings that a file of weights may lack."""
     said = parser.add_argument_group("what the file of the weights does not say")
     said.add_argument("--classes", type=_names, metavar="A,B,…", help="in the order of the logits")
     said.add_argument(
@@ -64,11 +64,11 @@ def add_description(parser: argparse.ArgumentParser) -> None:
 
 
 def model_of(options: argparse.Namespace, *, fast: bool = True) -> ResNet50FineTuned | CAM:
-    """Load the model that the options name, and print to stderr what had to be assumed.
+    """Load the model that the options name, and print the assumptions to stderr.
 
     Args:
         options: the parsed options of `add_model`.
-        fast: whether OpenVINO or lower precision may be used where that is faster.
+        fast: whether OpenVINO or lower precision may be used if that is faster.
 
     Raises:
         CheckpointError: the weights cannot be read, or do not fit the network.
@@ -90,7 +90,7 @@ def models_of(
 
     Raises:
         CheckpointError: weights cannot be read, or do not fit the network.
-        ValueError: two models have one name, or several one description.
+        ValueError: two models have the same name, or one description is given for several models.
     """
     sources = options.model or _names(environ.get(VARIABLE, "")) or [None]
     if len(sources) > 1 and any(value is not None for value in description(options).values()):
@@ -116,7 +116,7 @@ def load_described(
     said = description(options)
     if source is None and all(value is None for value in said.values()):
         return ResNet50FineTuned.from_checkpoint(fast=fast)
-    from cxr_gradcam.models.importing import load_model  # the bundled weights need none of it
+    from cxr_gradcam.models.importing import load_model  # not needed for the bundled weights
 
     model = load_model("bundled" if source is None else source, **said, fast=fast)
     for line in remarks(model):
@@ -125,7 +125,7 @@ def load_described(
 
 
 def remarks(model: Classifier) -> list[str]:
-    """Return sentences on assumptions and missing calibration that a user of a model must know."""
+    """Return sentences for the user on assumptions and missing calibration."""
     lines = []
     if model.assumptions:
         name = model.provenance.name if model.provenance else "the model"
@@ -136,7 +136,7 @@ def remarks(model: Classifier) -> list[str]:
 
 
 def description(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what the options of `add_description` say, as `load_model` takes it."""
+    """Return the options of `add_description` as arguments for `load_model`."""
     return {
         "class_names": options.classes,
         "architecture": options.architecture,
@@ -149,7 +149,7 @@ def description(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _named(text: str | None) -> tuple[str, str | None]:
-    """Take NAME=SOURCE apart; a path may hold an equals sign."""
+    """Split NAME=SOURCE; a path may contain an equals sign."""
     name, equals, source = (text or "").partition("=")
     if not equals or "/" in name or ":" in name or Path(text or "").exists():
         return "", text
@@ -170,6 +170,6 @@ def _numbers(text: str) -> list[float]:
 
 
 def sources_are_named(words: Sequence[str]) -> bool:
-    """Return whether the first of several words names weights, and no folder of radiographs."""
+    """Return whether the first of several words names weights, not a folder of radiographs."""
     libraries = ("hf:", "torchvision:", "timm:", "torchxrayvision:")
     return bool(words) and (words[0].startswith(libraries) or words[0].endswith(WEIGHTS))

@@ -20,7 +20,7 @@ from cxr_gradcam.synthetic.chest import draw_phantom
 
 COLUMNS = ("image", "finding", "x", "y", "w", "h")
 FIRST_PHANTOM = 3_000_000
-"""Seeds from here on are kept out of every training and every choice."""
+"""Seeds from here on are used in no training and for no choice."""
 
 
 @dataclass(frozen=True, eq=False)

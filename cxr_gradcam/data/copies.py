@@ -22,7 +22,7 @@ _SIDE = 16
 _ALIKE = 0.7
 """The mean difference, in grey levels of 255, of one picture in two sizes or compressions.
 
-Of two views of one patient it is several levels.
+For two views of one patient it is several levels.
 """
 _LEAST_CONTRAST = 5.0  # grey levels; all blank pictures are similar
 _SAME_SHAPE = 1.02

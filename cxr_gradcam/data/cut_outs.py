@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BLACK = 2
-"""The greatest grey value (of 255) outside the lungs: compression leaves this of black."""
+"""The greatest grey value (of 255) outside the lungs; compression changes black up to this."""
 MIN_LUNG = 0.016
 """The least area of the smaller lung, as a share of the picture."""
 

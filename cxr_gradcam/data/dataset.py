@@ -26,7 +26,7 @@ PHANTOM_FINDING = PHANTOM_CLASSES[1]
 _FIRST_PHANTOM = 1_000_000
 _LEAST_SIDE = 64  # of a synthetic radiograph, in pixels
 MAX_FACTOR = 4.0
-"""The greatest factor by which a radiograph's stratum makes it more or less frequent."""
+"""The greatest factor by which strata make a radiograph more or less frequent."""
 
 
 @dataclass(frozen=True)

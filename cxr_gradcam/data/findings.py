@@ -29,21 +29,21 @@ _ABSENCE = frozenset(
         *("정상", "норма", "здоров", "здоровые", "طبيعي", "سليم"),
     }
 )
-"""Words, without accents, that name the absence of a finding wherever they stand in a name."""
+"""Words, without accents, that mean the absence of a finding anywhere in a name."""
 _NEGATIONS = frozenset(
     {
         *("no", "non", "not", "without", "nil", "ohne", "kein", "keine", "sin", "sans", "pas"),
         *("sem", "senza", "nessun", "nessuna", "geen", "bez", "utan", "uden", "без", "нет"),
     }
 )
-"""Words that turn the meaning of what follows them."""
+"""Words that negate the words after them."""
 _NOTHING = frozenset(
     {
         *("finding", "findings", "disease", "abnormality", "abnormalities", "pathology"),
         *("hallazgos", "achados", "reperti", "befund", "anomalie", "патологии"),
     }
 )
-"""What a class of healthy radiographs is without, as in "No Finding"."""
+"""Words that follow a negation in the name of a healthy class, as in "No Finding"."""
 _WRITTEN_TOGETHER = re.compile(rf"^(no|non|not)({'|'.join(sorted(_NOTHING))})$")
 
 

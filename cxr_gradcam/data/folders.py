@@ -21,7 +21,7 @@ _LEFT_BY_SYSTEMS = frozenset(
     {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "dicomdir"}
 )
 _MASKS = re.compile(r"(^|[ _-])(masks?|segmentations?)$", re.IGNORECASE)
-"""Folders of outlines, which data sets for segmentation keep beside their radiographs."""
+"""Folders of segmentation masks, which some data sets keep beside their radiographs."""
 
 
 @dataclass(frozen=True)

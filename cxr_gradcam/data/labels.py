@@ -16,9 +16,9 @@ class Doubt(IntEnum):
 
     NONE = 0
     OTHER = 1
-    """Radiologists read something else than the finding or its absence."""
+    """The read is neither the finding nor its absence."""
     UNREAD = 2
-    """A table lists the radiograph, but nobody read it: its label is that of the folder."""
+    """A table lists the radiograph, but nobody read it; its label is that of the folder."""
 
 
 def doubt_of(read: Read) -> Doubt:

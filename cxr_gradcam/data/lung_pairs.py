@@ -17,7 +17,7 @@ from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.synthetic.chest import draw_phantom
 
 SIDE = 160
-"""Height and width of the pictures in memory: somewhat more than the network's, to move them."""
+"""Height and width of the pictures in memory: more than the network's, to allow shifts."""
 AT_LEFT, AT_RIGHT = 1, 2
 """Labels of the lung at the left and of the one at the right of the picture; 0 is no lung."""
 

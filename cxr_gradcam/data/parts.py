@@ -26,7 +26,7 @@ _BESIDE_A_PART = frozenset(
         *("files", "stage", "chest", "x", "ray", "rays", "xray", "xrays", "cxr", "radiographs"),
     }
 )
-"""Words that may stand beside the name of a part, as in "test_set" and "stage_2_train_images"."""
+"""Words that may accompany the name of a part, as in "test_set" and "stage_2_train_images"."""
 
 
 def part_of(name: str) -> Part | None:

@@ -32,7 +32,7 @@ _FOLDERS = {
         re.IGNORECASE,
     ),
 }
-"""By what they are: patterns of folders of patients in a path below a class folder."""
+"""{description: pattern} of patients' folders in a path below a class folder."""
 _FILE_NAMES = {
     "file names as in Kermany et al.": re.compile(
         r"^(person\d+|(?:NORMAL\d+-)?IM-\d+|(?:NORMAL|BACTERIA|VIRUS)-\d+(?=-\d))"
@@ -44,17 +44,17 @@ _FILE_NAMES = {
         r"^((?:patient|pat|pt|p|subject|subj|case|mrn|pid)[ _-]*\d+)[ _.-]+(?=.*\.)", re.IGNORECASE
     ),
 }
-"""By what they are: patterns of file names that begin with the patient."""
+"""{description: pattern} of file names that begin with the patient."""
 _PATIENT_ID = Tag("PatientID")
 _HEADER = 2**20
 """The bytes of a DICOM file that are read for its PatientID."""
 _LEAST_FOLDERS = 10
-"""From so many folders below the classes on, they are taken for patients."""
+"""Least number of folders below the classes from which on they count as patients."""
 
 _NO_IDENTITY = frozenset(
     {"", "0", "none", "unknown", "anonymous", "anonymized", "anonymised", "anon", "removed"}
 )
-"""What stands for a patient's identity in DICOM files that have none."""
+"""Values of PatientID in anonymous DICOM files."""
 
 _TABLE, _PATTERN, _DICOM = "the table", "the pattern", "PatientID in the DICOM files"
 _INNER_FOLDERS = "the folders below the class folders"

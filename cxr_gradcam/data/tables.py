@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from cxr_gradcam.data.folders import ListedFile
 
 FINDING, NORMAL = "lung opacity", "normal"
-"""The two reads that say whether the finding is there; any other read is another finding."""
+"""The two reads for the finding and its absence; any other read is another finding."""
 AGES = (40, 60)
-"""Where an age group ends and the next begins, in years."""
+"""The limits between age groups, in years."""
 AGE_GROUPS = ("under 40", "40 to 59", "60 and older")
 
 _IMAGE_COLUMNS = (
@@ -58,7 +58,7 @@ class Read:
 
 
 Reads = Mapping[Path, Read]
-"""Rows by the path of the radiograph, without its class folder where the table leaves it out."""
+"""Rows by the path of the radiograph, without its class folder if the table omits it."""
 
 
 @contextmanager

@@ -27,9 +27,9 @@ from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.classifier import Classifier
 
 STEPS = 16
-"""The number of steps of deletion and of insertion; each step changes as many pixels."""
+"""The number of steps of deletion and of insertion; all steps change equally many pixels."""
 BLUR = 0.05
-"""Standard deviation of the blurred image that insertion begins with, as a share of the side."""
+"""Standard deviation of the blur of insertion's first image, as a share of the side."""
 
 
 def study(model: Classifier, data: Sequence[Path], count: int) -> dict[str, Any]:

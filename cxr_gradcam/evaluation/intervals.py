@@ -20,7 +20,7 @@ Estimate = dict[str, float]
 RESAMPLES = 1000
 
 IN_BRACKETS = "In brackets: 95 % interval"
-"""The words by which every study explains the numbers in brackets."""
+"""The text with which every study explains the numbers in brackets."""
 
 
 def with_intervals(

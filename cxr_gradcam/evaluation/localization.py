@@ -27,7 +27,7 @@ from cxr_gradcam.models.classifier import Classifier
 THRESHOLD = 0.5
 """The share of the map's maximum above which a pixel counts as marked."""
 SLOW_CASES = 10
-"""The number of cases that slow methods are measured on."""
+"""The number of cases for measuring slow methods."""
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]

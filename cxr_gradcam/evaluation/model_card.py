@@ -60,7 +60,7 @@ _LIMITS = (
     "the bounds and the detector were fitted to had trained an earlier stage. The X-rays of the "
     "figures above were in none.",
 )
-"""The limits of weights whose header names no limits: the weights of the first release."""
+"""The limits for weights without limits in their header: those of the first release."""
 
 _ALWAYS = (
     "Nothing is known of other machines, portable pictures of the bedridden, or rare pneumonias.",

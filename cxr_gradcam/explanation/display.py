@@ -12,7 +12,7 @@ from cxr_gradcam.imaging.contours import CONTOURS, contour_overlay
 from cxr_gradcam.imaging.rendering import COLORMAPS, RGBImage, colorize, overlay
 
 STYLES = ("even", "fading", "contours")
-"""How the map is laid over the radiograph: evenly, fading where it is weak, or as lines."""
+"""How the map is overlaid on the radiograph: evenly, faded where it is weak, or as lines."""
 
 DISPLAY_FIELDS = (
     Field(
@@ -54,7 +54,7 @@ DISPLAY_FIELDS = (
         "threshold",
     ),
 )
-"""What a user may choose of the display; every door makes its options from these."""
+"""The user's settings of the display, from which each interface makes its options."""
 
 
 @dataclass(frozen=True)
@@ -137,4 +137,4 @@ class Display:
 
 
 DEFAULT = Display()
-"""The display where nobody chooses another one."""
+"""The default display."""

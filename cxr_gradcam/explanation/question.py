@@ -85,7 +85,7 @@ QUESTION_FIELDS = (
         get_args(Fusion),
     ),
 )
-"""What a user may ask of a map; every door makes its options from these."""
+"""The user's settings of a question, from which each interface makes its options."""
 
 
 class Options(TypedDict, total=False):

@@ -13,10 +13,10 @@ from cxr_gradcam.explanation.explanation import Explanation
 from cxr_gradcam.explanation.prediction import Prediction, percentage
 
 TEXT, NUMBER, WHOLE, TRUTH = "text", "number", "whole number", "true or false"
-"""The kinds of values that a table's column holds."""
+"""The kinds of values in a table's column."""
 
 PROBABILITY = "probability_"
-"""What the columns of the classes' probabilities begin with."""
+"""The prefix of the columns of the classes' probabilities."""
 
 _DIGITS = 6  # significant ones of a number in a table
 
@@ -84,7 +84,7 @@ WORKLIST_COLUMNS = (
     *("number", "file", "predicted_class", PROBABILITY),
     *("finding", "verdict", "is_familiar", "error"),
 )
-"""The columns of a worklist that is saved as CSV; `PROBABILITY` stands for one per class."""
+"""The columns of a worklist saved as CSV; `PROBABILITY` stands for one column per class."""
 
 
 def explanation_record(explanation: Explanation) -> dict[str, Any]:

@@ -28,7 +28,7 @@ SHIFT = 0.02
 TURN = 2.0
 """How far a radiograph is turned, in degrees."""
 EXPOSURE = 0.1
-"""How much brightness is added, and by which share contrast is changed."""
+"""The added brightness, and the relative change of contrast."""
 NOISE = 0.02
 """Standard deviation of the noise on grey values in [0, 1]."""
 SIZES = (0.5, 0.75)
@@ -36,10 +36,10 @@ SIZES = (0.5, 0.75)
 
 Word = Literal["steady", "wavering", "unsteady"]
 STEADY = (0.2, 0.03)
-"""A steady map's regions do not overlap by at most the first share, and its probability moves by at
-most the second; see docs/trust.md."""
+"""Limits of a steady answer: the first for 1 - overlap of the map's regions, the second for the
+change of the probability; see docs/trust.md."""
 UNSTEADY = (0.35, 0.06)
-"""Above the first share without overlap, or the second of probability, an answer is unsteady."""
+"""Limits above which an answer is unsteady, for 1 - overlap or the change of the probability."""
 
 Grey = NDArray[np.float32]
 Matrix = NDArray[np.float64]

@@ -133,7 +133,7 @@ def _read_dicom(data: bytes) -> tuple[Radiograph, Callable[[], StoredValues]]:
 
 
 _BEGINS: dict[str, Literal["left", "right"]] = {"L": "left", "R": "right"}
-"""The side of the picture at which the patient's right is, by where its rows run to."""
+"""The side of the picture at which the patient's right is, by the direction of its rows."""
 
 
 def _radiograph(

@@ -32,7 +32,7 @@ COLORMAPS = {
     "cividis": cv2.COLORMAP_CIVIDIS,
     "grey": None,
 }
-"""The colour maps by name, as OpenCV's constants; None for grey, which OpenCV has not."""
+"""The colour maps by name, as OpenCV's constants; None for grey, which OpenCV lacks."""
 
 PERCEPTUAL = frozenset({"inferno", "viridis", "magma", "cividis", "grey"})
 """The perceptually uniform colour maps, in which equal steps look equally large."""

@@ -200,8 +200,7 @@ class CAM:
                     yield name, call
 
     def _noise(self) -> Tensor:
-        """Return different images, which distinguish a sigmoid from a softmax; blank ones might
-        not."""
+        """Return different images, to distinguish a sigmoid from a softmax; blank ones may fail."""
         size, channels = self.preprocessing.size, len(self.preprocessing.mean)
         generator = torch.Generator().manual_seed(0)
         return torch.randn(_IMAGES, channels, size, size, generator=generator).to(self._like())

@@ -25,7 +25,7 @@ _HUB = "hf://"
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar")
-"""What the names of files of weights end with."""
+"""The endings of names of files of weights."""
 
 
 class CheckpointError(ValueError):

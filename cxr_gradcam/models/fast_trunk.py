@@ -82,8 +82,7 @@ class FastTrunk:
         return None
 
     def _may_be_replaced(self, network: ResNet) -> bool:
-        """Return whether a fast pass can replace the network; discard what was built for
-        another."""
+        """Return whether a fast pass can replace the network; discard those of other networks."""
         if self._inventory is None or not self._inventory.is_of(network):
             self._inventory = _Inventory(network)
         if self._inventory.has_foreign_hooks():

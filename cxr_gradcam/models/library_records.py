@@ -12,7 +12,7 @@ from torch import nn
 from cxr_gradcam.models.preprocessing import Preprocessing
 
 PROCESSOR_FILE = "preprocessor_config.json"
-"""What transformers keeps beside its weights: how the input is made."""
+"""transformers' file beside the weights that describes the input."""
 
 _IMAGE_CHANNELS = 4  # at most
 _UNNAMED = "LABEL_"  # transformers' prefix for unnamed classes

@@ -276,8 +276,7 @@ class ResNet50FineTuned(GradCAMMode):
         return self._fast_trunk.record(self.resnet50, paths, x)
 
     def _load(self, checkpoint: Checkpoint) -> None:
-        """Load the features and, if the checkpoint's head is used, everything that belongs to
-        it."""
+        """Load the features and, if the checkpoint's head is used, all data belonging to it."""
         self.preprocessing = checkpoint.preprocessing
         self.trained_on = str(checkpoint.training.get("source", ""))
         state_dict = dict(checkpoint.state_dict)

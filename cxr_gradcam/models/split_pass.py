@@ -27,12 +27,12 @@ from cxr_gradcam.models.stages import (
 )
 
 WEAK = 0.4
-"""A map whose peak is below this share of the opposite question's is what large numbers leave when
-they cancel out, and the trunk's rounding shows in it."""
+"""A map whose peak is below this share of the opposite question's is a small difference of large
+numbers, so the trunk's rounding may affect it."""
 
 BALANCED = 0.03
-"""A pattern whose sum is below this share of its magnitudes' sum is as much negative as positive:
-the trunk's rounding, which moves that share by up to 0.017, may choose its sign."""
+"""A pattern whose sum is below this share of its magnitudes' sum is about as much negative as
+positive: the trunk's rounding, which changes that share by up to 0.017, may flip its sign."""
 
 
 class RoundedForwardPass(ForwardPass):

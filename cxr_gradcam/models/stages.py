@@ -17,10 +17,10 @@ DETAIL = {
     "fine": (LAYER3, CONV3),
     "finest": (LAYER2, LAYER3, CONV3),
 }
-"""The layers of a map by the detail that they show: places of 32, 16 and 8 pixels of the input."""
+"""The layers of a map for each detail: with places of 32, 16 and 8 pixels of the input."""
 
 SHOWN_FIRST = "fine"
-"""The detail that app and command line begin with: its maps overlap lesions best."""
+"""The default detail of app and command line: its maps overlap lesions best."""
 
 
 def layers_of(
@@ -48,10 +48,11 @@ def layers_of(
 
 
 SHORTCUT = "shortcut"
-"""What runs beside the last convolution, and is added to it behind the trunk."""
+"""The branch parallel to the last convolution, which is added to it after the trunk."""
 
 RunTrunk = Callable[[Tensor, Sequence[str]], dict[str, Tensor]]
-"""Images (N, 3, H, W) and stages in, their outputs, CONV3's and SHORTCUT's out, float32."""
+"""A function from images (N, 3, H, W) and stages to their, CONV3's and SHORTCUT's outputs,
+float32."""
 
 
 class Trunk(nn.Module):

@@ -74,8 +74,7 @@ def draw_diaphragm(canvas: Canvas, rng: Generator) -> Image:
 
 
 def displaced(lung: Image, organs: Image) -> Image:
-    """Return the path length of lung beside organs along a ray; it falls gradually, without a
-    rim."""
+    """Return the path length of lung beside organs along a ray, smoothed to avoid rims."""
     left = lung - organs
     return as_image((left + np.hypot(left, 0.35 * np.minimum(lung, organs))) / 2)
 

@@ -34,7 +34,7 @@ from cxr_gradcam.training.recipe import Recipe
 DRAWN = 2500
 """The number of training images that the detector is fitted to."""
 PHANTOMS = 200
-"""The number of synthetic radiographs among them, because the page's examples are synthetic."""
+"""The number of synthetic radiographs among these, because the page's examples are synthetic."""
 VIEWS = 2
 """How many times each validation image is used with another image's tone and sharpness."""
 BATCH_SIZE = 16

@@ -25,14 +25,13 @@ RIGHT_LIKELY = 0.95
 DIRECTIONS = 64
 """The number of principal axes of the detector."""
 PASS_RATE = 0.9875
-"""At least this share of each source's validation images passes the detector by its distance."""
+"""At least this share of each source's validation images is within the detector's threshold."""
 UPRIGHT_RATE = 0.998
 """This share of the validation images passes as upright."""
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Find the temperature that maximises the likelihood of the labels (Guo et al. 2017, section
-    4.2).
+    """Find the temperature with the greatest likelihood of the labels (Guo et al. 2017, 4.2).
 
     Args:
         logits: (N, C) of validation images.

@@ -15,7 +15,7 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 SHARPNESS = 2.0
 """The factor on a map, in units of its own standard deviation, before the softmax."""
 OUTSIDE = 1e-4
-"""The share of every place that counts as inside, so that places far outside have a gradient."""
+"""The share of every place that counts as inside, so that places far outside get a gradient."""
 
 
 def gradcam_evidence(model: ResNet50FineTuned, middle: Tensor, class_idx: int) -> list[Tensor]:

@@ -41,7 +41,7 @@ from cxr_gradcam.training.validation import autocast, network_input
 
 EMA_DECAY = 0.995
 LESION = 0.5
-"""A lesion's mask exceeds this somewhere, also where augmentation pushed most of it out."""
+"""A mask with a value above this has a lesion, even if augmentation moved most of it out."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the page says of a model: its limits in three lines, and the route of its facts."""
+"""The page's information on a model: its limits in three lines, and the route of its facts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cxr_gradcam.web.start.facts import facts_html
 
 
 def limits(model: Classifier) -> list[str]:
-    """Return what a model knows, what its percentages rest on and what was assumed."""
+    """Return the model's scope, the meaning of its percentages, and the assumptions."""
     names = model.class_names
     known = " and ".join(names) if len(names) <= FEW else f"{len(names)} findings"
     lines = [f"The model knows {known} on a frontal chest X-ray: other findings go unseen."]
@@ -31,11 +31,10 @@ def scope(model: Classifier) -> str:
 
 
 def facts_of(models: Mapping[str, Classifier]) -> Route:
-    """Return the route of the models' facts, which the page fetches when the reader asks for them.
+    """Return the route of the models' facts, which the page fetches on request.
 
     Args:
-        models: the page's models by name; results that were measured with the weights of each are
-            looked up.
+        models: the page's models by name; stored results for the weights of each are looked up.
     """
 
     def send(request: Request) -> Response:
@@ -46,7 +45,7 @@ def facts_of(models: Mapping[str, Classifier]) -> Route:
 
 
 def _meaning(model: Classifier) -> str:
-    """Say what the percentages and the verdict rest on."""
+    """Explain the basis of the percentages and the verdict."""
     if model.calibration.operating_point is not None:
         return (
             "Percentages and likely, uncertain, unlikely were set on X-rays of the same origin; "

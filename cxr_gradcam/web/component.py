@@ -1,4 +1,4 @@
-"""What the page's own Gradio components have in common."""
+"""The common base of the page's own Gradio components."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from starlette.staticfiles import StaticFiles
 
 
 class OwnComponent(ComponentMeta):
-    """Makes subclasses of Gradio's components, which inherit all events, without a type stub.
+    """A metaclass for subclasses of Gradio's components without a type stub.
 
-    Gradio writes a stub beside the module of every component; type checkers would then read it
-    in place of the module.
+    Gradio writes a stub beside the module of every component; type checkers would then read the
+    stub instead of the module.
     """
 
     def __new__(cls, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> type:
-        """Make the class as Python does; remember its arguments as Gradio does."""
+        """Create the class as Python does; record its arguments as Gradio does."""
         if "__init__" in attributes:
             attributes["__init__"] = updateable(attributes["__init__"])  # type: ignore[no-untyped-call]
         return ABCMeta.__new__(cls, name, bases, attributes)
 
 
 class RadioField(gr.Radio, metaclass=OwnComponent):
-    """Choices side by side; its value is judged where it is used.
+    """Choices side by side; the value is checked where it is used.
 
     Gradio refuses a value that the field no longer offers. But a reader may choose while another
-    model's classes are on their way, and a step of an event is given the value of its beginning.
+    model's classes are being sent, and later steps of an event get the value at its start.
     """
 
     is_template = True  # the browser shows Gradio's own field
@@ -43,7 +43,7 @@ class RadioField(gr.Radio, metaclass=OwnComponent):
 
 
 class DropdownField(gr.Dropdown, metaclass=OwnComponent):
-    """Choices in a list that can be searched; judged as those of `RadioField`."""
+    """Choices in a searchable list; the value is checked as for `RadioField`."""
 
     is_template = True
 
@@ -55,11 +55,11 @@ class DropdownField(gr.Dropdown, metaclass=OwnComponent):
 def code_of(name: str, folder: Path) -> Route:
     """Return the route that serves a component's code.
 
-    A mounted `StaticFiles` finds nothing below a root path that the proxy in front has taken off.
+    A mounted `StaticFiles` finds no file below a root path that a proxy has removed.
 
     Args:
         name: the folder's name in addresses.
-        folder: where the files lie.
+        folder: the folder of the files.
     """
     files = StaticFiles(directory=folder)
 

@@ -1,4 +1,4 @@
-"""The components by which a visitor asks, and the questions that their values mean."""
+"""The components of a visitor's question, and the questions that their values stand for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DETAIL_LABELS = {"coarse": "Coarse", "fine": "Fine", "finest": "Finest"}
 
 
 class Controls:
-    """The components by which a visitor asks.
+    """The components of a visitor's question.
 
     Args:
         models: the page's models, by name.
@@ -53,17 +53,17 @@ class Controls:
 
     @property
     def all(self) -> list[RadioField | DropdownField]:
-        """The components, in the order in which `question_of` takes their values."""
+        """The components, in the order of the values for `question_of`."""
         return [self.model, self.class_name, self.question, self.method, self.detail]
 
     def question_of(self, *values: object) -> PageQuestion:
-        """Return the question that the components' values mean.
+        """Return the question that the components' values stand for.
 
-        A value that the model does not offer, as a class of the model before, is replaced by the
-        default. A class is not contrasted with itself: what speaks for it is shown instead.
+        A value that the model does not offer, such as a class of the previous model, is replaced by
+        the default. A class is not contrasted with itself; evidence for it is shown instead.
 
         Args:
-            values: of the components of `all`, as a browser sends them.
+            values: values of the components of `all`, as sent by a browser.
         """
         name, class_name, evidence, method, detail = values
         usual = self._usual(name)
@@ -78,7 +78,7 @@ class Controls:
         return asked if known is None else asked.about_class(known)
 
     def values_of(self, asked: PageQuestion) -> list[str | None]:
-        """Return the values of the components of `all` that mean a question."""
+        """Return the values of the components of `all` that stand for a question."""
         question = asked.question
         return [
             asked.model,
@@ -89,20 +89,20 @@ class Controls:
         ]
 
     def methods(self, asked: PageQuestion) -> DropdownField:
-        """Return the update that shows a question's method, offered or not until now."""
+        """Return the update that shows a question's method, even if it was not offered before."""
         name = asked.question.method
         update = _methods(name, every=True)
         if METHODS[name].is_offered_first:
-            del update["choices"]  # the reader may have asked for more
+            del update["choices"]  # the reader may have requested more methods
         return DropdownField(**update)
 
     def classes(self, asked: PageQuestion, names: Sequence[str]) -> RadioField | DropdownField:
-        """Return the update that offers classes in an order and shows the explained one."""
+        """Return the update that offers classes in a given order and shows the explained one."""
         chosen = asked.question.class_name
         return type(self.class_name)(list(names), value=chosen, interactive=True)
 
     def questions(self, asked: PageQuestion, *, interactive: bool = True) -> DropdownField:
-        """Return the update that offers a class's questions and shows the one asked."""
+        """Return the update that offers a class's questions and shows the current one."""
         names = self._models[asked.model].class_names
         return DropdownField(
             worded_choices(names, asked.question.class_name or names[0]),
@@ -111,7 +111,7 @@ class Controls:
         )
 
     def waiting(self, asked: PageQuestion) -> list[RadioField | DropdownField]:
-        """Return the updates of class and question that show what the next radiograph is asked."""
+        """Return the updates of class and question that show the next radiograph's question."""
         names, chosen = self._models[asked.model].class_names, asked.question.class_name
         return [
             type(self.class_name)(list(names), value=chosen, interactive=False),
@@ -123,7 +123,7 @@ class Controls:
         return RadioField(**_details(self._models[asked.model]) | {"value": asked.question.detail})
 
     def locked(self) -> list[RadioField | DropdownField]:
-        """Return the updates of class and question while there is nothing to ask."""
+        """Return the updates of class and question while no radiograph is open."""
         return [
             type(self.class_name)(value=None, interactive=False),
             DropdownField(interactive=False),
@@ -135,7 +135,7 @@ class Controls:
 
 
 def model_field(models: Mapping[str, Classifier]) -> DropdownField:
-    """Make the field that names the model; hidden where the page has only one."""
+    """Make the field that names the model; hidden if the page has only one."""
     return DropdownField(
         list(models),
         value=next(iter(models)),
@@ -146,7 +146,7 @@ def model_field(models: Mapping[str, Classifier]) -> DropdownField:
 
 
 def _offered(value: object, offered: Container[str], otherwise: str | None) -> str | None:
-    """Return the name that a browser has sent, where it is offered."""
+    """Return the name that a browser has sent if it is offered, else `otherwise`."""
     return value if isinstance(value, str) and value in offered else otherwise
 
 
@@ -164,7 +164,7 @@ def _class_field(models: Mapping[str, Classifier]) -> RadioField | DropdownField
 
 
 def _method_fields() -> tuple[DropdownField, gr.Checkbox]:
-    """Make the field of methods, and the box by which it offers all of them."""
+    """Make the field of methods, and the checkbox that makes it offer all of them."""
     method = DropdownField(label="Method", interactive=True, **_methods(Question().method))
     more = gr.Checkbox(label="More methods", value=False, interactive=True)
     for change in (method.input, more.input):
@@ -191,7 +191,7 @@ def _methods(chosen: str, *, every: bool = False) -> dict[str, Any]:
 
 
 def _details(model: Classifier) -> dict[str, Any]:
-    """Return the detail field of a model; hidden where the model has only one detail."""
+    """Return the detail field of a model; hidden if the model has only one detail."""
     return {
         "choices": [(_DETAIL_LABELS[name], name) for name in model.detail],
         "value": default_detail(model),

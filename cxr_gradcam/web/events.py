@@ -1,4 +1,4 @@
-"""Event handlers: a visitor opens a radiograph, or asks another question about it."""
+"""Event handlers for opening a radiograph, and for asking another question about it."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ from cxr_gradcam.web.worklist.prior import prior_html
 _PROGRESS = gr.Progress()
 
 _UNCHANGED: list[Any] = [gr.skip()] * 6
-"""Updates that leave session, prediction, controls and viewer as they are.
+"""Updates that do not change session, prediction, controls and viewer.
 
-Of an event that yields nothing Gradio would empty them.
+Gradio would empty these after an event that yields nothing.
 """
 
 
 class Events:
-    """The event handlers of a page; nothing of a visitor is kept in them.
+    """The event handlers of a page; they keep no data of a visitor.
 
     Args:
         models: the page's models by name, with Grad-CAM enabled; shared by all visitors, and never
             changed.
-        controls: the components by which a visitor asks.
+        controls: the components of the question.
         cards: the models' cards in Markdown, by the models' names.
-        uploads: where the files of a worklist wait.
+        uploads: the store of a worklist's files.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Events:
     def open_example(
         self, chosen: gr.SelectData, previous: Session | None, *values: object
     ) -> Iterator[list[Any]]:
-        """Show the example that was clicked last; clicks may arrive in another order."""
+        """Show the example clicked last; clicks may arrive in another order."""
         if previous is not None and chosen.value < previous.clicked:
             yield _UNCHANGED
             return
@@ -97,7 +97,7 @@ class Events:
     def open_prior(
         self, chosen: gr.EventData, session: Session | None, *values: object
     ) -> list[Any]:
-        """Show a file beside the open radiograph, and ask the same of it."""
+        """Show a file beside the open radiograph, with the same question."""
         path = self._uploads.take(str(chosen.path))
         if path is None or session is None:
             raise gr.Error(GONE, print_exception=False)
@@ -110,7 +110,7 @@ class Events:
         return [self.describe_prior(session, *values), view]
 
     def describe_prior(self, session: Session | None, *values: object) -> Any:  # noqa: ANN401 - HTML, or Gradio's sign that there is none
-        """Show the present model's prediction for the prior."""
+        """Show the current model's prediction for the prior."""
         if session is None or session.prior is None:
             return gr.skip()
         asked = self._controls.question_of(*values)
@@ -123,7 +123,7 @@ class Events:
         return ["", View(pane="b")]
 
     def change_model(self, session: Session | None, *values: object) -> Iterator[list[Any]]:
-        """Show the scope of another model, and its answer about the open radiograph."""
+        """Show another model's scope, and its answer about the open radiograph."""
         asked = self._controls.question_of(*values)
         yield from self._ask_model(session, asked)
 
@@ -140,7 +140,7 @@ class Events:
     def open_linked(
         self, instructions: dict[str, Any], previous: Session | None, *values: object
     ) -> Iterator[list[Any]]:
-        """Show the example that a link names, unless something else is open."""
+        """Show the example that a link names, unless another X-ray is open."""
         example = instructions["example"]
         if previous is not None or not isinstance(example, int):
             yield _UNCHANGED
@@ -154,7 +154,7 @@ class Events:
         progress: gr.Progress = _PROGRESS,
         *values: object,
     ) -> list[Any]:
-        """Ask by the slow method that a link names, once the radiograph is shown."""
+        """Answer with the slow method that a link names, once the radiograph is shown."""
         method = str(chosen.method)
         if method not in METHODS:
             return [gr.skip(), gr.skip()]
@@ -178,11 +178,11 @@ class Events:
         progress: gr.Progress = _PROGRESS,
         *values: object,
     ) -> Any:  # noqa: ANN401 - a view, or Gradio's sign that there is none
-        """Answer another question, by another method or in another detail."""
+        """Answer another question, with another method or another detail."""
         return self._answer(session, self._controls.question_of(*values), progress)
 
     def stop(self, chosen: gr.EventData, session: Session | None, *_: object) -> list[Any]:
-        """End the slow map that is being made; what is shown stays, and so does its method."""
+        """Stop computing a slow map; the displayed map and its method remain."""
         if session is None:
             return [gr.skip(), gr.skip()]
         session.cancel()
@@ -193,7 +193,7 @@ class Events:
         return [method if method in METHODS else gr.skip(), beside]
 
     def _ask_model(self, session: Session | None, asked: PageQuestion) -> Iterator[list[Any]]:
-        """Show a model's scope, and its answer about the open radiograph where there is one."""
+        """Show a model's scope, and its answer about the open radiograph, if any."""
         about = [self._controls.details(asked), *self._about(asked.model)]
         if session is None:
             waiting = [*self._controls.waiting(asked), self._controls.methods(asked)]
@@ -219,7 +219,7 @@ class Events:
         try:
             data = read_bytes(path)
             radiograph, stored = read_for_viewing(data)
-        except Exception as error:  # what is open stays
+        except Exception as error:  # the open radiograph stays
             yield [*_UNCHANGED[:-1], View(refused=reason(error))]
             return
         if previous is not None:
@@ -252,12 +252,12 @@ class Events:
         ]
 
     def _about(self, model: str) -> list[Any]:
-        """Return a model's scope, and its model card where there is one."""
+        """Return a model's scope, and its model card, if any."""
         card = self._cards.get(model, "")
         return [scope(self._models[model]), gr.Accordion(visible=bool(card)), card]
 
     def _locked(self) -> list[Any]:
-        """Return the updates of class, question and method while there is nothing to ask."""
+        """Return the updates of class, question and method while no radiograph is open."""
         return [*self._controls.locked(), gr.skip()]
 
     def _answer(
@@ -272,7 +272,7 @@ class Events:
             progress(done / total, desc=METHODS[asked.question.method].label)
 
         if METHODS[asked.question.method].is_slow:
-            report(0, 1)  # the page offers to stop it from the beginning on
+            report(0, 1)  # so that the page offers to stop it at once
         try:
             view = view_of(session, asked, session.answer(asked, report), report)
             check()
@@ -284,4 +284,4 @@ class Events:
 
 
 def _no_progress(_share: float, desc: str) -> None:
-    """Quick methods need none."""
+    """Ignore the progress of quick methods."""

@@ -1,4 +1,4 @@
-"""A store whose items are dropped where nobody fetches them within minutes."""
+"""A store whose items are removed if nobody fetches them within minutes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from secrets import token_hex
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-_SWEEP = 30.0  # seconds between two looks for items whose time is over
+_SWEEP = 30.0  # seconds between two removals of expired items
 
 T = TypeVar("T")
 
 
 class ExpiringStore(Generic[T]):
-    """Keeps items for minutes, each under a name that nobody can guess.
+    """Keep items for minutes, each under a name that nobody can guess.
 
     Args:
-        size: returns how many bytes an item takes.
-        max_bytes: kept at most; beyond, the oldest items go first. The newest is kept in any case.
+        size: returns the size of an item in bytes.
+        max_bytes: greatest total size; above it, the oldest items are removed first. The newest is
+            always kept.
         seconds: how long an item is kept.
-        on_removal: called with each item that goes.
+        on_removal: called with each removed item.
     """
 
     def __init__(
@@ -47,20 +48,20 @@ class ExpiringStore(Generic[T]):
         return name
 
     def get(self, name: str) -> T | None:
-        """Return the item of a name; None where there is none, or its time is over."""
+        """Return the item with a name; None if there is none, or it has expired."""
         with self._lock:
             self._remove_expired()
             _, item = self._items.get(name, (0.0, None))
         return item
 
     def remove(self, name: str) -> None:
-        """Remove the item of a name, where there is one."""
+        """Remove the item with a name, if there is one."""
         with self._lock:
             if name in self._items:
                 self._remove(name)
 
     def remove_expired(self) -> None:
-        """Remove the items whose time is over."""
+        """Remove the expired items."""
         with self._lock:
             self._remove_expired()
 
@@ -93,7 +94,7 @@ class ExpiringStore(Generic[T]):
 
 @asynccontextmanager
 async def expiring(*stores: ExpiringStore[Any]) -> AsyncIterator[None]:
-    """Remove items whose time is over, also where nobody asks for any; all of them at the end."""
+    """Remove expired items regularly, and all items at the end."""
 
     async def sweep() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Messages for a visitor when something fails, and the log of it."""
+"""Messages for a visitor when something fails, and log entries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cxr_gradcam.imaging.radiograph import RadiographError
 
 _LOG = logging.getLogger(__name__)
 GONE = "The X-ray is no longer on the server: please open it again."
-"""The message where a visitor's session has ended."""
+"""The message if a visitor's session has ended."""
 _UNEXPECTED = (
     "This X-ray could not be analysed: something went wrong on the server. "
     "Try again; if it happens again, save the X-ray as PNG and try that."
@@ -21,9 +21,9 @@ _NOT_MADE = (
 
 
 def reason(error: Exception) -> str:
-    """Return why an X-ray is not shown; log where it failed, but not the error's words.
+    """Return why an X-ray is not shown; log where it failed, but not the error's message.
 
-    The words may hold names of files or values of a DICOM header, and so of a patient.
+    The message may contain names of files or values of a DICOM header, and so patient data.
     """
     return _message(error, "This file cannot be shown.", _UNEXPECTED)
 

@@ -1,4 +1,4 @@
-"""The page: its layout, and how it is launched."""
+"""The page: its layout and its launch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from cxr_gradcam.web.worklist.prior import prior_answer
 
 _STATIC = Path(__file__).parent / "static"
 _HOUR = 3600
-# Where the viewer says in words what the map shows
+# The element for the viewer's description of the map
 _PLACE = '<p class="note" role="status"></p>'
 _FACTS = (
     '<div class="facts-head"><h2>About this model</h2>'
@@ -50,7 +50,7 @@ element.querySelector(".close").addEventListener("click", () => {
 
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
-    # In the head, because Gradio confines a page's own style sheets to what is below its container.
+    # In the head, because Gradio limits a page's own style sheets to elements in its container.
     "head": f"<style>{style_sheets()}</style>",
     "js": (_STATIC / "paste.js").read_text("utf-8"),
     "max_file_size": MAX_BYTES,
@@ -65,15 +65,15 @@ LAUNCH: dict[str, Any] = {
 """How the page is launched."""
 
 _ANALYSE: dict[str, Any] = {
-    # One after the other: of two images that are opened quickly, the last one stays.
+    # In sequence: if two images are opened quickly, the last one remains.
     "trigger_mode": "multiple",
     "concurrency_id": "analyse",
     "concurrency_limit": 1,
     "api_visibility": "private",
 }
-# Each question starts at once and ends the one before, which may still be at a slow map.
+# Each question starts at once and ends the previous one, which may be computing a slow map.
 _QUESTION: dict[str, Any] = _ANALYSE | {"concurrency_id": "question", "concurrency_limit": 16}
-# What arrives after a map never stands before the next one; only the last is wanted.
+# Results that arrive after a map never delay the next map; only the last one is needed.
 _LATER: dict[str, Any] = _ANALYSE | {"concurrency_id": "later", "trigger_mode": "always_last"}
 
 
@@ -81,9 +81,10 @@ class Page(ServedBlocks):
     """The page around one or several models.
 
     Args:
-        models: what can be asked, by the names that the page shows, the first one at first; or one
-            model. They have Grad-CAM enabled, are shared by all visitors and never changed.
-        card: the model card in Markdown, of the first model; or the cards of several by name.
+        models: the models by the names that the page shows, the first as default; or one model.
+            They have Grad-CAM enabled, are shared by all visitors and never changed.
+        card: the model card of the first model, in Markdown; or the cards of several models by
+            name.
     """
 
     def __init__(
@@ -139,17 +140,17 @@ class Page(ServedBlocks):
     def launch(self, *args: Any, mcp: bool = False, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own
         """Start the page's server.
 
-        The server name is Gradio's own: this machine alone, unless GRADIO_SERVER_NAME says
-        otherwise, as it does on a Space.
+        The server name is Gradio's default: only this machine, unless GRADIO_SERVER_NAME is set, as
+        on a Space.
 
         Args:
-            args: as `gr.Blocks.launch` takes them.
+            args: arguments for `gr.Blocks.launch`.
             mcp: offer the endpoints as tools of the Model Context Protocol too, which needs the
                 package mcp.
-            settings: what differs from the page's own settings, by the names of `gr.Blocks.launch`.
+            settings: arguments of `gr.Blocks.launch` that override the page's own settings.
 
         Returns:
-            What `gr.Blocks.launch` returns.
+            The result of `gr.Blocks.launch`.
         """
         routes = [
             *self._bar.routes,
@@ -162,7 +163,7 @@ class Page(ServedBlocks):
             self._facts,
         ]
         stores = self._viewer.store, self._dicom.store, self._report.store
-        self.mcp_server = mcp  # Gradio then names their address
+        self.mcp_server = mcp  # Gradio then shows the tools' address
         own = {"app_kwargs": self._service.settings(routes, stores, mcp=mcp), "mcp_server": False}
         return super().launch(*args, **(LAUNCH | own | settings))
 
@@ -245,7 +246,7 @@ class Page(ServedBlocks):
         )
 
     def _connect_downloads(self, asked: list[Any], changes: Sequence[Callable[..., Any]]) -> None:
-        """Make files of what is shown; results as DICOM are offered where they can be written."""
+        """Connect the downloads; results as DICOM are offered if they can be written."""
         handlers = DownloadHandlers(self._controls, self._dicom, self._report)
         inputs = [asked[0], self._controls.model]
         for change in changes:
@@ -256,6 +257,6 @@ class Page(ServedBlocks):
 
 
 def _text_of(card: str) -> str:
-    """Return a model card without the front matter that is for machines."""
+    """Return a model card without its machine-readable front matter."""
     parts = card.split("---\n", 2)
     return parts[2] if card.startswith("---\n") and len(parts) == 3 else card

@@ -20,7 +20,7 @@ _SEARCH = (
 )
 
 FEW = 6
-"""As many classes stand side by side; among more, one searches."""
+"""Up to this number of classes, all are shown; longer lists can be searched."""
 
 SEARCHING = """
 element.addEventListener("input", (event) => {
@@ -30,7 +30,7 @@ element.addEventListener("input", (event) => {
   }
 });
 """
-"""What the page runs where the prediction stands."""
+"""JavaScript that the page runs for the prediction."""
 
 EMPTY = ""
 WAITING = '<p class="busy" role="status">Looking at the X-ray …</p>'
@@ -39,8 +39,8 @@ WAITING = '<p class="busy" role="status">Looking at the X-ray …</p>'
 def prediction_html(explanation: Explanation) -> str:
     """Write the answer in one line, and the probabilities as a list with bars below it.
 
-    The most probable class comes first. Where the image is out of distribution, a warning takes the
-    answer's place. A long list can be searched.
+    The most probable class is first. If the image is out of distribution, a warning replaces the
+    answer. A long list can be searched.
     """
     names = by_probability(explanation.probabilities)
     rows = (_row(name, explanation.probabilities[name]) for name in names)
@@ -64,7 +64,7 @@ def by_probability(probabilities: Mapping[str, float]) -> list[str]:
 
 
 def _headline(explanation: Explanation) -> str:
-    """Write the finding, its verdict and its probability, or the warning in their place."""
+    """Write the finding, its verdict and its probability, or the warning instead."""
     if explanation.is_familiar is False:
         return _OUT_OF_DISTRIBUTION
     name = explanation.finding or by_probability(explanation.probabilities)[0]

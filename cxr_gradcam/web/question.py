@@ -1,4 +1,4 @@
-"""The page's form of a question: which model is asked, and what."""
+"""The page's form of a question: the model and the question."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PageQuestion:
 
     Attributes:
         model: the model's name on the page.
-        question: its class may be open, its detail is named.
+        question: the question; its class may be None, its detail is given.
     """
 
     model: str
@@ -28,13 +28,13 @@ class PageQuestion:
         return replace(self, question=replace(self.question, **changes))
 
     def about_class(self, class_name: str) -> PageQuestion:
-        """Ask the same of another class; what speaks for it where it would contrast itself."""
+        """Return the question for another class, but never contrasted with itself."""
         if self.question.contrast_with == class_name:
             return self.changed(class_name=class_name, contrast_with=None)
         return self.changed(class_name=class_name)
 
     def quick(self) -> PageQuestion:
-        """Ask by Grad-CAM where the method is slow."""
+        """Return the question with Grad-CAM instead of a slow method."""
         return self.changed(method=Question().method) if self.is_slow else self
 
     @property
@@ -44,19 +44,19 @@ class PageQuestion:
 
 
 def default_question(name: str, model: Classifier) -> PageQuestion:
-    """Return the question that the page begins with."""
+    """Return the default question of the page."""
     return PageQuestion(name, Question(detail=default_detail(model)))
 
 
 def evidence_choices(class_names: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the evidence that can be asked for, of whatever class is explained.
+    """Yield the kinds of evidence to choose from, for any explained class.
 
     Args:
-        class_names: of the model.
+        class_names: the model's classes.
 
     Yields:
-        A key that the browser sends, and the fields of `Question` that it stands for: what speaks
-        for the class, what speaks against it, and why it rather than each class of the model.
+        A key that the browser sends, and the fields of `Question` that it stands for: evidence for
+        the class, evidence against it, and why it rather than each class of the model.
     """
     yield "for", {"against": False, "contrast_with": None}
     yield "against", {"against": True, "contrast_with": None}

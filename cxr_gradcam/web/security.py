@@ -1,4 +1,4 @@
-"""Who may see the page's routes, and what a browser may run, frame or tell of them."""
+"""Access to the page's routes, and the security headers for browsers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 FRAMED_BY = "CXR_GRADCAM_FRAMED_BY"
 """The environment variable that names further websites that may show the page in a frame."""
 
-# A Space shows the page in a frame; so does a notebook, from another port of the same machine.
+# A Space shows the page in a frame; so does a notebook, on another port of the same machine.
 _FRAMES = "https://huggingface.co https://*.hf.space http://localhost:* http://127.0.0.1:*"
 _ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9.-]+(:(\d+|\*))?", re.IGNORECASE)
 
 _POLICY = {
     "default-src": "'self'",
-    # Gradio makes functions of the events' JavaScript, which is text in its configuration.
+    # Gradio makes functions from the events' JavaScript, which is text in its configuration.
     "script-src": "'self' 'unsafe-eval'",
-    # Gradio's components bring their styles along as elements and attributes.
+    # Gradio's components have inline styles, as elements and attributes.
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
     "font-src": "'self' data:",
@@ -42,11 +42,11 @@ _INLINE_SCRIPT = re.compile(rb"<script\b[^>]*>(.*?)</script>", re.DOTALL | re.IG
 class SecurityHeaders:
     """ASGI middleware that adds the headers to every response.
 
-    Of scripts in the page, those run that the server has sent with it: each is named in the policy
-    by its hash. What reaches the page later (a text with HTML in it) runs nothing.
+    Only scripts that the server has sent with the page can run: the policy names each by its hash.
+    HTML that is added to the page later cannot run scripts.
 
     Args:
-        app: what answers.
+        app: the next application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,7 +60,7 @@ class SecurityHeaders:
 
 
 class _Sender:
-    """Sends one response; a page of HTML in one piece, since its scripts decide on its headers."""
+    """Send one response; an HTML page in one piece, since its headers depend on its scripts."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -94,7 +94,7 @@ def content_security_policy(html: bytes = b"") -> str:
     """Return the policy of a response.
 
     Args:
-        html: the page, where the response is one: its inline scripts are allowed by their hashes.
+        html: the page, if the response is one: its inline scripts are allowed by their hashes.
 
     Returns:
         The header's value (Content Security Policy Level 3).
@@ -113,10 +113,10 @@ def content_security_policy(html: bytes = b"") -> str:
 
 
 def framing_origins() -> list[str]:
-    """Return the origins that `FRAMED_BY` names, as a website that shows the page in a frame.
+    """Return the origins in `FRAMED_BY`: websites that may show the page in a frame.
 
     Raises:
-        ValueError: an entry is no origin.
+        ValueError: an entry is not an origin.
     """
     origins = os.environ.get(FRAMED_BY, "").split()
     for origin in origins:
@@ -129,10 +129,10 @@ def framing_origins() -> list[str]:
 
 
 def behind_login(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
-    """Return routes that answer those who have logged in, where the page asks for a login.
+    """Return routes that require a login if the page does.
 
     Args:
-        routes: of the page.
+        routes: routes of the page.
     """
     return [
         Route(
@@ -148,7 +148,7 @@ def behind_login(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
 
 
 class _LoginRequired:
-    """ASGI middleware in front of one route."""
+    """ASGI middleware that requires a login for one route."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -161,7 +161,7 @@ class _LoginRequired:
 
 
 async def _is_welcome(request: Request) -> bool:
-    """Ask what Gradio's routes ask (`login_check` in gradio/routes.py)."""
+    """Check the login as Gradio's routes do (`login_check` in gradio/routes.py)."""
     app = request.app
     if getattr(app, "auth_dependency", None) is not None:
         user = app.auth_dependency(request)

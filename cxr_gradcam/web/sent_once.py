@@ -1,4 +1,4 @@
-"""Pixels and files on their way to the browser: kept in memory, and sent once."""
+"""Pixels and files for the browser: kept in memory, and sent once."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _MAX_PIXELS = 6 * MAX_PIXELS  # bytes: two of the largest radiographs of 16 bits
 
 @dataclass(frozen=True)
 class Content:
-    """What is sent.
+    """A content to send.
 
     Attributes:
         data: the bytes.
-        media_type: as HTTP names it.
-        headers: of the answer, beside the media type.
-        is_packed: whether the bytes are sent as gzip where they leave this machine.
+        media_type: the HTTP media type.
+        headers: further headers of the response.
+        is_packed: whether the bytes are sent as gzip to other machines.
     """
 
     data: bytes
@@ -39,17 +39,17 @@ class Content:
 
 
 def download(data: bytes, file_name: str, media_type: str) -> Content:
-    """Return a file that the browser saves; nothing of the patient stands in its name."""
+    """Return a file for the browser to save; its name contains no patient data."""
     disposition = f'attachment; filename="{file_name}"'
     return Content(data, media_type, {"Content-Disposition": disposition})
 
 
 class SentOnce:
-    """Keeps contents for minutes until they are fetched, each once, under unguessable names.
+    """Keep contents for minutes until they are fetched, each once, under unguessable names.
 
     Args:
-        prefix: the first part of their addresses.
-        max_bytes: kept at most; the newest content is kept in any case.
+        prefix: the first part of the contents' addresses.
+        max_bytes: greatest total size; the newest content is always kept.
     """
 
     def __init__(self, prefix: str, max_bytes: int = _MAX_FILES) -> None:
@@ -58,7 +58,7 @@ class SentOnce:
 
     @property
     def routes(self) -> list[Route]:
-        """The route under which the browser fetches a content."""
+        """The route for fetching a content."""
         return [Route(f"/{self._prefix}/{{name}}", self.send)]
 
     def put(self, content: Content) -> str:
@@ -66,7 +66,7 @@ class SentOnce:
         return self.store.put(content)
 
     def fetch_after(self, event: gr.events.Dependency, name: gr.Textbox) -> None:
-        """Let the browser save the content whose name an event has put into a text box."""
+        """Make the browser save the content whose name an event has put into a text box."""
         event.then(
             None,
             name,
@@ -81,7 +81,7 @@ class SentOnce:
         )
 
     def send(self, request: Request) -> Response:
-        """Send a content and forget it."""
+        """Send a content and remove it."""
         name = request.path_params["name"]
         content = self.store.get(name)
         if content is None:
@@ -94,10 +94,10 @@ class SentOnce:
 
 
 class PixelStore(SentOnce):
-    """Sends arrays as bytes, since a picture in JSON takes ten times as long.
+    """Send arrays as bytes, since a picture in JSON takes ten times as long.
 
     Args:
-        max_bytes: kept at most; the newest array is kept in any case.
+        max_bytes: greatest total size; the newest array is always kept.
     """
 
     def __init__(self, max_bytes: int = _MAX_PIXELS) -> None:
@@ -107,7 +107,7 @@ class PixelStore(SentOnce):
         """Keep an array (H, W).
 
         Returns:
-            What the browser must know: name, width, height and bits per pixel.
+            Data for the browser: name, width, height and bits per pixel.
         """
         height, width = pixels.shape
         little_endian = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
@@ -118,7 +118,7 @@ class PixelStore(SentOnce):
 
 def _is_local(request: Request) -> bool:
     try:
-        # A proxy on this machine sends for somebody else.
+        # A proxy on this machine acts for another machine.
         is_forwarded = "x-forwarded-for" in request.headers
         return not is_forwarded and ip_address(request.client.host).is_loopback  # type: ignore[union-attr]
     except (AttributeError, ValueError):

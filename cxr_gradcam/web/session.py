@@ -1,4 +1,4 @@
-"""The radiograph that a visitor has open, its forward passes, and whose turn it is to compute."""
+"""A visitor's open radiograph, its forward passes, and the order of computations."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from cxr_gradcam.web.downloads.dicom import DicomSource
 from cxr_gradcam.web.question import PageQuestion
 
 _KEPT = 2
-"""How many models' forward passes are kept: as many as can be compared."""
+"""Number of models whose forward passes are kept: as many as can be compared."""
 
 
 class Urgency(IntEnum):
-    """What waits for a turn; the least number comes first."""
+    """Kinds of waiting computations; the least number is first."""
 
     FIRST_MAP = 0
     QUESTION = 1
@@ -36,10 +36,10 @@ class Urgency(IntEnum):
 
 
 class Turns:
-    """Lets one thread compute at a time, which uses all cores: the most urgent, then the first.
+    """Let one thread at a time compute with all cores: the most urgent, then the first.
 
-    A lesson's visitors all have their first map before anyone's further questions, and slow methods
-    use the time that is left.
+    When many visitors come at once, all get their first map before anyone's further questions, and
+    slow methods use the remaining time.
     """
 
     def __init__(self) -> None:
@@ -53,10 +53,10 @@ class Turns:
         """Wait for a turn, and end it afterwards. Turns are not nested.
 
         Args:
-            urgency: what is computed.
+            urgency: the kind of computation.
 
         Yields:
-            What long work calls now and then: it lets those pass that are more urgent.
+            A function to call regularly in long computations: it lets more urgent ones run first.
         """
         mine = urgency, next(self._arrivals)
         self._take(mine)
@@ -86,22 +86,21 @@ class Turns:
 
 
 TURNS = Turns()
-"""The turns of this process, whose cores all pages share."""
+"""The turns of this process; all pages share its cores."""
 
 
 class Superseded(Exception):  # noqa: N818 - nothing went wrong
-    """The visitor has asked another question meanwhile, so this answer is not needed."""
+    """The visitor has asked another question since, so this answer is not needed."""
 
 
 @dataclass(eq=False)
 class Session:
     """A radiograph that a visitor has open.
 
-    The server keeps no pixels of the radiograph, except 8-bit ones of a DICOM file, 2,048 at the
-    longer side: the browser has them. It keeps the input of each model (0.6 MB at 224 pixels,
-    1.2 MB at 320, whatever the radiograph's size), so that another model can be asked without the
-    file, and the forward passes of the two models that were asked last (3 MB with the bundled
-    weights).
+    The browser has the radiograph's pixels; the server keeps only 8-bit pixels of a DICOM file,
+    2,048 at the longer side. It also keeps the input of each model (0.6 MB at 224 pixels, 1.2 MB at
+    320, whatever the radiograph's size), so that another model can answer without the file, and the
+    forward passes of the two models used last (3 MB with the bundled weights).
 
     Attributes:
         models: the page's models, by name.
@@ -109,10 +108,10 @@ class Session:
         inputs: the input of each network, by the model's name.
         image_id: random name of the radiograph in messages to the browser.
         clicked: when the example was clicked, in ms of the page's clock; 0 for an upload.
-        dicom: what results as DICOM need of the file; None where none can be written.
+        dicom: the parts of the file for results as DICOM; None if none can be written.
         example: the index in `example_files`; None for an upload.
-        right_side: the side of the picture at which the patient's right is; None where the file
-            does not say so.
+        right_side: the side of the picture at which the patient's right is; None if the file does
+            not state it.
         prior: the prior radiograph that is shown beside this one, or None.
         comparison: the second answer that is shown beside the first one, or None.
     """
@@ -149,21 +148,21 @@ class Session:
         return cls(models, (height, width), inputs, image_id, clicked, dicom, example, side)
 
     def examination(self, name: str) -> Examination:
-        """Return a model's examination of the radiograph; run the network where it is not kept."""
+        """Return a model's examination of the radiograph; run the network if it was not kept."""
         with self._lock:
             known = self._examinations.pop(name, None) or self._examine(name)
-            self._examinations[name] = known  # at the end: asked last
+            self._examinations[name] = known  # at the end: used last
             while len(self._examinations) > _KEPT:
                 self._examinations.pop(next(iter(self._examinations)))
         return known
 
     def answer(self, asked: PageQuestion, progress: Progress | None = None) -> Explanation:
-        """Answer a question; keep no more of the answer than the next one needs.
+        """Answer a question; keep only data that the next question needs.
 
         Args:
             asked: the model and the question.
-            progress: called with (steps done, steps in all) while a slow method is at work; what
-                it raises ends the work.
+            progress: called with (steps done, steps in all) while a slow method runs; an exception
+                from it ends the computation.
         """
         examination = self.examination(asked.model)
         with self.turn(asked.is_slow, progress) as report:
@@ -203,14 +202,15 @@ class Session:
             yield report
 
     def cancel(self) -> None:
-        """End the questions that are being answered: their answers are not needed any more."""
+        """End the questions that are being answered; their answers are no longer needed."""
         self._questions += 1
 
     def new_question(self) -> Callable[[], None]:
-        """Begin a question, which ends those before it.
+        """Begin a question, which ends earlier ones.
 
         Returns:
-            To be called while the answer is made; raises `Superseded` once a newer question came.
+            A function to call while computing the answer; it raises `Superseded` after a newer
+            question.
         """
         self.cancel()
         mine = self._questions

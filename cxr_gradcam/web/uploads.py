@@ -1,8 +1,8 @@
 """Uploaded files, from their arrival until they are read.
 
-Gradio keeps an upload under the hash of its content and the name that the visitor's file had.
-Visitors who send the same file would share it, and who is done with it first would take it from
-the others. Here every upload gets a random name, goes once it is read, or after some minutes.
+Gradio stores an upload under the hash of its content and the name of the visitor's file. Visitors
+who send the same file would share it, and the first to remove it would take it from the others.
+Here every upload gets a random name, and is removed once it is read or after some minutes.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _RANDOM_NAME = re.compile("[0-9a-f]{32}")
 class UploadField(gr.File, metaclass=OwnComponent):
     """The field that takes one file.
 
-    Of files that come quickly one after the other Gradio makes a list, of which a field for one
-    file takes none. So it is made with `file_count="multiple"`, and the last file counts.
+    Gradio combines files that arrive in quick succession to a list, which a field for one file
+    refuses. So the field is made with `file_count="multiple"`, and the last file is used.
     """
 
     is_template = True  # the browser shows Gradio's own field
@@ -48,17 +48,18 @@ class UploadField(gr.File, metaclass=OwnComponent):
 
 
 class Uploads:
-    """Receives uploads for a page.
+    """Receive uploads for a page.
 
     Args:
-        max_waiting: bytes on disk that may arrive or wait to be read; beyond, uploads are refused.
+        max_waiting: greatest size of arriving and waiting files on disk, in bytes; above it,
+            uploads are refused.
         seconds: how long an upload may take, and how long a file may wait to be read.
     """
 
     def __init__(self, max_waiting: int = 5 * MAX_BYTES, seconds: float = 5 * _MINUTE) -> None:
         self._max_waiting, self._seconds = max_waiting, seconds
         self._waiting: set[Path] = set()
-        self._coming = 0  # bytes that running uploads have announced
+        self._coming = 0  # stated size of running uploads, in bytes
 
     @property
     def routes(self) -> list[Route]:
@@ -68,7 +69,7 @@ class Uploads:
     async def receive(self, request: Request) -> Response:
         """Keep the files of a request, and answer with their paths, as Gradio does."""
         announced = request.headers.get("content-length", "")
-        if not announced.isdecimal():  # the server takes no more than what is announced
+        if not announced.isdecimal():  # the server reads no more than the stated length
             return PlainTextResponse("The size of the upload must be announced.", 411)
         if self._bytes_waiting() + int(announced) > self._max_waiting:
             return PlainTextResponse("Too many uploads are waiting. Try again soon.", 503)
@@ -84,14 +85,14 @@ class Uploads:
             return PlainTextResponse("The upload came incomplete.", 400)
 
     def take(self, path: str) -> Path | None:
-        """Return the path of a waiting file; None where no file of this path waits."""
+        """Return the path of a waiting file; None if no file with this path waits."""
         kept = Path(path)
         return kept if kept in self._waiting else None
 
     def knows(self, sent: object) -> bool:
-        """Return whether every file that a message names is an upload that waits.
+        """Return whether every file that a message names is a waiting upload.
 
-        Gradio itself would fetch addresses, and accept any file in its folder.
+        Gradio itself would download addresses, and accept any file in its folder.
 
         Args:
             sent: the message, parsed from JSON.
@@ -110,7 +111,7 @@ class Uploads:
     def remove_left(self, folder: Path) -> None:
         """Remove uploads that a killed process has left in a folder.
 
-        Uploads of a running process are younger, and other files have other names.
+        Uploads of a running process are newer, and other files have other names.
         """
         oldest = time.time() - 2 * self._seconds
         for left in folder.glob("*") if folder.is_dir() else ():

@@ -38,20 +38,22 @@ import(new URL("viewer/main.js", document.baseURI)).then(({ start }) => {
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What the viewer shows: nothing, a picture, or a picture with a map.
+    """The content of the viewer: nothing, a picture, or a picture with a map.
 
     Attributes:
-        image_id: names the picture, so that no map is ever drawn over another one; "" for nothing.
-        stored: the picture; None where the viewer has it already.
-        explanation: its map; None while there is none.
-        note: the words beside the panels; None for what the explanation says.
+        image_id: identifier of the picture, so that a map is never drawn over another picture; ""
+            for nothing.
+        stored: the picture; None if the viewer already has it.
+        explanation: the explanation with the picture's map; None while there is none.
+        note: the text beside the panels; None for the text of the explanation.
         pane: "a", or "b" for a second picture beside the first.
-        caption: what the second picture is called.
-        beside: what the other pane shows at the same time; None leaves it as it is.
-        same_picture: whether the second picture is the first one, with another map.
-        first_caption: what the first picture is called while the second one is shown.
-        link: the query string that asks for the same map again.
-        refused: why a file cannot be shown; what is open stays, and all else is left out.
+        caption: the caption of the second picture.
+        beside: the view of the other pane; None leaves it unchanged.
+        same_picture: whether the second picture is the first one with another map.
+        first_caption: the caption of the first picture while the second one is shown.
+        link: the query string for the same map.
+        refused: why a file cannot be shown; then the open picture stays, and other attributes are
+            ignored.
     """
 
     image_id: str = ""
@@ -68,11 +70,11 @@ class View:
 
 
 class Viewer(gr.HTML, metaclass=OwnComponent):
-    """The panels; window, zoom, opacity and colours are the browser's.
+    """The panels; the browser controls window, zoom, opacity and colours.
 
     Args:
-        pixels: where the browser fetches them.
-        settings: as `gr.HTML` takes them; Gradio copies the component for a visitor's session.
+        pixels: the store from which the browser fetches pixels.
+        settings: arguments for `gr.HTML`, which Gradio copies for a visitor's session.
     """
 
     def __init__(self, pixels: PixelStore, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
@@ -94,7 +96,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """What the page must serve for the viewer: its code, and the pixels."""
+        """The routes that the page must serve for the viewer: its code, and the pixels."""
         return [code_of("viewer", _STATIC / "viewer"), *self._pixels.routes]
 
     def postprocess(self, value: View | None) -> dict[str, Any] | None:  # type: ignore[override]
@@ -102,7 +104,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
         if value is None:
             return None
         if value.refused:
-            return {"refused": value.refused, "nonce": uuid4().hex}  # the same words count twice
+            return {"refused": value.refused, "nonce": uuid4().hex}  # so repeated words are shown
         stored, explanation = value.stored, value.explanation
         message = {
             "image_id": value.image_id,
@@ -144,7 +146,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
 
 
 def _outlines(explanation: Explanation) -> list[list[list[float]]]:
-    """Return the outlines of both lungs in shares of the picture's sides; none that are doubted."""
+    """Return the outlines of plausible lungs, as fractions of the picture's sides."""
     lungs = explanation.lungs
     if lungs is None or not lungs.is_plausible:
         return []
@@ -152,21 +154,21 @@ def _outlines(explanation: Explanation) -> list[list[list[float]]]:
 
 
 def _scale(explanation: Explanation) -> str:
-    """Name the unit of a map's peak; "" where peaks of two maps cannot be compared."""
+    """Name the unit of a map's peak; "" if peaks of two maps cannot be compared."""
     is_gradient = METHODS[explanation.method].kind == "gradient"
     layers = explanation.layers
     return f"{explanation.method} {layers[0]}" if is_gradient and len(layers) == 1 else ""
 
 
 def what_is_shown(explanation: Explanation) -> str:
-    """Name the map: the evidence it shows, or what it shows instead."""
+    """Describe the map: its evidence, or its content if it shows no evidence."""
     if METHODS[explanation.method].needs_class:
         return f"evidence {explanation.question}"
     return "strongest pattern that the model sees, whatever the class"
 
 
 def file_name(explanation: Explanation) -> str:
-    """Name a download after what the map shows; nothing in it is of the patient."""
+    """Return a download's name, which describes the map; it contains no patient data."""
     layers = [layer.removeprefix("resnet50.").split(".")[0] for layer in explanation.layers]
     words = [explanation.method, *layers]
     if METHODS[explanation.method].needs_class:
@@ -175,7 +177,7 @@ def file_name(explanation: Explanation) -> str:
 
 
 def note(explanation: Explanation) -> str:
-    """Say where the map is strongest, and what it does not show."""
+    """Describe where the map is strongest, and the limits of what it shows."""
     if explanation.is_empty:
         return f"The model found nothing that speaks {explanation.question}: the map is empty."
     shown = what_is_shown(explanation)
@@ -194,7 +196,7 @@ def _colormap(name: str) -> dict[str, Any]:
 
 
 def _window(window: Window) -> dict[str, Any]:
-    """Describe a window; the page calls the one that the model saw by a shorter name."""
+    """Describe a window; the one that the model saw has a shorter name on the page."""
     name = window.label.replace(AS_SEEN, "Model input")
     ends = {"label": window.label, "name": name, "low": window.low, "high": window.high}
     return ends if window.greys is None else ends | {"greys": _base64(window.greys.tobytes())}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cxr_gradcam.cam.layers import Grid, with_merged_places
 
 SPOTS = ((0.2, 0.65), (0.7, 0.25), (0.35, 0.2), (0.8, 0.8))
-"""Centres of bright spots: shares of the height and of the width, which do not go together."""
+"""Centres of bright spots: fractions of height and of width, which are not correlated."""
 
 _RADIUS = 0.08  # of the side
 _MOST = 0.7  # of the greatest change: a spot appears above this

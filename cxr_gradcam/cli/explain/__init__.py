@@ -122,7 +122,7 @@ def _on_disk(name: str) -> Path:
 
 
 def _check_cluster(options: argparse.Namespace) -> None:
-    """Refuse options that do not go together."""
+    """Raise an error for options that cannot be combined."""
     if options.ray is None:
         if options.actors is not None:
             raise ValueError("--actors are those of a cluster: add --ray")
@@ -138,7 +138,7 @@ def _check_cluster(options: argparse.Namespace) -> None:
 
 
 def _sources(options: argparse.Namespace) -> list[Source]:
-    """Return the files that the options name."""
+    """Return the files named by the options."""
     names = [*options.files, *_from_list(options.files_from)]
     if not names:
         raise ValueError(

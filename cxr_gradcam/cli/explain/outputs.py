@@ -1,4 +1,4 @@
-"""What `explain` makes of each file, and what it prints."""
+"""The outputs of `explain` for each file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cxr_gradcam.report.pdf import PAPERS, write_pdf
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
-    """Add the folder of the pictures, what else is saved in it, and the display."""
+    """Add the options of the output folder, the files in it, and the display."""
     parser.add_argument("--output", type=Path, metavar="DIR", help="save pictures here")
     add_fields(parser, DISPLAY_FIELDS)
     parser.add_argument(
@@ -60,7 +60,7 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def check_outputs(options: argparse.Namespace) -> None:
-    """Refuse options that do not go together.
+    """Raise an error for options that cannot be combined.
 
     Raises:
         ValueError: an option needs another one, no place is named, or title or remark is too long
@@ -86,16 +86,15 @@ def check_outputs(options: argparse.Namespace) -> None:
 
 
 def pictures_of(options: argparse.Namespace, model: Classifier, display: Display) -> Pictures:
-    """Return what is saved of each file.
+    """Return the pictures to save of each file.
 
     Args:
-        options: of `add_outputs`; they name a folder.
-        model: what explains the files.
-        display: how the map is laid over the radiograph.
+        options: options of `add_outputs`, with an output folder.
+        model: the model.
+        display: how the map is overlaid on the radiograph.
 
     Raises:
-        ValueError: results as DICOM need packages that are not installed, or weights that are not
-            known.
+        ValueError: results as DICOM need packages that are not installed, or known weights.
     """
     also: list[Export] = [_dicom_results(options, model)] if options.dicom else []
     if options.cover is not None:
@@ -143,7 +142,7 @@ def _write_report(
 
 @dataclass
 class Counts:
-    """How many files were explained, failed or skipped so far."""
+    """Numbers of files explained, failed or skipped so far."""
 
     explained: int = 0
     failed: int = 0
@@ -174,9 +173,9 @@ def print_record(record: Mapping[str, Any], *, as_json: bool, one_by_one: bool) 
     """Print the outcome of one file.
 
     Args:
-        record: of `explain_files` or `explain_on_cluster`.
+        record: a record of `explain_files` or `explain_on_cluster`.
         as_json: print the record as one JSON object.
-        one_by_one: print a line also where nothing went wrong.
+        one_by_one: also print a line for a file without an error.
     """
     if "skipped" in record:
         return
@@ -200,7 +199,7 @@ def _remark(record: Mapping[str, Any]) -> str:
 
 
 def _further(record: Mapping[str, Any]) -> str:
-    """Say what a covered place and small changes make of the answer."""
+    """Describe the effect of a covered place and of small changes on the answer."""
     said = []
     if "steadiness" in record:
         said.append(record["steadiness"]["word"])

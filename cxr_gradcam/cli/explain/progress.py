@@ -1,4 +1,4 @@
-"""Progress of a command on the terminal, or as lines where there is none."""
+"""Progress of a command on the terminal, or as lines if there is no terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.cam.perturbation_methods import Progress
 
 SECONDS = 60
-"""Time between two lines of progress, where there is no terminal."""
+"""Time between two lines of progress, if there is no terminal."""
 
 
 @contextmanager
@@ -42,12 +42,12 @@ def step_progress(method: str) -> Iterator[Progress]:
 
 @dataclass
 class FilesProgress:
-    """Counts files on a bar, or in lines where there is no terminal.
+    """Count files on a progress bar, or in lines if there is no terminal.
 
     Args:
         bars: the terminal's progress bars.
         task: the bar of the files.
-        last_line: when the last line was printed, in seconds; None where a bar is shown.
+        last_line: when the last line was printed, in seconds; None if a bar is shown.
     """
 
     bars: Bars

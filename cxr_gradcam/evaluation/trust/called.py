@@ -23,7 +23,7 @@ from cxr_gradcam.imaging.reading import read_named
 from cxr_gradcam.models.classifier import Classifier
 
 STAYS = 0.05
-"""The hottest place stays where it wanders by at most this share of the picture's side."""
+"""The hottest place counts as unmoved up to this distance, as a share of the picture's side."""
 
 
 @dataclass(frozen=True)

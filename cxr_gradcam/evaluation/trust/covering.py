@@ -19,7 +19,7 @@ from cxr_gradcam.synthetic.chest import draw_phantom
 
 SIZE = 224
 CALLED_FROM = 0.3
-"""From this probability on a chest counts as called, where the weights have no operating point."""
+"""The threshold for calling a chest ill if the weights have no operating point."""
 
 
 def study(model: Classifier, count: int, named: str | None = None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from cxr_gradcam.models.checkpoint import load_checkpoint
 from cxr_gradcam.synthetic.chest import Phantom, draw_phantom
 
 PHANTOMS = 40
-"""Synthetic chests with an opacity."""
+"""Number of synthetic chests with an opacity."""
 _PANEL, _ACROSS = 224, 10
 
 Mask = NDArray[np.bool_]

@@ -34,12 +34,12 @@ _NEIGHBOURS = {
     (-1, 1): _DIAGONAL,
     (-1, -1): _DIAGONAL,
 }
-"""The weight of each neighbour of a removed pixel, by the steps down and to the right."""
+"""The weight of each neighbour of a removed pixel, by the offset down and to the right."""
 _TINY = 1e-8
 
 Map = NDArray[np.float32]
 Score = Callable[[Tensor], Tensor]
-"""From inputs (N, C, H, W) to the score (N,) of the class that the map explains."""
+"""A function from inputs (N, C, H, W) to the score (N,) of the explained class."""
 
 
 def impute(

@@ -15,12 +15,12 @@ from cxr_gradcam.models.graph.forward_pass import GraphForwardPass
 from cxr_gradcam.models.graph.openvino_runtime import openvino
 
 WORTHWHILE = 0.8
-"""The share of the time in full precision that bf16 may take at most to be used."""
+"""bf16 is used if it takes at most this share of the time in full precision."""
 
 ACTIVATIONS_MAY_DIFFER = {FULL: 1e-3, HALF: 0.1}
 GRADIENTS_MAY_DIFFER = {FULL: 0.1, HALF: 0.5}
-"""By precision, the norm of a difference from the network as a share of the norm. A gradient jumps
-where rounding moves an activation across a ReLU's 0: by 0.03 for one in an image of the check."""
+"""By precision, the greatest relative norm of a difference from the network. A gradient jumps if
+rounding moves an activation across a ReLU's 0: by 0.03 for one in an image of the check."""
 
 
 class GraphMismatchError(RuntimeError):

@@ -65,8 +65,7 @@ class Convolution:
 
     @property
     def is_strided(self) -> bool:
-        """Whether the stride is above 1, so that the output may have fewer places than the
-        input."""
+        """Whether the stride is above 1, so that the output may have fewer places."""
         return self.stride != (1, 1)
 
     @property

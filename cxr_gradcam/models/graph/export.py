@@ -32,7 +32,7 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.models.stages import layers_of
 
 MAY_DIFFER = {False: 0.01, True: 0.05}
-"""By whether weights are stored in 16 bits, the share of the maximum that a map may be off by."""
+"""The greatest relative error of a map, by whether weights are stored in 16 bits."""
 
 RESIZE = "the whole radiograph, stretched to size x size, bilinear with antialiasing"
 

@@ -16,8 +16,8 @@ from cxr_gradcam.models.graph.resnet import LAYERS, last_norm, layers_behind
 from cxr_gradcam.models.split_pass import RoundedForwardPass
 
 FEW_CLASSES = 4
-"""Of an image alone, the gradients of so many classes are made at once: a reader asks for the
-other class next."""
+"""For a single image, the gradients of up to this number of classes are computed at once, since a
+reader often selects the other class next."""
 
 
 class GraphForwardPass(RoundedForwardPass):
@@ -92,8 +92,7 @@ class GraphForwardPass(RoundedForwardPass):
             gradient = found[stage]
 
     def release(self) -> None:
-        """Drop the gradients: they take as much memory as the activations, and are quickly
-        recomputed."""
+        """Drop the gradients: they take as much memory as activations, and are quickly remade."""
         super().release()
         self._of_each_class = {}
 

@@ -167,8 +167,7 @@ class OnnxOperations:
         return self.node("ReduceMean", x, self.constant(np.array([2, 3])), keepdims=0)
 
     def _weight(self, layer: Convolution, way: str) -> str:
-        """Return a convolution's weights for a direction; backward ones are made from forward
-        ones."""
+        """Return a convolution's weights for a direction, derived from the forward weights."""
         if (id(layer), way) not in self._weights:
             self._layers.append(layer)
             weight = (

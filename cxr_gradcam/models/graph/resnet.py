@@ -17,7 +17,7 @@ from cxr_gradcam.models.graph.convolution import scale_and_shift as of_norm
 
 Value = TypeVar("Value")
 Size = Any
-"""A (h, w), in numbers or as a value of the graph's."""
+"""A size (h, w), as numbers or as a value of the graph."""
 
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
@@ -25,7 +25,7 @@ _KINDS = (
     *(ResNet, BasicBlock, Bottleneck, nn.Sequential, nn.Conv2d, nn.BatchNorm2d, nn.ReLU),
     *(nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Linear),
 )
-"""The modules that a ResNet of torchvision's consists of."""
+"""The modules of a torchvision ResNet."""
 
 
 class Operations(Protocol[Value]):
@@ -36,8 +36,7 @@ class Operations(Protocol[Value]):
         ...
 
     def back(self, gradient: Value, layer: Convolution, size: Size) -> Value:
-        """Return the gradient at a convolution's input; `size` is its (h, w), for a stride above
-        1."""
+        """Return the gradient at a convolution's input; a strided one needs `size`, its (h, w)."""
         ...
 
     def max_pool(self, x: Value, kernel: Pair, stride: Pair, padding: Pair) -> Value:

@@ -30,7 +30,7 @@ _FAMILIES = {
     "features.0.0.weight": ("efficientnet", "mobilenet", "convnext", "swin"),
     "features.0.weight": ("vgg", "alexnet"),
 }
-"""By a tensor that all networks of a family have: how the names of these networks begin."""
+"""The prefix of the networks' names by a tensor of all its networks."""
 
 _CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
 _NUMBERED_LAYER = "4.0.conv1.weight"
@@ -216,8 +216,7 @@ def _modern(name: str) -> str:
 
 
 def without_nesting(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a head's tensors without the name of its only part, such as "fc." in mmpretrain's
-    head.
+    """Return a head's tensors without the name of its only part, such as mmpretrain's "fc.".
 
     The number of a layer in a Sequential is kept.
 

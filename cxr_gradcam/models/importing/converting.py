@@ -26,7 +26,7 @@ from cxr_gradcam.models.provenance import RESNET50
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 TOLERANCE = 1e-4
-"""How much the logits may differ after converting, as a share of the largest logit."""
+"""The greatest difference of the logits after converting, as a share of the largest logit."""
 
 _XRV = "torchxrayvision:"
 

@@ -33,7 +33,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x93NUMPY", "an array of NumPy", _SAVE),
     (b"GGUF", "a GGUF file of a language model", "give weights of an image classifier"),
 )
-"""First bytes, what they are the beginning of, and what to do."""
+"""First bytes, the format that they identify, and what to do."""
 
 
 def advice(path: Path) -> str:

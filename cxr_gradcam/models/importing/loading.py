@@ -34,7 +34,7 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 _FOLDER, _HUB = "hf:", "hf://"
 TRANSFORMERS = "transformers:"
-"""What the architecture of a network of transformers begins with."""
+"""The prefix of the architecture of a transformers network."""
 
 _TIMM_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _LIBRARIES = ("torchvision", "timm", "torchxrayvision")

@@ -54,7 +54,7 @@ _DATA_TYPES: list[Any] = [
     *(datetime.datetime, datetime.date, datetime.timedelta),
     *(pathlib.PosixPath, pathlib.PurePosixPath),
 ]
-"""Types that hold data and run nothing when they are read: figures and settings of a training."""
+"""Types of plain data, safe to read: figures and settings of a training."""
 
 _reading = Lock()  # torch's list of allowed types is global to the process
 
@@ -192,8 +192,7 @@ def _without_averaged(tensors: dict[str, Tensor], key: str) -> WeightFile:
 
 
 def _content(path: Path) -> Any:  # noqa: ANN401
-    """Return a file's content. The format is recognised by the first bytes: names are often
-    wrong."""
+    """Return a file's content; its first bytes show the format, since names are often wrong."""
     if path.is_dir():
         raise CheckpointError(
             f"{path} is a folder: name the file of weights in it, or hf:{path} for a folder of "

@@ -21,9 +21,9 @@ from cxr_gradcam.models.checkpoint import load_checkpoint, save_checkpoint
 from cxr_gradcam.models.ood import OODDetector
 
 PASS_RATE = 0.998
-"""Share of each source's radiographs whose lungs are plausible."""
+"""Share of each source's radiographs whose lungs must count as plausible."""
 COUNT = 800
-"""Radiographs of each source, at most."""
+"""The greatest number of radiographs of each source."""
 _LEAST_VARIANCE = 1e-5
 
 Features = NDArray[np.float32]

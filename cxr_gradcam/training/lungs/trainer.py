@@ -192,8 +192,7 @@ class LungRun:
         return float(np.mean(losses))
 
     def _rate(self, done: float) -> float:
-        """Return the learning rate after `done` epochs: it rises, stays constant, and falls at the
-        end."""
+        """Return the learning rate after `done` epochs: it rises, is constant, falls at the end."""
         left = (self.recipe.epochs - done) / min(COOLDOWN, self.recipe.epochs)
         return self.recipe.learning_rate * min(1.0, done + 0.1, left)
 

@@ -1,1 +1,1 @@
-"""Doors for programs: named endpoints of the running page, and the same as MCP tools."""
+"""Interfaces for programs: named endpoints of the running page, also as MCP tools."""

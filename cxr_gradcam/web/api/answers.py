@@ -33,7 +33,7 @@ class Explained:
     """The answer to one question about one X-ray.
 
     Attributes:
-        record: as `explain --json` prints it, without names of files.
+        record: the record as printed by `explain --json`, without names of files.
         pictures: {"original", "heatmap", "overlay": RGB (H, W, 3)}.
     """
 
@@ -42,17 +42,17 @@ class Explained:
 
 
 class Answers:
-    """Answers programs, with one run of a network at a time; nothing of a request is kept.
+    """Answer programs, with one run of a network at a time; no data of a request is kept.
 
     Args:
-        models: by name, with Grad-CAM enabled; shared by all programs, and never changed.
+        models: models by name, with Grad-CAM enabled; shared by all programs, and never changed.
     """
 
     def __init__(self, models: Mapping[str, Classifier]) -> None:
         self._models, self._run = models, Lock()
 
     def models(self) -> dict[str, Any]:
-        """Return the models, methods, colour maps and styles, in types that JSON has."""
+        """Return the models, methods, colour maps and styles, in JSON types."""
         methods = {
             name: {"label": each.label, "summary": each.summary, "is_slow": each.is_slow}
             for name, each in METHODS.items()
@@ -65,7 +65,7 @@ class Answers:
         }
 
     def classify(self, data: bytes, model: str) -> dict[str, Any]:
-        """Return what a model says of a file.
+        """Return a model's prediction for a file.
 
         Args:
             data: the file's bytes.
@@ -87,7 +87,7 @@ class Answers:
         Args:
             data: the file's bytes.
             asked: the checked arguments of `explain_arguments`.
-            progress: called with (steps done, steps in all) while a slow method is at work.
+            progress: called with (steps done, steps in all) while a slow method runs.
 
         Raises:
             ArgumentError: the model has no such class or detail.
@@ -121,7 +121,7 @@ class Answers:
 
 
 def error_message(error: Exception) -> str:
-    """Return what went wrong, for a program; log where it failed, but nothing of what was sent."""
+    """Return an error message for a program; log where it failed, but no data of the request."""
     if isinstance(error, (ArgumentError, RadiographError)):
         return str(error)
     return reason(error)
@@ -139,7 +139,7 @@ def _question(model: Classifier, asked: Mapping[str, Any]) -> Question:
 
 
 def _class(model: Classifier, asked: Mapping[str, Any], argument: str) -> str | None:
-    """Return the class that an argument names, by the model's own name."""
+    """Return the class that an argument names, in the model's spelling."""
     if asked[argument] is None:
         return None
     names = model.class_names

@@ -1,4 +1,4 @@
-"""The arguments of the endpoints: their JSON Schemas, and the check of what a program sends."""
+"""The arguments of the endpoints: their JSON Schemas, and checks of received values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cxr_gradcam.models.classifier import Classifier
 
 Schema = dict[str, Any]
 Declared = dict[str, tuple[Any, Any]]
-"""{argument: its type, and its default with a description}, as `pydantic.create_model` takes it."""
+"""{argument: its type, and its default with a description}, for `pydantic.create_model`."""
 
-_SHOWN = 60  # characters of a refused value that are repeated
+_SHOWN = 60  # characters of a refused value that are quoted
 
 
 class ArgumentError(ValueError):
-    """An argument cannot be taken; the message says which, why, and what can."""
+    """An argument is invalid; the message says which, why, and which values are valid."""
 
 
 class Arguments:
@@ -41,10 +41,10 @@ class Arguments:
         """Return arguments with their defaults.
 
         Args:
-            values: what a program sends; None stands for the default.
+            values: the values that a program sends; None stands for the default.
 
         Raises:
-            ArgumentError: an argument is unknown or missing, or its value fits no schema.
+            ArgumentError: an argument is unknown or missing, or its value does not fit its schema.
 
         Example:
             >>> from cxr_gradcam.explanation.display import DISPLAY_FIELDS
@@ -66,11 +66,11 @@ class Arguments:
 
 
 def declared(fields: Iterable[Field], models: Iterable[Classifier]) -> Declared:
-    """Declare the arguments that stand for fields of a question or a display.
+    """Declare the arguments for fields of a question or a display.
 
     Args:
-        fields: of `QUESTION_FIELDS` or `DISPLAY_FIELDS`.
-        models: that can be asked; what any of them offers can be sent.
+        fields: `QUESTION_FIELDS` or `DISPLAY_FIELDS`, or some of them.
+        models: the available models; every value that one of them offers is allowed.
     """
     models = list(models)
     return {field.name: _declared(field, models) for field in fields}
@@ -95,7 +95,7 @@ def _declared(field: Field, models: list[Classifier]) -> tuple[Any, Any]:
     offered = field.fixed_choices or tuple(
         dict.fromkeys(name for model in models for name in field.offered(model))
     )
-    # Names of classes are taken in any case, and are judged where the model is known.
+    # Names of classes are accepted in any case, and are checked once the model is known.
     return StrictStr if field.name in _CLASSES else Literal[offered], described
 
 
@@ -103,7 +103,7 @@ _CLASSES = ("class_name", "contrast_with")
 
 
 def _plain(schema: Schema) -> Schema:
-    """Leave out the title; write a single choice as a list of one."""
+    """Remove the title; write a single choice as a list of one."""
     plain = {key: value for key, value in schema.items() if key not in ("title", "const")}
     return plain | ({"enum": [schema["const"]]} if "const" in schema else {})
 

@@ -33,7 +33,7 @@ _PICTURE_WORDS = {
     "overlay": "The heat map over the X-ray",
 }
 _ALONE: dict[str, Any] = {
-    # Programs wait in a queue of their own, and not in front of the page's visitors.
+    # Programs have a separate queue, so they do not delay the page's visitors.
     "concurrency_id": "programs",
     "concurrency_limit": 1,
     "preprocess": False,
@@ -49,7 +49,7 @@ class Argument(Api, metaclass=OwnComponent):
         value: the default, or None.
         schema: the JSON Schema.
         label: the name.
-        settings: further arguments of Gradio's component.
+        settings: further arguments for Gradio's component.
     """
 
     is_template = True  # the browser shows Gradio's own component
@@ -69,13 +69,13 @@ class Endpoints:
     """The endpoints `/explain`, `/classify` and `/models`.
 
     Args:
-        models: by name, with Grad-CAM enabled.
-        answers: of these models.
-        uploads: where uploaded files wait.
+        models: models by name, with Grad-CAM enabled.
+        answers: the answers by these models.
+        uploads: the store of uploaded files.
 
     Attributes:
         takes: the arguments of each endpoint.
-        pictures: those that wait to be fetched.
+        pictures: the pictures that wait to be fetched.
     """
 
     def __init__(
@@ -101,13 +101,13 @@ class Endpoints:
         _add(page, self.models, self.takes["models"], {"models": named})
 
     def explain(self, sent: dict[str, Any], progress: gr.Progress) -> list[Any]:
-        """Classify a chest X-ray and show where the score of a class comes from.
+        """Classify a chest X-ray and show the places that the score of a class depends on.
 
-        The answer names probabilities, the finding, its verdict (where the model is calibrated),
-        whether the image looks like those of the training (is_familiar), the question, and where
-        the map is hottest (peak_x, peak_y, in pixels of the X-ray). Pictures come as PNG: the
-        X-ray, the heat map, and the heat map over the X-ray. A heat map shows where the model
-        looked, not where the disease is. Not for clinical use.
+        The answer contains probabilities, the finding, its verdict (if the model is calibrated),
+        whether the image resembles the training images (is_familiar), the question, and where the
+        map is hottest (peak_x, peak_y, in pixels of the X-ray). Pictures come as PNG: the X-ray,
+        the heat map, and the heat map over the X-ray. A heat map shows where the model looked, not
+        where the disease is. Not for clinical use.
         """
 
         def report(done: int, total: int) -> None:
@@ -124,8 +124,8 @@ class Endpoints:
         """Classify a chest X-ray: probabilities, finding, verdict and out-of-distribution score.
 
         Returns probabilities by class, the finding of the model's operating point and its verdict
-        (null where the model is not calibrated), is_familiar and ood_score: above 1 the image is
-        unlike those of the training, and the probabilities mean little. Not for clinical use.
+        (null if the model is not calibrated), is_familiar and ood_score: above 1 the image is
+        unlike the training images, and the probabilities are unreliable. Not for clinical use.
         """
         try:
             data = received(sent.pop("file"), self._uploads)
@@ -136,9 +136,9 @@ class Endpoints:
     def models(self, _sent: dict[str, Any], _progress: gr.Progress) -> dict[str, Any]:
         """Name the models with their classes, the methods, details, colour maps and styles.
 
-        Of each model: its weights and their SHA-256, its classes, whether several can be true at
-        once, the details of its maps, whether it is calibrated (has_verdict) and notices images
-        unlike those of its training, and what was assumed of it. Of each method: what it shows and
+        For each model: its weights and their SHA-256, its classes, whether several can be true at
+        once, the details of its maps, whether it is calibrated (has_verdict) and detects images
+        unlike its training images, and the assumptions about it. For each method: what it shows and
         whether it is slow.
         """
         return self._answers.models()
@@ -151,7 +151,7 @@ _SENT: dict[str, Schema] = {
 
 
 def explain_arguments(models: Mapping[str, Classifier]) -> Declared:
-    """Declare what `/explain` takes beside the file."""
+    """Declare the arguments of `/explain` except the file."""
     fields = (*QUESTION_FIELDS, *DISPLAY_FIELDS)
     return model_argument(models) | declared(fields, models.values())
 
@@ -170,10 +170,10 @@ def _add(
 def _named(
     answer: Callable[[dict[str, Any], gr.Progress], Any], takes: dict[str, Schema]
 ) -> Callable[..., Any]:
-    """Return a function with these arguments by position; Gradio reads their names from it."""
+    """Return a function with these positional arguments, from which Gradio reads their names."""
 
     @wraps(answer)
-    def call(*values: Any) -> Any:  # noqa: ANN401 - whatever a program sends
+    def call(*values: Any) -> Any:  # noqa: ANN401 - any value from a program
         return answer(dict(zip(takes, values, strict=False)), values[len(takes)])
 
     defaults = {

@@ -1,4 +1,4 @@
-"""Files of programs: what they send, and the pictures that they fetch."""
+"""Files of programs: received files, and pictures to be fetched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cxr_gradcam.web.expiring_store import ExpiringStore
 from cxr_gradcam.web.uploads import Uploads
 
 KEPT_MINUTES = 5
-"""How long the pictures of an answer wait to be fetched."""
+"""How long the pictures of an answer are kept to be fetched."""
 
 _SERVED = "/gradio_api/file="
 _UPLOAD = re.compile(r"/[0-9a-f]{32}$")
@@ -30,16 +30,16 @@ _MAX_BYTES = 1_000_000_000
 
 
 def received(value: object, uploads: Uploads) -> bytes:
-    """Return the bytes of a file that a program sends; nothing of it stays on disk.
+    """Return the bytes of a file that a program sends, and remove it from disk.
 
     Args:
         value: Gradio's description of an uploaded file, its path, the address of that path, a data
             URL, or base64.
-        uploads: where uploads wait.
+        uploads: the store of uploads.
 
     Raises:
-        ArgumentError: it is none of these, or no longer there.
-        RadiographError: it is empty, or too large.
+        ArgumentError: the value is none of these, or the upload no longer exists.
+        RadiographError: the file is empty, or too large.
     """
     text = value.get("path") if isinstance(value, Mapping) else value
     if not isinstance(text, str):
@@ -54,7 +54,7 @@ def received(value: object, uploads: Uploads) -> bytes:
 
 
 def _path(text: str) -> str:
-    """Return the path of an upload by itself, or out of its address."""
+    """Return the path of an upload, from the path itself or from its address."""
     return unquote(text.partition(_SERVED)[2]) if _SERVED in text else text
 
 
@@ -83,8 +83,9 @@ class PictureFiles:
     """Pictures as files that can be fetched for some minutes, under names that nobody can guess.
 
     Args:
-        seconds: how long they stay.
-        max_bytes: on disk; beyond, the oldest go first. The newest stay in any case.
+        seconds: how long pictures are kept.
+        max_bytes: greatest size on disk; above it, the oldest are removed first. The newest are
+            always kept.
     """
 
     def __init__(self, seconds: float = 60 * KEPT_MINUTES, max_bytes: int = _MAX_BYTES) -> None:

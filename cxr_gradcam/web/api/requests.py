@@ -1,4 +1,4 @@
-"""What stands in front of Gradio: a bound on requests, and sentences in place of bare errors."""
+"""Middleware before Gradio: a size limit for requests, and messages instead of bare errors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cxr_gradcam.web.failures import reason
 
 MAX_BODY: int = 4 * 1024 * 1024
-"""Bytes of a request to Gradio, which waits in memory; uploads have a bound of their own."""
+"""Greatest size of a request to Gradio, kept in memory, in bytes; uploads have another limit."""
 
 _CALL = re.compile(r"/gradio_api/(call|call/v2|run|api)/([^/]+)/?$")
 _BY_PROGRAMS = {"call", "call/v2"}
-"""The page's own events come by other ways."""
+"""The page's own events use other routes."""
 
 
 class BodyLimit:
     """ASGI middleware that refuses larger bodies before they are read.
 
-    The server takes no more than the announced length; what comes without one is refused too.
+    The server reads no more than the stated length; requests without one are refused too.
 
     Args:
-        app: what answers.
+        app: the next application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -54,10 +54,10 @@ def _is_event(path: str) -> bool:
 class CallErrors:
     """ASGI middleware that says in a sentence what is wrong with a call.
 
-    Events of the page are no endpoints: programs cannot call them by their names.
+    Events of the page are not endpoints: programs cannot call them by their names.
 
     Args:
-        app: what answers.
+        app: the next application.
         endpoints: the arguments of each endpoint, by its name.
     """
 

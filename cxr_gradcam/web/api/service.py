@@ -1,4 +1,4 @@
-"""What the page's server has beside Gradio's own: doors for programs, bounds, and a clean end."""
+"""Additions to Gradio's server: interfaces for programs, limits, and a clean shutdown."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from cxr_gradcam.web.security import SecurityHeaders, behind_login
 from cxr_gradcam.web.uploads import Uploads
 
 _NOT_OFFERED = "The page does not offer what was asked: reload it, and open the X-ray again."
-_MEMORY_PAUSE = 20.0  # seconds between two times that free memory is given back
-# Gradio looks for events a thousand times a second, which takes 7 % of a core while nobody asks.
+_MEMORY_PAUSE = 20.0  # seconds between two returns of free memory
+# Gradio checks for events a thousand times a second, which takes 7 % of a core when idle.
 _SECONDS_BETWEEN_LOOKS = 0.01
-_MAX_QUEUE = 200  # events that wait; each may hold a request of `MAX_BODY`
+_MAX_QUEUE = 200  # waiting events; each may hold a request of `MAX_BODY`
 
 
 class Service:
     """The endpoints of a page, and the settings of its server.
 
     Args:
-        models: by name, with Grad-CAM enabled.
-        uploads: where uploaded files wait.
+        models: models by name, with Grad-CAM enabled.
+        uploads: the store of uploaded files.
     """
 
     def __init__(self, models: Mapping[str, Classifier], uploads: Uploads) -> None:
@@ -53,8 +53,8 @@ class Service:
         """Return the arguments of the server's application, for one launch.
 
         Args:
-            routes: of the page; where it asks for a login, they do.
-            stores: of what waits to be fetched, and goes by time.
+            routes: routes of the page; they require a login if the page does.
+            stores: stores of items that wait to be fetched, and expire.
             mcp: serve the endpoints as tools of the Model Context Protocol too.
         """
         routes, serving = [*self._uploads.routes, *routes], _nothing
@@ -94,10 +94,10 @@ class Service:
 
 
 class ServedBlocks(gr.Blocks):
-    """Blocks whose endpoints get what programs send as it came, and whose events what is offered.
+    """Blocks whose endpoints get unprocessed values, and whose events get only offered values.
 
     Args:
-        settings: as `gr.Blocks` takes them.
+        settings: arguments for `gr.Blocks`.
 
     Attributes:
         uploads: the files that events may name.
@@ -116,9 +116,9 @@ class ServedBlocks(gr.Blocks):
         state: SessionState | None,
         explicit_call: bool = False,
     ) -> list[Any]:
-        """Return an event's arguments; where an endpoint gets fewer, the others are None.
+        """Return an event's arguments; missing ones of an endpoint are None.
 
-        Gradio would fetch addresses in them, and log paths and values that it refuses.
+        Gradio would download addresses in the arguments, and log refused paths and values.
         """
         takes = len(block_fn.inputs)
         if not block_fn.preprocess:
@@ -143,10 +143,10 @@ async def _nothing() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def giving_back(every: float = _MEMORY_PAUSE) -> AsyncIterator[None]:
-    """Give free memory back to the system, time and again.
+    """Return free memory to the system repeatedly.
 
     Args:
-        every: seconds between two times.
+        every: seconds between two returns.
     """
 
     async def repeat() -> None:
@@ -161,10 +161,10 @@ async def giving_back(every: float = _MEMORY_PAUSE) -> AsyncIterator[None]:
 
 
 def give_back() -> bool:
-    """Give free memory back to the system.
+    """Return free memory to the system.
 
-    glibc keeps it, for each thread its own, and what one visitor's picture took does not serve
-    the next one's that another thread reads.
+    glibc keeps free memory separately for each thread, so that memory of one visitor's picture is
+    not reused for a picture read by another thread.
 
     Returns:
         Whether it was possible: other C libraries have no such call.

@@ -1,7 +1,7 @@
 """The endpoints as tools of the Model Context Protocol, by its own SDK.
 
-Gradio can make tools of endpoints too; but it keeps the files that come with a call on disk, and
-writes records as Python's text. Here a call leaves nothing, and its record is JSON.
+Gradio can make tools of endpoints too; but it keeps the files of a call on disk, and writes records
+as Python text. Here a call leaves no files, and its record is JSON.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from cxr_gradcam.web.api.files import received
 from cxr_gradcam.web.uploads import Uploads
 
 PATH = "/gradio_api/mcp"
-"""Where the tools are; it is Gradio's own place for them."""
+"""The address of the tools, the same as Gradio's."""
 
-# At its warnings, the SDK would log the names of tools that clients make up.
+# Warnings of the SDK would contain invented tool names from clients.
 logging.getLogger("mcp.server.lowlevel.server").setLevel(logging.ERROR)
 
 MAX_WAITING: int = 16
-"""Calls that wait for their turn at most; beyond, clients are asked to try again."""
+"""Greatest number of waiting calls; further clients are asked to try again."""
 
 _FILE: Declared = {
     "file": (
@@ -86,12 +86,12 @@ _INSTRUCTIONS = (
 class Tools:
     """The tools `explain`, `classify` and `models`, for one launch of a page.
 
-    Nothing of a call is kept.
+    No data of a call is kept.
 
     Args:
-        models: by name, with Grad-CAM enabled.
-        answers: of these models.
-        uploads: where uploaded files wait.
+        models: models by name, with Grad-CAM enabled.
+        answers: the answers by these models.
+        uploads: the store of uploaded files.
     """
 
     def __init__(
@@ -111,9 +111,9 @@ class Tools:
 
     @property
     def routes(self) -> list[Route]:
-        """Where clients send their requests, each a session of its own; and the tools in short.
+        """The route for clients, with a separate session per request; and a list of the tools.
 
-        The page's API view shows the tools by that list, and Hugging Face finds a Space's by it.
+        The page's API view and Hugging Face use this list to show a Space's tools.
         """
         called = [Route(path, self, methods=["POST"]) for path in (PATH, f"{PATH}/")]
         return [*called, Route(f"{PATH}/schema", self._described)]
@@ -132,7 +132,7 @@ class Tools:
         return self._tools(self._server.request_context.request)
 
     def _described(self, request: Request) -> JSONResponse:
-        """Answer as Gradio's own server of tools does."""
+        """Answer like Gradio's own MCP server."""
         return JSONResponse(
             [
                 {
@@ -150,7 +150,7 @@ class Tools:
         )
 
     def _tools(self, request: Request | None) -> list[types.Tool]:
-        """Return the tools, or those that an address with `?tools=` names."""
+        """Return the tools, or only those named by `?tools=` in the address."""
         chosen = None if request is None else request.query_params.get("tools")
         return [
             types.Tool(
@@ -211,7 +211,7 @@ def _input_schema(schemas: Mapping[str, Schema]) -> dict[str, Any]:
 
 
 def _without_null(schema: Schema) -> Schema:
-    """Leave out a default that is no value of the argument's type."""
+    """Remove a default that is not of the argument's type."""
     return {key: value for key, value in schema.items() if value is not None}
 
 
@@ -240,14 +240,14 @@ def _shrunk(picture: RGBImage, longest_side: int) -> RGBImage:
 
 
 def _progress_of(server: Server[Any, Any]) -> Progress:
-    """Return what tells the client of the call how far it is, from the thread that answers it."""
+    """Return a function that reports progress to the client, from the answering thread."""
     context = server.request_context
     token = None if context.meta is None else context.meta.progressToken
     sent_before = -1
 
     def report(done: int, total: int) -> None:
         nonlocal sent_before
-        anyio.from_thread.check_cancelled()  # nobody waits any more
+        anyio.from_thread.check_cancelled()  # raises if the client has cancelled
         share = 100 * done // total
         if token is not None and share > sent_before:
             sent_before = share

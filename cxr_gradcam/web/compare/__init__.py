@@ -1,1 +1,1 @@
-"""What stands beside the open radiograph: a prior, or another answer about the same picture."""
+"""A second picture beside the open radiograph: a prior, or another answer about the same one."""

@@ -1,4 +1,4 @@
-"""What a reader can check of an answer: a place covered, or the radiograph changed a little."""
+"""Checks of an answer: with a place covered, or with small changes of the radiograph."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from cxr_gradcam.web.session import Session
 from cxr_gradcam.web.viewer import View
 
 _SIDE = 512
-"""The longer side of a covered picture in pixels: more than most networks see."""
+"""The longer side of a covered picture in pixels: more than most networks use."""
 
 
 def covered_view(
     session: Session, asked: PageQuestion, comparison: Comparison, report: Progress | None
 ) -> View:
-    """Return the view of the radiograph with a place covered, and of what is left of the map.
+    """Return the view of the radiograph with a place covered, and of its map.
 
     Args:
         session: the open radiograph.
         asked: the question of the first answer.
-        comparison: of the kind "cover"; its name is the place.
-        report: called with (steps done, steps in all) while a slow method is at work.
+        comparison: a comparison of the kind "cover"; its name is the place.
+        report: called with (steps done, steps in all) while a slow method runs.
 
     Raises:
         RadiographError: the radiograph has no such place.
@@ -60,12 +60,12 @@ def covered_view(
 
 
 def mean_view(session: Session, asked: PageQuestion, comparison: Comparison) -> View:
-    """Return the view of the mean map of sixteen small changes, beside the map itself.
+    """Return the view of the mean map of sixteen small changes, to show beside the map.
 
     Args:
         session: the open radiograph.
         asked: the question of the first answer.
-        comparison: of the kind "changes".
+        comparison: a comparison of the kind "changes".
     """
     explanation = session.answer(asked)
     found = session.steadiness(asked.changed(class_name=explanation.class_name))
@@ -89,7 +89,7 @@ def mean_view(session: Session, asked: PageQuestion, comparison: Comparison) -> 
 
 
 def _at_display_size(session: Session, asked: PageQuestion) -> Examination:
-    """Return the examination on a grid that is quickly sent, with the pixels that were seen."""
+    """Return the examination at a size that is quickly sent, with the pixels that the model saw."""
     examination = session.examination(asked.model)
     scale = min(1.0, _SIDE / max(session.size))
     height, width = (max(1, round(side * scale)) for side in session.size)
@@ -99,7 +99,7 @@ def _at_display_size(session: Session, asked: PageQuestion) -> Examination:
 
 
 def _scaled(place: Place, size: tuple[int, int], other: tuple[int, int]) -> Place:
-    """Bring a place from a picture of one size (H, W) to that of another."""
+    """Scale a place from a picture of one size (H, W) to another size."""
     if isinstance(place, str):
         return place
     down, across = (new / old for new, old in zip(other, size, strict=True))

@@ -12,26 +12,26 @@ from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.question import PageQuestion, default_question
 
 COVER, CHANGES = "cover", "changes"
-"""Kinds that ask the same question of the radiograph with a place covered, or changed a little."""
+"""Kinds with the same question about the radiograph with a place covered, or changed a little."""
 MEAN = "mean"
-"""What is shown of small changes: the mean of their maps."""
+"""The picture shown for small changes: the mean of their maps."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The one thing in which the second answer differs from the first.
+    """The difference between the first answer and the second.
 
     Attributes:
         kind: "class", "method" or "model", or a check: `COVER` or `CHANGES`.
-        name: the other class, method or model; the place that is covered, as `read_place` takes it;
-            or `MEAN`.
+        name: the other class, method or model; the covered place in the format of `read_place`; or
+            `MEAN`.
     """
 
     kind: str
     name: str
 
     def __str__(self) -> str:
-        """Write it as the browser sends it."""
+        """Write the comparison in the browser's format."""
         return f"{self.kind}:{self.name}"
 
     def other(self, asked: PageQuestion, models: Mapping[str, Classifier]) -> PageQuestion:
@@ -54,15 +54,15 @@ class Comparison:
 
 
 def read_comparison(text: str, model: str, models: Mapping[str, Classifier]) -> Comparison | None:
-    """Read what the browser sends, "kind:name".
+    """Parse a comparison from the browser, "kind:name".
 
     Args:
-        text: what the browser sent.
+        text: the text from the browser.
         model: name of the model of the first answer.
         models: the page's models, by name.
 
     Returns:
-        The comparison; None where the page does not offer it.
+        The comparison; None if the page does not offer it.
     """
     kind, _, name = text.partition(":")
     if kind == COVER:
@@ -81,12 +81,12 @@ def _is_place(text: str) -> bool:
 
 
 def caption(comparison: Comparison, asked: PageQuestion, prediction: Prediction) -> str:
-    """Return the caption of one side of a comparison: what the sides differ in.
+    """Return the caption of one side of a comparison, which names the difference.
 
     Args:
-        comparison: what is compared.
-        asked: the question of this side, its class named.
-        prediction: of this side's model.
+        comparison: the comparison.
+        asked: the question of this side, with its class.
+        prediction: the prediction of this side's model.
 
     Example:
         >>> from cxr_gradcam.explanation import Question
@@ -104,7 +104,7 @@ def caption(comparison: Comparison, asked: PageQuestion, prediction: Prediction)
 
 
 def _of_model(asked: PageQuestion, name: str, model: Classifier) -> PageQuestion:
-    """Ask another model the same question, as far as it knows the classes."""
+    """Return the same question for another model, as far as it has the classes."""
     usual, question = default_question(name, model), asked.question
     if question.detail in model.detail:
         usual = usual.changed(detail=question.detail)

@@ -1,4 +1,4 @@
-"""Where a reader chooses what the open radiograph's answer is compared with."""
+"""The field for choosing a comparison for the open radiograph's answer."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ import(new URL("compare/main.js", document.baseURI)).then(({ start }) => {
 
 
 class CompareField(gr.HTML, metaclass=OwnComponent):
-    """The field; its select event carries `wanted`, as `read_comparison` takes it, "" for none.
+    """The field; its select event carries `wanted` for `read_comparison`, "" for none.
 
     Args:
-        models: what can be asked, by name.
-        settings: as `gr.HTML` takes them; Gradio copies the component for a visitor's session.
+        models: the page's models by name.
+        settings: arguments for `gr.HTML`, which Gradio copies for a visitor's session.
     """
 
     def __init__(self, models: Mapping[str, Classifier], **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
@@ -45,7 +45,7 @@ class CompareField(gr.HTML, metaclass=OwnComponent):
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """What the page must serve for the field: its code."""
+        """The routes that the page must serve for the field: its code."""
         return [code_of("compare", _STATIC)]
 
 

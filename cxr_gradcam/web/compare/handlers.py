@@ -17,10 +17,10 @@ _PROGRESS = gr.Progress()
 
 
 class CompareHandlers:
-    """The event handler of the compare field; nothing of a visitor is kept in it.
+    """The event handler of the compare field; it keeps no data of a visitor.
 
     Args:
-        controls: the components by which a visitor asks.
+        controls: the components of the question.
     """
 
     def __init__(self, controls: Controls) -> None:
@@ -33,7 +33,7 @@ class CompareHandlers:
         progress: gr.Progress = _PROGRESS,
         *values: object,
     ) -> list[Any]:
-        """Show a second answer beside the first, in the place of a prior; or end the comparison."""
+        """Show a second answer beside the first, instead of a prior; or end the comparison."""
         if session is None:
             raise gr.Error(GONE, print_exception=False)
         asked = self._controls.question_of(*values)
@@ -46,7 +46,7 @@ class CompareHandlers:
             progress(done / total, desc="Comparing")
 
         if session.comparison is not None and session.comparison.is_slow:
-            report(0, 1)  # the page offers to stop it from the beginning on
+            report(0, 1)  # so that the page offers to stop it at once
         try:
             return ["", compared(session, asked, report) or View(pane="b")]
         except Superseded:

@@ -1,4 +1,4 @@
-"""How steady the shown answer is: asked for by the browser once the map is on the screen."""
+"""Steadiness of the shown answer, which the browser requests after showing the map."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ import(new URL("compare/steadiness.js", document.baseURI)).then(({ start }) => {
 
 
 class SteadinessField(gr.HTML, metaclass=OwnComponent):
-    """The words on steadiness; its select event asks for them."""
+    """The text on steadiness; its select event requests the text."""
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
         super().__init__(js_on_load=_ON_LOAD, elem_id="steadiness", **settings)
 
 
 class SteadinessHandlers:
-    """The event handler of the field; nothing of a visitor is kept in it.
+    """The event handler of the field; it keeps no data of a visitor.
 
     Args:
-        controls: the components by which a visitor asks.
+        controls: the components of the question.
     """
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
 
     def measure(self, session: Session | None, *values: object) -> str:
-        """Say how steady the answer and its map are; "" where nothing is open or maps are slow."""
+        """Say how steady the answer and its map are; "" if nothing is open or maps are slow."""
         asked = self._controls.question_of(*values)
         if session is None or METHODS[asked.question.method].is_slow:
             return ""
@@ -57,7 +57,7 @@ def steadiness_html(found: Steadiness) -> str:
         f"by {percentage(found.wandering)} of the picture's side."
     )
     answer = f'Answer and map are <b>{found.word}</b>, which is not "right"'
-    # Of a new name each time: the browser takes the words away when another map is asked for.
+    # A new name each time: the browser removes the text when another map is requested.
     return (
         f'<details data-name="{uuid4().hex}"><summary>{answer}</summary>'
         f"<p>{escape(figures)}</p></details>"

@@ -1,4 +1,4 @@
-"""The viewer's contents: the open radiograph's map, and what is shown beside it."""
+"""The viewer's contents: the open radiograph's map, and a second picture beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cxr_gradcam.web.worklist.prior import CAPTION
 def view_of(
     session: Session, asked: PageQuestion, explanation: Explanation, report: Progress | None = None
 ) -> View:
-    """Return the view of a radiograph's map, and of what is shown beside it."""
+    """Return the view of a radiograph's map, and of a second picture beside it."""
     asked = asked.changed(class_name=explanation.class_name)
     beside = _beside(session, asked, report)
     link = write_link(asked, session.example)
@@ -30,15 +30,15 @@ def view_of(
 
 
 def compared(session: Session, asked: PageQuestion, report: Progress | None = None) -> View | None:
-    """Return the view of a comparison's second answer; None where it would equal the first.
+    """Return the view of a comparison's second answer; None if it would equal the first.
 
     Args:
-        session: the open radiograph; its comparison is ended where both answers would be equal.
-        asked: the question of the first answer, its class named.
-        report: called with (steps done, steps in all) while a slow method is at work.
+        session: the open radiograph; its comparison is ended if both answers would be equal.
+        asked: the question of the first answer, with its class.
+        report: called with (steps done, steps in all) while a slow method runs.
 
     Raises:
-        RadiographError: the place that should be covered is not there.
+        RadiographError: the place to cover does not exist.
     """
     comparison = session.comparison
     if comparison is None:
@@ -66,7 +66,7 @@ def compared(session: Session, asked: PageQuestion, report: Progress | None = No
 
 
 def _beside(session: Session, asked: PageQuestion, report: Progress | None) -> View:
-    """Return the view beside; an empty one too, since an earlier answer may have been skipped."""
+    """Return the view beside, even if empty, since an earlier answer may have been skipped."""
     if session.comparison is not None:
         return _compared_again(session, asked, report)
     if session.prior is None:
@@ -89,7 +89,7 @@ def without_map(session: Session, note: str | None = None) -> View:
     second = session if session.comparison is not None else session.prior
     beside = None if second is None else View(second.image_id, pane="b")
     if session.comparison is not None and session.comparison.kind == COVER:
-        beside = View(pane="b")  # a covered picture is another one
+        beside = View(pane="b")  # a covered picture is a separate picture
     return View(session.image_id, note=note, beside=beside)
 
 

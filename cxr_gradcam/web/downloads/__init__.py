@@ -1,1 +1,1 @@
-"""Files that the page makes of what it shows."""
+"""Downloads of the current view."""

@@ -39,7 +39,7 @@ class DicomSource:
 
     @classmethod
     def of(cls, data: bytes, radiograph: Radiograph) -> DicomSource | None:
-        """Take the parts from a file; None where no results can be written.
+        """Return the parts of a file; None if no results can be written.
 
         Args:
             data: the file's bytes.
@@ -59,7 +59,7 @@ class DicomSource:
         """Return the results of an explanation as a ZIP archive.
 
         Args:
-            explanation: of the radiograph, its map on the radiograph's own grid.
+            explanation: explanation of the radiograph, with its map in the radiograph's size.
             weights: the provenance of the model's weights.
         """
         from cxr_gradcam.archive.header import suppress_library_messages
@@ -82,8 +82,8 @@ class DicomDownload:
     """The button that downloads results as DICOM, and the route that sends them.
 
     Args:
-        models: by their names on the page. Results must name the weights that made them, so models
-            of unknown weights offer none.
+        models: models by their names on the page. Results must name the weights that made them, so
+            none are offered for unknown weights.
     """
 
     def __init__(self, models: Mapping[str, Classifier]) -> None:
@@ -106,7 +106,7 @@ class DicomDownload:
     def connect(
         self, put: Callable[..., str], asked: Sequence[Any], settings: Mapping[str, Any]
     ) -> None:
-        """Connect the button: the server makes the results, then the browser fetches them."""
+        """Connect the button: the server makes the results, then the browser downloads them."""
         made = self.button.click(put, asked, self.name, show_progress_on=self.button, **settings)
         self._downloads.fetch_after(made, self.name)
 
@@ -115,7 +115,7 @@ class DicomDownload:
         return source is not None and model in self._weights
 
     def put(self, source: DicomSource | None, model: str, explanation: Explanation) -> str:
-        """Make results, and return the name under which they are fetched."""
+        """Make results, and return the name for fetching them."""
         if source is None or model not in self._weights:
             return ""
         archive = source.results(explanation, self._weights[model])

@@ -16,10 +16,10 @@ from cxr_gradcam.web.session import Session
 
 
 class DownloadHandlers:
-    """The event handlers of the downloads; nothing of a visitor is kept in them.
+    """The event handlers of the downloads; they keep no data of a visitor.
 
     Args:
-        controls: the components by which a visitor asks.
+        controls: the components of the question.
         dicom: the download of results as DICOM.
         report: the download of reports.
     """
@@ -28,23 +28,23 @@ class DownloadHandlers:
         self._controls, self._dicom, self._report = controls, dicom, report
 
     def offer_dicom(self, session: Session | None, model: str) -> Any:  # noqa: ANN401 - an update
-        """Show the button for results as DICOM where they can be written."""
+        """Show the button for results as DICOM if they can be written."""
         source = None if session is None else session.dicom
         return gr.Button(visible=self._dicom.offers(source, model))
 
     def put_dicom(self, session: Session | None, *values: object) -> str:
-        """Make what is shown into DICOM results, and return the name that fetches them."""
+        """Make DICOM results of the current view, and return the name for fetching them."""
         source = None if session is None else session.dicom
         return self._put(session, values, lambda model, of: self._dicom.put(source, model, of))
 
     def put_report(self, form: str, session: Session | None, *values: object) -> str:
-        """Make a report of what is shown, and return the name that fetches it.
+        """Make a report of the current view, and return the name for fetching it.
 
         Args:
-            form: the filled form and the panels, as `ReportDownload.put` takes them; "" where the
-                reader cancelled.
+            form: the filled form and the panels for `ReportDownload.put`; "" if the reader
+                cancelled.
             session: the open radiograph.
-            values: of the controls.
+            values: values of the controls.
         """
         if not form:
             return ""

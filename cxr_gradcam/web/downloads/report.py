@@ -30,7 +30,7 @@ from cxr_gradcam.web.expiring_store import ExpiringStore
 from cxr_gradcam.web.sent_once import Content, SentOnce, download
 
 _STATIC = Path(__file__).parents[1] / "static" / "report"
-# In characters: the rest of a request holds the controls, and escapes the quotes of this text
+# In characters; the rest of a request is for the controls and for escaping this text's quotes
 _MAX_FORM = int(0.9 * MAX_BODY)
 _MAX_LABEL = 100
 _BLANK = np.zeros((1, 1, 3), np.uint8)
@@ -45,7 +45,7 @@ class ReportDownload:
     """The button that makes a report, and the route that sends it.
 
     Args:
-        models: by their names on the page.
+        models: models by their names on the page.
     """
 
     def __init__(self, models: Mapping[str, Classifier]) -> None:
@@ -81,15 +81,15 @@ class ReportDownload:
         self._downloads.fetch_after(made, self.name)
 
     def put(self, form: str, model: str, explanation: Explanation) -> str:
-        """Make a report, and return the name under which it is fetched.
+        """Make a report, and return the name for fetching it.
 
         Args:
             form: the filled form and the panels as JSON, as `static/report/main.js` returns them.
             model: the model's name on the page.
-            explanation: the explanation that is shown.
+            explanation: the displayed explanation.
 
         Raises:
-            ValueError: the form is too large, or holds values that the page does not offer.
+            ValueError: the form is too large, or has values that the page does not offer.
         """
         if len(form) > _MAX_FORM:
             raise RadiographError(
@@ -122,7 +122,7 @@ def _panels(settings: Mapping[str, Any], pictures: Mapping[str, str] | None) -> 
 
 
 def _display(settings: Mapping[str, Any]) -> Display:
-    """Return the viewer's display; the viewer counts shares in per cent."""
+    """Return the viewer's display; the viewer gives fractions in per cent."""
     values: dict[str, Any] = {field.name: settings.get(field.name) for field in DISPLAY_FIELDS}
     for field in DISPLAY_FIELDS:
         if values[field.name] is None:
@@ -139,7 +139,7 @@ def _share(percentage: object) -> float:
 
 
 def _window(window: Mapping[str, Any]) -> str:
-    """Name the grey scale; low and high are shares of the range that the model saw."""
+    """Name the grey scale; low and high are fractions of the range that the model saw."""
     inverted = ", inverted" if window.get("inverted") is True else ""
     low, high = window.get("low"), window.get("high")
     if isinstance(low, int | float) and isinstance(high, int | float) and isfinite(low + high):

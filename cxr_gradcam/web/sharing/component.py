@@ -1,4 +1,4 @@
-"""The button that copies a link to the view, and the reading of a link when the page opens."""
+"""The button that copies a link to the view, and the use of a link when the page opens."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ import(new URL("sharing/main.js", document.baseURI)).then(({ start }) => {
 class LinkButton(gr.HTML, metaclass=OwnComponent):
     """The button that copies a link, and the query that the page was opened with.
 
-    Its select event carries the query of the page's address, where one of a link's parameters is in
-    it; its submit event the slow method that a link names, when the radiograph is shown.
+    Its select event carries the query of the page's address, if it has a parameter of a link. Its
+    submit event carries the slow method that a link names, when the radiograph is shown.
 
     Args:
-        settings: as `gr.HTML` takes them; Gradio copies the component for a visitor's session.
+        settings: arguments for `gr.HTML`, which Gradio copies for a visitor's session.
     """
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
@@ -49,20 +49,20 @@ class LinkButton(gr.HTML, metaclass=OwnComponent):
         return [code_of("sharing", _STATIC)]
 
     def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:  # type: ignore[override]
-        """Return the value unchanged: it comes from `link_instructions`."""
+        """Return the value from `link_instructions` unchanged."""
         return value
 
 
 def link_instructions(link: Link, *, is_open: bool) -> dict[str, Any]:
-    """Return what the browser has to do for a link.
+    """Return the browser's instructions for a link.
 
     Args:
         link: the link that the page was opened with.
-        is_open: whether a radiograph is open, which is then answered at once.
+        is_open: whether a radiograph is open; then the question is answered at once.
 
     Returns:
-        {"display", "example", "note"} as in `Link`; "compare", as the compare field takes it;
-        "method", the slow method to ask by when the radiograph is shown, or None; "is_open".
+        {"display", "example", "note"} as in `Link`; "compare", the value for the compare field;
+        "method", the slow method to use when the radiograph is shown, or None; "is_open".
     """
     slow = link.asked.question.method if link.asked.is_slow else None
     return {

@@ -1,4 +1,4 @@
-"""Links as query strings: written from a question, and read from anybody."""
+"""Links as query strings: written from a question, and read from untrusted input."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Link:
 
     Attributes:
         asked: the question.
-        display: as `viewer.apply` takes it; its window may be {"number"}, of the windows that the
-            radiograph has.
+        display: settings for `viewer.apply`; the window may be {"number"}, an index of the
+            radiograph's windows.
         example: index in `example_files`, or None.
         comparison: the second answer to show beside the first one, or None.
-        note: a sentence on settings that the page does not offer; "" where it offers all.
+        note: a sentence on settings that the page does not offer; "" if it offers all.
     """
 
     asked: PageQuestion
@@ -61,11 +61,11 @@ def write_link(asked: PageQuestion, example: int | None = None) -> str:
     """Write a question as the beginning of a query string; the browser adds the display.
 
     Args:
-        asked: the question, its class named.
-        example: index in `example_files`; None where the radiograph is no example.
+        asked: the question, with its class.
+        example: index in `example_files`; None if the radiograph is no example.
 
     Returns:
-        The query string, without "?"; nothing in it is of the radiograph.
+        The query string, without "?"; it contains no data of the radiograph.
     """
     said: dict[str, object] = {"model": asked.model}
     for name, asks in _ASKED.items():
@@ -76,7 +76,7 @@ def write_link(asked: PageQuestion, example: int | None = None) -> str:
 
 
 def read_link(query: str, models: Mapping[str, Classifier], examples: int) -> Link:
-    """Read a query string, which may come from anybody.
+    """Read a query string, which is untrusted input.
 
     Args:
         query: the query string, with or without "?".
@@ -84,7 +84,7 @@ def read_link(query: str, models: Mapping[str, Classifier], examples: int) -> Li
         examples: number of examples.
 
     Returns:
-        The settings that the page offers; parameters of other origin are ignored.
+        The settings that the page offers; other parameters are ignored.
     """
     pairs = _pairs(query.removeprefix("?"))
     if pairs is None:
@@ -115,7 +115,7 @@ class _Values:
         self.refused: list[str] = []
 
     def take(self, name: str, read: Callable[[str], Value | None]) -> Value | None:
-        """Return a value as `read` returns it; None where it is absent or refused."""
+        """Return the value read by `read`; None if it is absent or refused."""
         if name not in self._values:
             return None
         value = read(self._values[name])
@@ -124,7 +124,7 @@ class _Values:
         return value
 
     def refuse(self, name: str) -> None:
-        """Remember that a value is refused."""
+        """Record that a value is refused."""
         self.refused.append(PARAMETERS[name])
 
 
@@ -141,7 +141,7 @@ def _asked(values: _Values, models: Mapping[str, Classifier]) -> PageQuestion:
         for parameter, asks in _ASKED.items()
     }
     if found["contrast_with"] is not None:
-        found["against"] = False  # a link asks one question
+        found["against"] = False  # a link has one question
         if found["contrast_with"] == found["class_name"]:
             values.refuse("vs")
             found["contrast_with"] = None
@@ -168,7 +168,7 @@ def _display(values: _Values) -> dict[str, Any]:
 
 
 def _reader(field: Field, model: Classifier | None = None) -> Callable[[str], Any]:
-    """Return the function that reads a field's value; shares are whole per cents in a link."""
+    """Return the function that reads a field's value; fractions are whole per cents in a link."""
     if field.kind is float:
         return _whole(0, 100)
     if field.kind is bool:
@@ -182,7 +182,7 @@ def _one_of(offered: Iterable[str]) -> Callable[[str], str | None]:
 
 
 def _whole(least: int, most: int) -> Callable[[str], int | None]:
-    """Read a whole number in its plain form, within bounds."""
+    """Return a function that reads a whole number within bounds."""
 
     def read(text: str) -> int | None:
         plain = text.isascii() and text.isdigit() and len(text) <= len(str(most))
@@ -209,7 +209,7 @@ def _place(text: str) -> dict[str, float] | None:
 
 
 def _panels(text: str) -> list[str] | None:
-    """Read the panels that are shown, the large one first."""
+    """Read the visible panels, the large one first."""
     shown = text.split(",")
     is_known = set(shown) <= set(_PANELS) and len(set(shown)) == len(shown)
     return shown if is_known else None
@@ -226,7 +226,7 @@ def _window(text: str) -> dict[str, Any] | None:
 
 
 def _note(refused: list[str]) -> str:
-    """Return a sentence on the refused settings, which repeats nothing of the link."""
+    """Return a sentence on the refused settings, which quotes no part of the link."""
     named = list(dict.fromkeys(refused))
     if not named:
         return ""

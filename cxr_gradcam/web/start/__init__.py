@@ -1,1 +1,1 @@
-"""What a visitor meets first: the bar, the look, the examples and the place to drop."""
+"""The start of the page: the bar, the theme, the examples and the drop area."""

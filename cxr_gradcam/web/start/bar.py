@@ -1,4 +1,4 @@
-"""The bar above everything: what is open, and what can be done with it."""
+"""The bar at the top of the page: the open X-ray, and the actions for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import(new URL("page/main.js", document.baseURI)).then(({ start }) => start(elem
 
 
 class Bar(gr.HTML, metaclass=OwnComponent):
-    """The bar, the line that says what the page is not for, and the page's messages."""
+    """The bar, the disclaimer line, and the page's messages."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -30,5 +30,5 @@ class Bar(gr.HTML, metaclass=OwnComponent):
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """What the page must serve for the bar: its code."""
+        """The routes that the page must serve for the bar: its code."""
         return [code_of("page", _STATIC)]

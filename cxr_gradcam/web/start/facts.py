@@ -1,6 +1,6 @@
 """The label with a model's facts, after Sendak et al., npj Digital Medicine 2020.
 
-Everything measured comes from the results that `evaluate --json` stored for these very weights.
+All figures come from the results that `evaluate --json` stored for exactly these weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def facts_html(model: Classifier) -> str:
         model: the classifier.
 
     Returns:
-        HTML: what the model is for, how well it did and on whom, when not to use it, its version.
+        HTML: the model's purpose, its performance and on which patients, limits of use, version.
     """
     finding = _measured(model)
     parts = [
@@ -75,7 +75,7 @@ def _version(model: Classifier) -> str:
 
 
 def _measured(model: Classifier) -> Mapping[str, Any] | None:
-    """Return what was measured of the finding with the model's own weights, or None."""
+    """Return the stored results for the finding with the model's own weights, or None."""
     known = model.provenance
     if known is None or known.settings:
         return None
@@ -108,7 +108,7 @@ def _when(date: str | None) -> str:
 
 
 def _discrimination(finding: Mapping[str, Any]) -> str:
-    """Draw the measured points of the ROC curve: at the bounds, and where the finding is called."""
+    """Draw the measured points of the ROC curve: at the bounds and at the threshold."""
     everybody = finding["groups"]["all"]
     called = (1 - everybody["specificity"]["value"], everybody["sensitivity"]["value"])
     points = sorted([(0.0, 0.0), (1.0, 1.0), called, *_bounds(finding, everybody)])
@@ -141,7 +141,7 @@ def _dot(x: float, y: float, kind: str) -> str:
 
 
 def _reliability(finding: Mapping[str, Any]) -> str:
-    """Draw how many of those that each word was said of have the finding."""
+    """Draw for each verdict how many of its radiographs have the finding."""
     said = finding["verdicts"].get("all", {})
     rows = "".join(
         f'<div style="--share: {of["with_finding"] / of["images"]:.3f}"><dt>{verdict}</dt>'

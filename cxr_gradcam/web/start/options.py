@@ -10,10 +10,10 @@ from cxr_gradcam.extras import require
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the command line, or a Space's variables, may ask of the page.
+    """Add the options of the command line or a Space's variables.
 
     Args:
-        parser: `mcp` comes to its options, whether the page is offered as MCP tools too.
+        parser: the parser; the option `mcp` is added: whether to offer MCP tools too.
     """
     parser.add_argument(
         "--mcp",
@@ -25,10 +25,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Refuse what cannot be done here.
+    """Raise an error for options that cannot be used.
 
     Raises:
-        ValueError: what an option needs is not installed.
+        ValueError: a package that an option needs is not installed.
     """
     if options.mcp:
         require("mcp", "--mcp")

@@ -1,4 +1,4 @@
-"""Gradio's theme, made of the page's own tokens."""
+"""Gradio's theme, made from the page's own design tokens."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _FONT = ["system-ui", "sans-serif"]
 
 
 def style_sheets() -> str:
-    """Return the page's style sheets; the first names every colour, space and size."""
+    """Return the page's style sheets; the first defines every colour, space and size."""
     return "".join((_LOOK / f"{name}.css").read_text("utf-8") for name in _SHEETS)
 
 
 def theme() -> gr.themes.Base:
     """Return the theme that gives Gradio's components the colours and sizes of tokens.css.
 
-    The fonts are those of the reader's system: the page asks no other server for anything.
+    The fonts are those of the reader's system, since the page contacts no other server.
     """
     made = gr.themes.Base(
         text_size=_sizes("text", "var(--small)", "var(--body)", "var(--head)"),
@@ -33,7 +33,7 @@ def theme() -> gr.themes.Base:
 
 
 def _sizes(name: str, small: str, middle: str, large: str) -> sizes.Size:
-    """Return a scale of three sizes under the seven names that Gradio knows."""
+    """Return a scale of three sizes for the seven size names of Gradio."""
     return sizes.Size(
         name=f"{name}_of_the_page",
         xxs=small,
@@ -47,7 +47,7 @@ def _sizes(name: str, small: str, middle: str, large: str) -> sizes.Size:
 
 
 def _both(name: str, made: gr.themes.Base) -> list[str]:
-    """Name a setting, and its form for the dark theme where there is one: tokens know both."""
+    """Return a setting's name, and that for the dark theme if it exists; tokens include both."""
     dark = f"{name}_dark"
     return [name, dark] if hasattr(made, dark) else [name]
 

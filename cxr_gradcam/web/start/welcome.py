@@ -1,4 +1,4 @@
-"""The empty page: one large place to drop an X-ray."""
+"""The empty page: one large area to drop an X-ray."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STATIC = Path(__file__).parents[1] / "static" / "start"
 
 
 def welcome() -> gr.HTML:
-    """Make the place to drop; it goes when an X-ray or a worklist is open."""
+    """Make the drop area; it is hidden when an X-ray or a worklist is open."""
     return gr.HTML(
         (_STATIC / "welcome.html").read_text("utf-8"),
         js_on_load=(_STATIC / "welcome.js").read_text("utf-8"),

@@ -19,7 +19,7 @@ from cxr_gradcam.web.worklist.rows import Rows
 _STATIC = Path(__file__).parents[1] / "static" / "worklist"
 
 MAX_FILES: int = 1000
-"""How many files a worklist holds."""
+"""The greatest number of files in a worklist."""
 
 # Gradio runs this text when the component loads; the code itself comes as modules.
 _ON_LOAD = """
@@ -30,17 +30,17 @@ import(new URL("worklist/main.js", document.baseURI)).then(({ start }) => {
 
 
 class Worklist(gr.HTML, metaclass=OwnComponent):
-    """The list; files, their names and their order are the browser's.
+    """The list; the browser keeps the files, their names and their order.
 
-    Several files, a folder or a ZIP archive that a visitor drops on the page or chooses in the
-    upload field fill it; a single file goes the upload field's own way. The select event says which
-    upload a row has become that is opened.
+    It is filled by several files, a folder or a ZIP archive that a visitor drops on the page or
+    chooses in the upload field; a single file is opened by the upload field. When a row is opened,
+    the select event carries its upload.
 
-    Its value is the name of the model that is asked.
+    Its value is the name of the current model.
 
     Args:
-        models: what can be asked, by name, the first one at first; with Grad-CAM enabled.
-        settings: as `gr.HTML` takes them; Gradio copies the component for a visitor's session.
+        models: the models by name, the first as default; with Grad-CAM enabled.
+        settings: arguments for `gr.HTML`, which Gradio copies for a visitor's session.
     """
 
     def __init__(self, models: Mapping[str, Classifier], **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
@@ -61,5 +61,5 @@ class Worklist(gr.HTML, metaclass=OwnComponent):
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """What the page must serve for the worklist: the answers, and its code."""
+        """The routes that the page must serve for the worklist: the answers, and its code."""
         return [*self._rows.routes, code_of("worklist", _STATIC)]

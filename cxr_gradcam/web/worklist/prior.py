@@ -1,4 +1,4 @@
-"""A prior X-ray beside the open one: where it is chosen, and what the model says of it."""
+"""A prior X-ray beside the open one, and the model's prediction for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gradio as gr
 from cxr_gradcam.explanation.prediction import Prediction, percentage
 
 CAPTION = "Prior"
-"""What the panels of the prior are called."""
+"""The caption of the prior's panels."""
 
 _ON_LOAD = """
 element.addEventListener("click", (event) => event.target.closest("button") && trigger("click"));
@@ -22,7 +22,7 @@ def prior_answer() -> gr.HTML:
 
 
 def prior_html(prediction: Prediction) -> str:
-    """Write what the model says of the prior, and the button that closes it."""
+    """Write the model's prediction for the prior, and the button that closes it."""
     name = prediction.finding or prediction.most_probable
     share = percentage(prediction.probabilities[name])
     if prediction.is_familiar is False:

@@ -1,4 +1,4 @@
-"""The rows of a worklist: each file comes by itself, is answered in a few words and forgotten."""
+"""The rows of a worklist: each file is received and answered separately, and not kept."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from cxr_gradcam.imaging.reading import read_radiograph
 from cxr_gradcam.models.classifier import Classifier
 from cxr_gradcam.web.failures import reason
 
-_THREADS = 2  # one file is decoded while the network looks at another
+_THREADS = 2  # one file is decoded while the network runs on another
 _MAX_WAITING = 64
 _MINUTES = 5 * 60
 _THUMBNAIL = 128
 
 
 class Rows:
-    """Answers the files of worklists, of all visitors; keeps nothing of them.
+    """Answer the files of all visitors' worklists, without keeping them.
 
     Args:
-        models: what can be asked, by name, the first one by default; with Grad-CAM enabled.
-        max_bytes: of the files that are in memory at once, announced ones included; beyond, a file
+        models: the models by name, the first as default; with Grad-CAM enabled.
+        max_bytes: greatest size of the files in memory, including arriving ones; above it, a file
             is refused for now, unless it is the only one.
     """
 
@@ -50,19 +50,19 @@ class Rows:
 
     @property
     def routes(self) -> list[Route]:
-        """Where the browser sends a file, as the body of a request."""
+        """The route to which the browser sends a file, as the body of a request."""
         return [Route("/worklist/row", self.answer, methods=["POST"])]
 
     async def answer(self, request: Request) -> Response:
-        """Answer a file by its row.
+        """Answer a file with its row.
 
         Args:
-            request: its body is the file, `model` names who is asked; with `named=false` nobody
-                meant this very file.
+            request: the body is the file, `model` names the model; `named=false` means that the
+                user did not choose this file itself.
 
         Returns:
-            JSON: what `row` returns, {"error"} where it cannot be read, or {"skipped"} where it is
-            no picture and nobody meant it. Status 503 where it should be sent again later.
+            JSON: the result of `row`, {"error"} if the file cannot be read, or {"skipped"} if it is
+            not a picture and was not chosen itself. Status 503 if it should be sent again later.
         """
         announced = request.headers.get("content-length", "")
         if not announced.isdecimal():
@@ -108,7 +108,7 @@ def _answer(model: Classifier, data: bytes, named: bool) -> dict[str, Any]:
         return row(model, data)
     except RadiographError as error:
         return {"error": str(error)}
-    except Exception as error:  # whatever it is, the others go on
+    except Exception as error:  # any error; the other files are still answered
         return {"error": reason(error)}
 
 
@@ -116,7 +116,7 @@ def row(model: Classifier, data: bytes) -> dict[str, Any]:
     """Return the `worklist_record` of a file.
 
     Args:
-        model: with Grad-CAM enabled.
+        model: a model with Grad-CAM enabled.
         data: the file's bytes.
 
     Raises:
