@@ -59,7 +59,7 @@ class Node:
         self._threads = [Thread(target=self._explain_all), Thread(target=self._deliver_all)]
 
     def start(self) -> None:
-        """Begin to listen, to explain and to send.
+        """Start listening, explaining and sending.
 
         Raises:
             OSError: the port cannot be opened.

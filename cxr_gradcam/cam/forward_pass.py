@@ -32,7 +32,7 @@ class MapOptions(TypedDict, total=False):
     Attributes:
         layers: the names of the layers to map; None for all recorded layers.
         contrast_idx: index of another class: explain why the class rather than this one.
-        against: explain what speaks against the class.
+        against: explain the evidence against the class.
         fusion: how several layers' maps become one, "mean", "max" or "product"; ignored for a
             method with a fusion of its own, such as RefineCAM.
         size: (H, W) of the maps in pixels; None for that of the input.
@@ -46,11 +46,11 @@ class MapOptions(TypedDict, total=False):
 
 
 class ForwardPass(ABC):
-    """A batch of images, and what a network's forward pass on it recorded.
+    """A batch of images with a network's recorded forward pass.
 
     A subclass offers primitives: `activations`, `gradients` and `second_order` of layers, the
     network's `full_gradients`, `forward` and `logits_without`, and a `record` of other images. This
-    class makes maps of what they return.
+    class makes maps from the results of these primitives.
 
     Attributes:
         x: the batch, preprocessed for the network, (N, C, H, W).
@@ -189,8 +189,8 @@ class ForwardPass(ABC):
 
         Args:
             maps: for each layer, (N, h, w), before any scaling.
-            captured: for each layer the activations (N, K, h, w) and, where the method takes
-                gradients, the gradients (N, K, h, w).
+            captured: for each layer the activations (N, K, h, w) and, if the method uses gradients,
+                the gradients (N, K, h, w).
             method: a name of `METHODS`.
             weights: (N, C), what each logit counts in the explained score.
             layers: names among `self.layers`.

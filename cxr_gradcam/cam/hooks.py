@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 
 class Capture:
-    """What one forward pass records at the watched layers.
+    """The tensors that one forward pass records at the watched layers.
 
     Args:
         layers: the layers by name.

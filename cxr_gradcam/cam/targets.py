@@ -1,4 +1,4 @@
-"""The score that a map explains: a class, what speaks against it, or one class rather than another.
+"""The score that a map explains: for a class, against it, or for one class rather than another.
 
 Every question is a weight for each logit; the score is the weighted sum of the logits. Its gradient
 is the same weighted sum of the logits' gradients, so each CAM method answers each question.

@@ -140,8 +140,8 @@ def tell_patients(sources: Sequence[Sequence[ListedFile]], rules: PatientRules) 
         The patients of all files, one source after the other.
 
     Raises:
-        ValueError: the pattern is no regular expression with a group, or the table lacks a column
-            has a row that stands for several files, or names none of the files.
+        ValueError: the pattern is not a regular expression with a group; or the table lacks a
+            column, has a row that matches several files, or names none of the files.
         OSError: the table cannot be read.
     """
     table = {} if rules.table is None else read_table(rules.table)
@@ -159,7 +159,7 @@ def patient_in(text: str, pattern: str) -> str | None:
     """Return the match of a pattern's first group in a text; None if it does not match.
 
     Raises:
-        ValueError: the pattern is no regular expression with a group.
+        ValueError: the pattern is not a regular expression with a group.
     """
     try:
         match = re.search(pattern, text)

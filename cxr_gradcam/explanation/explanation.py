@@ -76,7 +76,7 @@ class Explanation:
 
     @property
     def against(self) -> bool:
-        """Whether the map shows what speaks against the class."""
+        """Whether the map shows the evidence against the class."""
         return self.question.against
 
     @property

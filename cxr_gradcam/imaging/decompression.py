@@ -16,7 +16,7 @@ def decompress(data: bytes) -> bytes:
         data: Any file.
 
     Returns:
-        The content, or `data` itself where the file is not compressed as a whole.
+        The content, or `data` itself if the file is not compressed as a whole.
 
     Raises:
         RadiographError: If the compressed file is damaged, or its content is larger than

@@ -78,7 +78,7 @@ _FOREIGN = [
 
 
 def has_known_format(data: bytes) -> bool:
-    """Return whether a file begins like one that `read_radiograph` reads, maybe behind gzip.
+    """Return whether a file begins like one that `read_radiograph` reads, maybe compressed.
 
     Args:
         data: The whole file, or its first 64 KiB.
@@ -93,7 +93,7 @@ def has_known_format(data: bytes) -> bool:
 
 
 def refusal(data: bytes) -> str:
-    """Return the message for a file that is of none of the formats that can be read.
+    """Return the message for a file in an unsupported format.
 
     Args:
         data: The whole file, decompressed.

@@ -101,12 +101,12 @@ def full_scale(brightest: float, announced_bits: int = 16) -> int:
 
     Args:
         brightest: The greatest value that occurs, 0 or more.
-        announced_bits: The bit depth that the file states. It is ignored where the brightest value
+        announced_bits: The bit depth that the file states. It is ignored if the brightest value
             does not fit into it.
 
     Returns:
         The greatest value of the smallest detector depth that holds `brightest`, or of the
-        announced depth where that is smaller.
+        announced depth if that is smaller.
 
     Example:
         >>> full_scale(3000), full_scale(3000, 11), full_scale(3000, 13), full_scale(3000, 8)

@@ -146,8 +146,8 @@ def _radiograph(
 def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
     """Return the bytes of a file.
 
-    A named pipe, a socket or a device is refused without waiting for data, also where it takes the
-    file's place just before it is opened.
+    A named pipe, a socket or a device is refused without waiting for data, even if it replaces the
+    file just before it is opened.
 
     Args:
         source: The path of a file, the file's bytes, or a file object opened for reading bytes.
@@ -206,7 +206,7 @@ def open_regular_file(path: Path) -> BinaryIO:
     _require_regular_file(path.stat())
     descriptor = os.open(path, _OPEN_FLAGS)
     try:
-        # Once more, since another file can have taken the path meanwhile
+        # Checked again, since another file may have replaced it before it was opened
         _require_regular_file(os.fstat(descriptor))
         return os.fdopen(descriptor, "rb")
     except BaseException:

@@ -196,7 +196,7 @@ def three_panels(
         title: The line above the panels.
         alpha: Opacity of the map in the overlay, from 0 to 1.
         colormap: A name of `COLORMAPS` or an OpenCV constant.
-        laid_over: The third panel, where it is no overlay of the same opacity everywhere.
+        laid_over: The third panel, if it is not an overlay of uniform opacity.
 
     Returns:
         A matplotlib figure without a window.

@@ -25,9 +25,9 @@ class Window:
     Attributes:
         label: The window's name on the page.
         low: The stored value that becomes black (before an inversion).
-        high: The stored value that becomes white; below `low` where the rescale slope is negative.
+        high: The stored value that becomes white; below `low` if the rescale slope is negative.
         greys: The grey value, 0 to 255, of every stored value from 0 on, with inversion and padding
-            applied; None where a straight line from `low` to `high` gives the grey values.
+            applied; None if a straight line from `low` to `high` gives the grey values.
     """
 
     label: str
@@ -62,10 +62,10 @@ class StoredValues:
         offset: Summand of the modality value.
         is_inverted: Whether low values are shown white.
         padding: The first and the last stored value of padding around the image, which is shown
-            black; None where there is no padding.
-        spacing: The pixel spacing; None where the file has none.
+            black; None if there is no padding.
+        spacing: The pixel spacing; None if the file has none.
         orientation: The directions of the patient that rows and columns point to (PS3.3
-            C.7.6.1.1.1), such as ("L", "F"); None where the file has none.
+            C.7.6.1.1.1), such as ("L", "F"); None if the file has none.
     """
 
     values: NDArray[np.uint8] | NDArray[np.uint16] = field(repr=False)
@@ -138,7 +138,7 @@ def further_windows(counts: Sequence[int] | NDArray[np.intp], *, is_inverted: bo
         is_inverted: Whether low values are dense.
 
     Returns:
-        The windows; an empty list where fewer than two values occur.
+        The windows; an empty list if fewer than two values occur.
     """
     occurring = np.flatnonzero(counts)
     if len(occurring) < 2:

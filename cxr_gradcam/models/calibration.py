@@ -44,14 +44,14 @@ class OperatingPoint:
     ) -> OperatingPoint:
         """Return the operating point of fitted bounds, limited so that the words make sense.
 
-        Bounds that were fitted to images half of which show the finding can lie anywhere. But a
-        finding that is less probable than its absence is not called likely, and one that is more
-        probable than its absence is not called unlikely.
+        Bounds fitted with equal weight of images with and without the finding can have any value.
+        But a finding that is less probable than its absence is not called likely, and one that is
+        more probable than its absence is not called unlikely.
         """
         return cls(class_name, threshold, min(unlikely_below, EVEN), max(likely_from, EVEN))
 
     def verdict(self, probability: float) -> Verdict:
-        """Say in a word what a calibrated probability of the finding means."""
+        """Return the verdict for a calibrated probability of the finding."""
         if probability < self.unlikely_below:
             return "unlikely"
         return "likely" if probability >= self.likely_from else "uncertain"

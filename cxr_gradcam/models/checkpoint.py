@@ -40,7 +40,7 @@ class Checkpoint:
         state_dict: tensors by name, as `ResNet50FineTuned.state_dict()` names them.
         class_names: the classes in the order of the logits.
         preprocessing: how the input is made.
-        training: what the weights were trained on and how, in words and figures.
+        training: the training data and method, in words and figures.
         calibration: parameters fitted to the logits of validation images.
         ood_detector: detects images unlike the training images; None if there is no detector.
         architecture: the network: "resnet50" for the package's own, a name of torchvision, or

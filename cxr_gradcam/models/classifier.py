@@ -28,7 +28,7 @@ class Classifier(Protocol):
         ood_detector: detects images unlike the training images; None if there is no detector.
         detail: the layers of a map for each level of detail: "coarse" and, if the model has them,
             "fine" and "finest".
-        trained_on: the pictures that the weights were trained on, in words; "" where unknown.
+        trained_on: the pictures that the weights were trained on, in words; "" if unknown.
         assumptions: settings that were assumed when the weights were loaded, in words.
         provenance: where the weights come from; None for a network that was not loaded here.
     """

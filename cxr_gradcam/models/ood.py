@@ -30,7 +30,7 @@ class OODDetector:
         residual_variance: the variance along every other direction, positive.
         threshold: the highest score of a familiar image.
         upside_down: float32 (K + 1,), the plane's normal and offset: above 0 an image is upside
-            down. None where it was not fitted.
+            down. None if it was not fitted.
     """
 
     mean: NDArray[np.float32]

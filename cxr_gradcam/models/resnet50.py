@@ -53,7 +53,7 @@ class ResNet50FineTuned(GradCAMMode):
         resnet50: torchvision's network.
         class_names: the names of the logits, from the weights if their head is used.
         preprocessing: how the input for the weights is made.
-        trained_on: the pictures that the weights were trained on, in words; "" where unknown.
+        trained_on: the pictures that the weights were trained on, in words; "" if unknown.
         calibration: parameters fitted to the logits of validation images, if their head is used.
         ood_detector: detects images unlike the training images, or None.
         multi_label: whether each logit is a separate probability, as a single one always is.

@@ -114,7 +114,8 @@ def panel_width(paper: str) -> int:
         paper: "a4" or "letter".
 
     Returns:
-        The width of the largest picture at 300 dpi; radiographs of other aspect ratios differ.
+        The width of the largest picture at 300 dpi; it differs for radiographs of other aspect
+        ratios.
     """
     return _pixels(_arrange(5 / 6, paper).sizes["overlay"][0])
 

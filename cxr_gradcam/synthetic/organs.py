@@ -18,7 +18,7 @@ from cxr_gradcam.synthetic.projection import (
     superellipse,
 )
 
-SIDES = (-1, 1)  # the patient's right lies left in the picture
+SIDES = (-1, 1)  # the patient's right is left in the picture
 LUNG_TOP_CM = -12.8
 
 

@@ -27,7 +27,7 @@ def mix_appearance(images: Tensor, generator: torch.Generator) -> Tensor:
         generator: a CPU generator; the same state gives the same result.
 
     Returns:
-        (N, 1, H, W) in [0, 1]; the share of the way is random for each image, from 0 to 1.
+        (N, 1, H, W) in [0, 1]; how far each image moves is random, from 0 to 1.
     """
     n = len(images)
     partner = torch.randperm(n, generator=generator).to(images.device)

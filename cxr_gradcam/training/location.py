@@ -51,7 +51,7 @@ def location_loss(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
     their sum.
 
     Args:
-        maps: (N, h, w) and a coarser (N, h', w').
+        maps: maps (N, h, w) and coarser maps (N, h', w').
         masks: (N, 1, H, W) in [0, 1], each with a lesion.
 
     Returns:

@@ -32,8 +32,8 @@ def build_network(name: str, num_classes: int, weights: Path | None = None) -> n
     """Build a network by its name, and load a file of weights into it.
 
     Args:
-        name: "timm:NAME" or "torchvision:NAME"; without a prefix torchvision's network where there
-            is one of that name, else timm's.
+        name: "timm:NAME" or "torchvision:NAME"; without a prefix torchvision's network if there is
+            one of that name, else timm's.
         num_classes: C, outputs of the linear head.
         weights: a state dict, as .safetensors or of `torch.save`. The file's head is ignored if it
             has another number of classes. None for random weights.

@@ -51,7 +51,7 @@ def train(
         network: the name of another network (`build_network`), which can serve as a teacher; None
             for the package's ResNet50.
         teachers: files that `train` wrote, whose answers and features are learnt too.
-        source: where the radiographs come from and their licence, in words.
+        source: origin and licence of the radiographs, in words.
 
     Returns:
         The figures that are stored with the weights.

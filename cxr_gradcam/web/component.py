@@ -29,7 +29,7 @@ class OwnComponent(ComponentMeta):
 
 
 class RadioField(gr.Radio, metaclass=OwnComponent):
-    """Choices side by side; the value is checked where it is used.
+    """Choices side by side; the value is checked when it is used.
 
     Gradio refuses a value that the field no longer offers. But a reader may choose while another
     model's classes are being sent, and later steps of an event get the value at its start.

@@ -137,7 +137,7 @@ class Page(ServedBlocks):
             events = Events(named, self._controls, cards, self.uploads)
             self._connect(events)
 
-    def launch(self, *args: Any, mcp: bool = False, **settings: Any) -> Any:  # noqa: ANN401 - as Gradio's own
+    def launch(self, *args: Any, mcp: bool = False, **settings: Any) -> Any:  # noqa: ANN401 - as in Gradio
         """Start the page's server.
 
         The server name is Gradio's default: only this machine, unless GRADIO_SERVER_NAME is set, as

@@ -77,7 +77,7 @@ class Viewer(gr.HTML, metaclass=OwnComponent):
         settings: arguments for `gr.HTML`, which Gradio copies for a visitor's session.
     """
 
-    def __init__(self, pixels: PixelStore, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+    def __init__(self, pixels: PixelStore, **settings: Any) -> None:  # noqa: ANN401 - as in Gradio
         self._pixels = pixels  # first, since Gradio's constructor reads every property
         super().__init__(
             html_template=(_STATIC / "viewer.html").read_text("utf-8"),

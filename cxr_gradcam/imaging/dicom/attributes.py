@@ -27,8 +27,8 @@ _BINARY_VRS = frozenset({"FL", "FD", "US", "SS", "UL", "SL"})
 def complete_description(dataset: Dataset) -> None:
     """Convert whole numbers, and set Modality, PhotometricInterpretation and SamplesPerPixel.
 
-    An attribute that is missing is set only where a single value makes sense. A radiograph can be
-    MONOCHROME1 or MONOCHROME2, so the interpretation is set only from PresentationLUTShape.
+    A missing attribute is set only if a single value makes sense. A radiograph can be MONOCHROME1
+    or MONOCHROME2, so the interpretation is set only from PresentationLUTShape.
 
     Args:
         dataset: An image's data set; changed in place.
@@ -92,7 +92,7 @@ def _derived_bits_allocated(dataset: Dataset) -> int:
 def is_inverted(dataset: Dataset) -> bool:
     """Return whether low values are shown white.
 
-    PresentationLUTShape decides where the file has one, as in DCMTK, since the shape describes the
+    If the file has a PresentationLUTShape, it decides, as in DCMTK, since the shape describes the
     output to the display (PS3.3 C.11.6); else PhotometricInterpretation decides.
 
     Args:
@@ -111,7 +111,7 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
         keyword: The element's keyword in PS3.6.
 
     Returns:
-        One number per value, NaN for a value that is no number; an empty list where the element is
+        One number per value, NaN for a value that is not a number; an empty list if the element is
         missing or empty.
 
     Example:
@@ -149,7 +149,7 @@ def first_number(dataset: Dataset, keyword: str) -> float | None:
         keyword: The element's keyword in PS3.6.
 
     Returns:
-        The number; None where the element is missing or its first value is no finite number.
+        The number; None if the element is missing or its first value is not a finite number.
     """
     values = numbers(dataset, keyword)
     return values[0] if values and math.isfinite(values[0]) else None

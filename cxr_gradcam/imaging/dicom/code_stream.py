@@ -143,7 +143,7 @@ def syntax_of(frame: bytes) -> UID | None:
         frame: The code stream.
 
     Returns:
-        The transfer syntax, or None where the code stream is of no known kind.
+        The transfer syntax, or None if the code stream is of an unknown kind.
     """
     if START_OF_JPEG_2000 in frame[:256]:
         return JPEG2000Lossless

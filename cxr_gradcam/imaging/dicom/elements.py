@@ -139,7 +139,7 @@ def refuse_element(dataset: Dataset, keyword: str, reason: str, remedy: str = _R
         dataset: The data set with the element; the element may be missing.
         keyword: The element's keyword in PS3.6.
         reason: What is wrong with the value.
-        remedy: What the reader of the message can do, one sentence.
+        remedy: The user's possible remedy, one sentence.
 
     Raises:
         RadiographError: Always.

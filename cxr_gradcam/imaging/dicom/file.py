@@ -98,15 +98,14 @@ def read_dicom(data: bytes) -> NDArray[np.float32]:
 
     The steps, in the order of PS3.4 N.2.1: padding is masked in the stored values (PS3.3
     C.7.5.1.1.2); then come the modality LUT or rescale (C.11.1), the VOI LUT or window (C.11.2),
-    and the inversion that PresentationLUTShape or else MONOCHROME1 asks for (C.11.6, C.7.6.3.1.2).
+    and the inversion by PresentationLUTShape or else MONOCHROME1 (C.11.6, C.7.6.3.1.2).
 
     A VOI LUT has precedence over a window, and the first usable one of several is applied. 0 and 1
-    are the ends of the window or of the LUT's output, whatever the image contains; without both,
-    0 and 1 are the least and the greatest value that is not padding. Padding becomes 0. Colour,
-    which photographs of films have, becomes luma, without any of these steps; so do the colours
-    that a palette names. Pixel spacing and
-    aspect ratio are not applied (pixels are taken as square), and neither are overlays and
-    shutters.
+    are the ends of the window or of the LUT's output, whatever the image contains; without both, 0
+    and 1 are the least and the greatest value that is not padding. Padding becomes 0. Colour, as in
+    photographs of films, becomes luma, without any of these steps; so do the colours of a palette.
+    Pixel spacing and aspect ratio are not applied (pixels are taken as square), and neither are
+    overlays and shutters.
 
     Args:
         data: A DICOM file (PS3.10), or a data set alone, without preamble and meta information.
@@ -233,7 +232,7 @@ def open_data_set(data: bytes) -> tuple[Dataset, BytesIO, UID]:
 
 
 def _inflated(deflated: bytes) -> bytes:
-    # PS3.5 A.5 has no header around the deflated data; some writers put one in front.
+    # PS3.5 A.5 has no header around the deflated data; some writers add one.
     for window_bits in (-zlib.MAX_WBITS, _ANY_HEADER):
         try:
             return inflate(deflated, window_bits)

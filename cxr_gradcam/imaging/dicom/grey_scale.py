@@ -163,7 +163,7 @@ def modality_values(stored: NDArray[np.integer], dataset: Dataset) -> tuple[Valu
 
 
 def rescale(dataset: Dataset) -> tuple[float, float]:
-    """Return slope and intercept of the rescale; 1 and 0 where the file has none to be used."""
+    """Return slope and intercept of the rescale; 1 and 0 if the file has no usable ones."""
     slope, intercept = (first_number(dataset, f"Rescale{end}") for end in ("Slope", "Intercept"))
     # Each is required with the other, and a slope of 0 leaves no image.
     return (1.0, 0.0) if not slope or intercept is None else (slope, intercept)

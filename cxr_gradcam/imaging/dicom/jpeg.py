@@ -1,7 +1,7 @@
 """JPEG Lossless, 12-bit JPEG and JPEG-LS, decoded by GDCM in a separate process for each frame.
 
 A crash, an endless loop or a leak of the decoder ends only that process, and no pixels of one
-patient stay in memory where the next one's are decoded. Starting the process takes about 0.1 s.
+patient stay in memory that decodes the next patient's. Starting the process takes about 0.1 s.
 """
 
 import importlib.util
@@ -67,7 +67,7 @@ def _run(frame: bytes, header: FrameHeader, sample_bytes: int) -> bytes:
         "seconds": int(_CPU_SECONDS + _CPU_SECONDS_PER_MEGAPIXEL * count / 1e6),
     }
     del request["marker"]
-    # Isolated: no environment variable and no file beside the script changes what it runs.
+    # Isolated: no environment variable and no file beside the script can affect it.
     ended = subprocess.run(  # noqa: S603 - the interpreter itself and a script of this package
         [sys.executable, "-I", "-S", str(_SCRIPT), json.dumps(request)],
         input=frame,

@@ -19,9 +19,9 @@ class LookupTable:
 
     Attributes:
         first: The value that is mapped to the first entry.
-        entries: What the values from `first` on are mapped to, uint16.
+        entries: The entries for the values from `first` on, uint16.
         white: The greatest value that an entry can have.
-        explanation: The file's name for the table; "" where the file gives none.
+        explanation: The file's name for the table; "" if the file gives none.
     """
 
     first: int
@@ -49,7 +49,7 @@ def usable_tables(
     """Yield the look-up tables of a sequence that have at least two different entries.
 
     Args:
-        sequence: Items with LUTDescriptor and LUTData; None where the sequence is missing.
+        sequence: Items with LUTDescriptor and LUTData; None if the sequence is missing.
         possible: The least and the greatest value that can be looked up.
         is_little_endian: The byte order of tables that the file stores as bytes.
     """

@@ -32,9 +32,9 @@ from cxr_gradcam.imaging.dicom.elements import describe_element, refuse_element
 from cxr_gradcam.imaging.dicom.jpeg import decode_with_gdcm, needs_gdcm
 from cxr_gradcam.imaging.radiograph import RadiographError
 
-# GDCM, where it is installed, would be preferred by pydicom, and its crashes would end the whole
-# process. The other RLE decoder that may be installed panics at damaged data, which no `except
-# Exception` catches.
+# pydicom would prefer GDCM, if installed, and a crash of GDCM would end the whole process. The
+# other RLE decoder that may be installed panics at damaged data, which `except Exception` does not
+# catch.
 _PLUGINS = {
     JPEGBaseline8Bit: "pillow",
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),
@@ -58,7 +58,7 @@ def native_syntax(declared: UID | None, start: bytes) -> UID:
     """Return the transfer syntax that the elements of a data set are written in.
 
     Args:
-        declared: The transfer syntax of the meta information; None where it is missing.
+        declared: The transfer syntax of the meta information; None if it is missing.
         start: The first six bytes of the data set: a tag and, in explicit VR, a VR.
     """
     if declared in (ImplicitVRLittleEndian, ExplicitVRBigEndian):
@@ -118,8 +118,8 @@ _START_OF_JP2 = b"\0\0\0\x0cjP  "
 
 
 def _without_boxes(frame: bytes) -> bytes:
-    # pydicom's search through the boxes of a JP2 file never ends where a box has the length 0.
-    # A profile of colours may stand in front of the code stream, so its place is not bounded.
+    # pydicom's search through the boxes of a JP2 file never ends if a box has the length 0.
+    # The code stream may begin anywhere: a colour profile can stand in front of it.
     start = frame.find(START_OF_JPEG_2000) if frame.startswith(_START_OF_JP2) else 0
     return frame[start:] if start > 0 else frame
 

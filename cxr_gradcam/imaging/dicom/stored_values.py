@@ -113,7 +113,7 @@ def _window(
 
 
 def _straight_line(dataset: Dataset) -> tuple[float, float] | None:
-    """Return slope and intercept of the modality values; None where a modality LUT gives them."""
+    """Return slope and intercept of the modality values; None if a modality LUT gives them."""
     return None if "ModalityLUTSequence" in dataset else rescale(dataset)
 
 
@@ -140,7 +140,7 @@ def pixel_spacing(dataset: Dataset) -> PixelSpacing | None:
         dataset: The image's data set.
 
     Returns:
-        The pixel spacing; None where the file has none, or none that is plausible.
+        The pixel spacing; None if the file has none, or only an implausible one.
     """
     calibrated, imager = (
         _spacing(dataset, keyword) for keyword in ("PixelSpacing", "ImagerPixelSpacing")

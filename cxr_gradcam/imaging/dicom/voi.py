@@ -25,7 +25,7 @@ class VoiTransform:
     """A VOI LUT or a window.
 
     Attributes:
-        explanation: The file's name for it; "" where the file gives none.
+        explanation: The file's name for it; "" if the file gives none.
         apply: Turns modality values into grey values in [0, 1].
         ends: The modality values that become 0 and 1, if a straight line lies between them.
     """

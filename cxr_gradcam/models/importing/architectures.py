@@ -140,8 +140,8 @@ def new_network(name: str, num_classes: int | None = None, *, size: int | None =
     """Build a network with random weights.
 
     Args:
-        name: "timm:NAME" or "torchvision:NAME"; without a prefix torchvision's network where there
-            is one of that name, else timm's.
+        name: "timm:NAME" or "torchvision:NAME"; without a prefix torchvision's network if there is
+            one of that name, else timm's.
         num_classes: outputs of the head; None for the number that the library sets.
         size: side of the input in pixels, for torchvision's vision transformers.
 
@@ -198,7 +198,7 @@ def without_prefixes(state_dict: Mapping[str, Tensor]) -> Iterator[dict[str, Ten
 
 
 def _common_prefix(names: Collection[str]) -> str:
-    """Return what at least half of some names begin with, up to the first dot, or ""."""
+    """Return the prefix, up to the first dot, of at least half of the names, or ""."""
     firsts = Counter(name.partition(".")[0] for name in names if "." in name)
     first, count = max(firsts.items(), key=lambda item: item[1], default=("", 0))
     return f"{first}." if 2 * count >= len(names) and not first.isdigit() else ""

@@ -1,4 +1,4 @@
-"""From a network, and what is known about it, to a model that can be explained."""
+"""Make a model that can be explained from a network and its description."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _OTHER_INPUT = "its calibration and detector left out, which were made for anoth
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A network with its weights, and what is known about it.
+    """A network with its weights and its description.
 
     Args:
         network: the network, in eval mode.
         provenance: where the weights come from.
-        assumed: what had to be assumed to build the network, in words.
+        assumed: the assumptions made to build the network, in words.
         header: the header of a file that this package wrote; None for other files.
         from_library: whether a library's own record says how the input is made.
     """

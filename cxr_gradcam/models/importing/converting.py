@@ -55,7 +55,7 @@ def convert(
         source: weights, as `load_model` takes them.
         output: the .safetensors file to write. It is saved completely, and only if the logits
             agree.
-        overrides: keyword arguments of `load_model` for what the source does not say.
+        overrides: keyword arguments of `load_model` for settings that the source lacks.
 
     Returns:
         The new model, and how far its logits differ.

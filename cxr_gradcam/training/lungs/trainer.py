@@ -94,7 +94,7 @@ def train_lungs(
         recipe: the settings of the run.
         left_out: names of patients that are excluded from training.
         rules: how patients are identified; None for the usual layouts.
-        source: where the pictures come from and their licence, in words.
+        source: origin and licence of the pictures, in words.
 
     Returns:
         The figures that are stored with the weights.

@@ -54,11 +54,11 @@ class Argument(Api, metaclass=OwnComponent):
 
     is_template = True  # the browser shows Gradio's own component
 
-    def __init__(self, value: object, schema: Schema, label: str, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+    def __init__(self, value: object, schema: Schema, label: str, **settings: Any) -> None:  # noqa: ANN401 - as in Gradio
         described = schema | {"additional_description": schema["description"]}
         super().__init__(value, described, label, **settings)
 
-    def example_payload(self) -> Any:  # noqa: ANN401 - as Gradio's own
+    def example_payload(self) -> Any:  # noqa: ANN401 - as in Gradio
         """Return the value that the API view shows as an example."""
         if "meta" in self._api_info.get("properties", {}):
             return {"path": "chest.dcm", "url": "chest.dcm", "meta": {"_type": "gradio.FileData"}}

@@ -103,7 +103,7 @@ class ServedBlocks(gr.Blocks):
         uploads: the files that events may name.
     """
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as in Gradio
         super().__init__(**settings)
         self.uploads = Uploads()
         self.queue(max_size=_MAX_QUEUE)

@@ -31,7 +31,7 @@ class CompareField(gr.HTML, metaclass=OwnComponent):
         settings: arguments for `gr.HTML`, which Gradio copies for a visitor's session.
     """
 
-    def __init__(self, models: Mapping[str, Classifier], **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+    def __init__(self, models: Mapping[str, Classifier], **settings: Any) -> None:  # noqa: ANN401 - as in Gradio
         super().__init__(
             html_template=(_STATIC / "compare.html").read_text("utf-8"),
             css_template=(_STATIC / "compare.css").read_text("utf-8"),

@@ -26,7 +26,7 @@ import(new URL("compare/steadiness.js", document.baseURI)).then(({ start }) => {
 class SteadinessField(gr.HTML, metaclass=OwnComponent):
     """The text on steadiness; its select event requests the text."""
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as in Gradio
         super().__init__(js_on_load=_ON_LOAD, elem_id="steadiness", **settings)
 
 

@@ -32,7 +32,7 @@ class LinkButton(gr.HTML, metaclass=OwnComponent):
         settings: arguments for `gr.HTML`, which Gradio copies for a visitor's session.
     """
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as in Gradio
         super().__init__(
             html_template=(_STATIC / "sharing.html").read_text("utf-8"),
             js_on_load=_ON_LOAD,

@@ -43,7 +43,7 @@ class Worklist(gr.HTML, metaclass=OwnComponent):
         settings: arguments for `gr.HTML`, which Gradio copies for a visitor's session.
     """
 
-    def __init__(self, models: Mapping[str, Classifier], **settings: Any) -> None:  # noqa: ANN401 - as Gradio's own
+    def __init__(self, models: Mapping[str, Classifier], **settings: Any) -> None:  # noqa: ANN401 - as in Gradio
         self._rows = Rows(models)  # first, since Gradio's constructor reads every property
         super().__init__(
             next(iter(models)),
