@@ -36,11 +36,11 @@ Grey = NDArray[np.float32]
 def cover(pixels: Grey, place: Mask, lungs: Lungs) -> Grey:
     """Cover a place of a radiograph.
 
-    Within the lungs the density becomes that of the same place of the other lung, where that is
-    darker, with its ribs and vessels; and at most the median density of the lungs around the place.
-    Nothing becomes denser, so clear lung hardly changes. Elsewhere the surroundings outside the
-    lungs are extended into the place; a place without surroundings, such as all outside the lungs,
-    is blurred.
+    Within the lungs, the density is replaced by that of the same place of the other lung if this is
+    darker, with its ribs and vessels; it is at most the median density of the lungs around the
+    place. Nothing becomes denser, so clear lung hardly changes. Elsewhere the surroundings outside
+    the lungs are extended into the place; a place without surroundings, such as all outside the
+    lungs, is blurred.
 
     Args:
         pixels: grey values (h, w) in [0, 1], high = dense, of the whole radiograph at any size.

@@ -188,5 +188,5 @@ def _mean(values: Sequence[float]) -> dict[str, Any]:
     return mean_intervals(np.array(values)[:, None], ("mean",))["mean"]
 
 
-def _tracked(each: Sequence[Any], what: str) -> Any:  # noqa: ANN401 - as rich.progress has it
+def _tracked(each: Sequence[Any], what: str) -> Any:  # noqa: ANN401 - as in rich.progress
     return track(each, what, console=Console(stderr=True), transient=True)
