@@ -12,7 +12,7 @@ LEAST_AREA = 0.012
 """A lung fills at least this share of the picture."""
 
 LEAST_SPAN, GREATEST_SPAN = 0.6, 3.0
-"""Both lungs together are this wide, in units of their height.
+"""Least and greatest width of both lungs together, divided by their height.
 
 It was 0.8 to 2.3 in 900 adults (RSNA, NIH), and 1.0 to 2.0 in 16 children at full resolution.
 """
@@ -78,7 +78,7 @@ def shape_problem(
 
 
 def _span(features: NDArray[np.float32]) -> float:
-    """Return from edge to edge of two lungs in units of their height, on a square picture."""
+    """Return the width of both lungs together divided by their height, on a square picture."""
     one, other = (dict(zip(_MEASURES, each, strict=True)) for each in np.split(features[:-1], 2))
     edges = other["column"] + other["width"] / 2 - one["column"] + one["width"] / 2
     return float(2 * edges / (one["height"] + other["height"]))
