@@ -75,7 +75,8 @@ def compare(architecture: str, size: int = 224) -> Iterator[Comparison]:
         size: side of the images in pixels.
     """
     torch.manual_seed(0)
-    network = torchvision.models.get_model(architecture, weights=None, num_classes=3).eval()
+    network = torchvision.models.get_model(architecture, weights=None, num_classes=3)
+    network = _lively(network, size)
     cam = CAM(network, preprocessing=Preprocessing(size))
     [(name, layer)] = cam.target_layers.items()
     x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
@@ -85,8 +86,12 @@ def compare(architecture: str, size: int = 224) -> Iterator[Comparison]:
         ours = recorded.maps(classes, method)[0].numpy()
         target = ClassifierOutputReST if method == "shapleycam" else ClassifierOutputTarget
         targets = [target(index) for index in classes]
-        with kind(network, [layer]) as other:
-            theirs = other(x.clone(), targets)
+        other = kind(network, [layer])
+        theirs = other(x.clone(), targets)
+        for (
+            handle
+        ) in other.activations_and_grads.handles:  # its own end fails where gradients are views
+            handle.remove()
         pairs = zip(ours, theirs, strict=True)
         yield Comparison(architecture, name, method, tuple(_correlation(*pair) for pair in pairs))
 
@@ -122,6 +127,20 @@ def compare_with_torchcam(network: nn.Module, layer: str, x: Tensor) -> Iterator
         pairs = zip(ours, stretched, strict=True)
         correlations = tuple(_correlation(*pair) for pair in pairs)
         yield Comparison("torchcam", layer, method, correlations)
+
+
+def _lively(network: nn.Module, size: int) -> nn.Module:
+    """Fit BatchNorm statistics to images, and return the network in eval mode.
+
+    With those of the start activations vanish (1e-8), and the 1e-7 that pytorch-grad-cam adds to
+    its divisors decides on its maps.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network.train()(torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(2)))
+    return network.eval()
 
 
 def _correlation(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
