@@ -94,9 +94,10 @@ def _run(words: str) -> int:
 
 
 def _serve(port: str, words: str) -> int:
-    from gradio import networking
+    from app import main  # before Gradio, as users start it
 
-    from app import main
+    # isort: split
+    from gradio import networking
 
     networking.url_ok = lambda _: True  # it gives up on a page of a busy machine after seconds
     os.environ["GRADIO_SERVER_PORT"] = port
