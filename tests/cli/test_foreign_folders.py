@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("few_resamples")
 SMALL = [
     f"--{name}={value}"
     for name, value in {"epochs": 1, "size": 32, "batch-size": 8, "phantoms": 0}.items()
-]
+] + ["--network=torchvision:resnet18"]
 
 
 def make(root: Path, classes: dict[str, int], patients: dict[str, int]) -> Path:

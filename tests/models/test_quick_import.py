@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
 import cxr_gradcam.web
@@ -26,6 +28,7 @@ print(torch._dynamo.utils.is_compile_supported("cpu") in (True, False))
 """
 
 
+@pytest.mark.slow
 def test_what_takes_long_is_left_out_and_there_when_it_is_needed() -> None:
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True
