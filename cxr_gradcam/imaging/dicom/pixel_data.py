@@ -119,8 +119,9 @@ _START_OF_JP2 = b"\0\0\0\x0cjP  "
 
 def _without_boxes(frame: bytes) -> bytes:
     # pydicom's search through the boxes of a JP2 file never ends if a box has the length 0.
-    # The code stream may begin anywhere: a colour profile can stand in front of it.
-    start = frame.find(START_OF_JPEG_2000) if frame.startswith(_START_OF_JP2) else 0
+    # In a JP2 file the code stream may begin anywhere: a colour profile can stand in front of it.
+    end = None if frame.startswith(_START_OF_JP2) else 256
+    start = frame.find(START_OF_JPEG_2000, 0, end)
     return frame[start:] if start > 0 else frame
 
 

@@ -93,3 +93,10 @@ def test_a_box_of_jpeg_2000_without_a_length_does_not_hold_the_reader_up(others:
     expected = read_dicom(file_of(made))
     made.PixelData = encapsulate([boxes + get_frame(made.PixelData, 0, number_of_frames=1)])
     np.testing.assert_array_equal(read_dicom(file_of(made)), expected)
+
+
+def test_bytes_before_a_code_stream_of_jpeg_2000_are_left_out() -> None:
+    made = compressed(NOISE, JPEG2000Lossless)
+    expected = read_dicom(file_of(made))
+    made.PixelData = encapsulate([bytes(8) + get_frame(made.PixelData, 0, number_of_frames=1)])
+    np.testing.assert_array_equal(read_dicom(file_of(made)), expected)
