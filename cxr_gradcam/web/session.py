@@ -165,27 +165,26 @@ class Session:
                 from it ends the computation.
         """
         examination = self.examination(asked.model)
-        with self.turn(asked.is_slow, progress) as report:
+        with self.turn(examination, asked.is_slow, progress) as report:
             try:
                 return examination.answer(asked.question, report)
             finally:
-                examination.forward_pass.release()
                 self._is_answered = True
 
     def steadiness(self, asked: PageQuestion) -> Steadiness:
         """Measure how steady an answer is, when nobody waits for a map."""
         examination = self.examination(asked.model)
-        with self.turn(is_slow=True):
-            try:
-                return examination.steadiness_of(asked.question)
-            finally:
-                examination.forward_pass.release()
+        with self.turn(examination, is_slow=True):
+            return examination.steadiness_of(asked.question)
 
     @contextmanager
-    def turn(self, is_slow: bool, progress: Progress | None = None) -> Iterator[Progress]:
-        """Wait until this visitor may compute. Turns are not nested: examine before.
+    def turn(
+        self, examination: Examination, is_slow: bool, progress: Progress | None = None
+    ) -> Iterator[Progress]:
+        """Wait until this visitor may compute, and release what the work leaves in memory.
 
         Args:
+            examination: asked during the turn; made before it, since turns are not nested.
             is_slow: let everything else pass that is asked meanwhile.
             progress: as in `answer`.
 
@@ -199,7 +198,10 @@ class Session:
                     progress(done, total)
                 give_way()
 
-            yield report
+            try:
+                yield report
+            finally:
+                examination.forward_pass.release()
 
     def cancel(self) -> None:
         """End the questions that are being answered; their answers are no longer needed."""

@@ -39,14 +39,11 @@ def covered_view(
     """
     examination = _at_display_size(session, asked)
     place = _scaled(read_place(comparison.name), session.size, examination.size)
-    with session.turn(asked.is_slow, report) as progress:
-        try:
-            before = examination.answer(asked.question, progress)
-            covered = examination.cover(place_mask(place, before))
-            question = replace(asked.question, class_name=before.class_name)
-            after = covered.answer(question, progress)
-        finally:
-            examination.forward_pass.release()
+    with session.turn(examination, asked.is_slow, report) as progress:
+        before = examination.answer(asked.question, progress)
+        covered = examination.cover(place_mask(place, before))
+        question = replace(asked.question, class_name=before.class_name)
+        after = covered.answer(question, progress)
     words = in_words(place)
     return View(
         uuid4().hex,
