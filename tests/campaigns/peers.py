@@ -88,9 +88,8 @@ def compare(architecture: str, size: int = 224) -> Iterator[Comparison]:
         targets = [target(index) for index in classes]
         other = kind(network, [layer])
         theirs = other(x.clone(), targets)
-        for (
-            handle
-        ) in other.activations_and_grads.handles:  # its own end fails where gradients are views
+        # Its own end fails if gradients are views
+        for handle in other.activations_and_grads.handles:
             handle.remove()
         pairs = zip(ours, theirs, strict=True)
         yield Comparison(architecture, name, method, tuple(_correlation(*pair) for pair in pairs))

@@ -94,7 +94,7 @@ def _results(finding: Mapping[str, Any] | None) -> list[str]:
     drawn = _discrimination(finding) + _reliability(finding)
     return [
         f"<section><h3>How well it did: {escape(finding['name'])}</h3>"
-        f"<p>{_when(finding['date'])}n {everybody['images']} X-rays of {everybody['patients']} "
+        f"<p>{_when(finding['date'])} {everybody['images']} X-rays of {everybody['patients']} "
         f"patients that no training has seen, {everybody['with_finding']} of them with the "
         "finding. The labels are those of the data sets, and not all of them are right: the whole "
         "card says how far the figures "
@@ -104,7 +104,7 @@ def _results(finding: Mapping[str, Any] | None) -> list[str]:
 
 
 def _when(date: str | None) -> str:
-    return f"Measured on {escape(date)}: o" if date else "O"
+    return f"Measured on {escape(date)}: on" if date else "On"
 
 
 def _discrimination(finding: Mapping[str, Any]) -> str:
