@@ -128,6 +128,29 @@ def view(page: Page) -> dict[str, float]:
     return shown
 
 
+def test_a_slow_machine_draws_coarsely_while_one_change_follows_another(
+    page: Page, film: Path
+) -> None:
+    upload(page, film)
+    width = on_screen(page, "overlay").shape[1]
+    widths = page.evaluate(
+        """async () => {
+          const { drawing, view } = document.querySelector("#viewer .viewer").viewer;
+          const canvas = document.querySelector("[data-panel=overlay] canvas");
+          drawing.frame = 0.01; // ms: more than that is slow
+          const drawn = [];
+          for (const zoom of [1.1, 1.2, 1.3]) {
+            view.set(0.5, 0.5, zoom);
+            await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+            drawn.push(canvas.width);
+          }
+          return drawn;
+        }"""
+    )
+    assert widths == [width, -(-width // 4), -(-width // 4)]
+    assert on_screen(page, "overlay").shape[1] == width
+
+
 def test_pixel_by_pixel_shows_the_pixels_themselves(page: Page, film: Path) -> None:
     upload(page, film)
     canvas(page).focus()

@@ -85,7 +85,13 @@ def pixels_of(page: Page, panel: str) -> NDArray[np.uint8]:
 
 
 def on_screen(page: Page, panel: str) -> NDArray[np.uint8]:
-    """Read a panel back as it is on the screen: (height, width, 3)."""
+    """Read a panel back as it is on the screen after the last change: (height, width, 3)."""
+    page.wait_for_function(
+        """() => {
+          const { drawing } = document.querySelector("#viewer .viewer").viewer;
+          return drawing.changing === undefined && !drawing.pending;
+        }"""
+    )
     data = page.evaluate(
         """panel => {
           const canvas = document.querySelector(`[data-panel=${panel}] canvas`);

@@ -2,10 +2,35 @@
 
 import { drawMarks } from "./marks.js";
 
+const PAUSE = 150; // ms without a change, after which the panels are drawn at full resolution
+const COARSEST = 4;
+
 export class Drawing {
+  frame = 12; // ms that a drawing may take while one change follows another
+  divisor = 1; // of the resolution, with which a drawing takes no longer
+  /** @type {number | undefined} the timer of the pause, while one change follows another */
+  changing;
+  isCoarse = false;
+
   /** @param {any} viewer */
   constructor(viewer) {
     this.viewer = viewer;
+  }
+
+  // A change by hand. Of a series of them all but the first and the last may be drawn coarsely.
+  change() {
+    if (!this.pending) this.isCoarse = this.changing !== undefined;
+    this.awaitPause();
+    this.redraw();
+  }
+
+  awaitPause() {
+    clearTimeout(this.changing);
+    this.changing = setTimeout(() => {
+      this.changing = undefined;
+      this.isCoarse = false;
+      this.redraw();
+    }, PAUSE);
   }
 
   // However many events come before the next frame, one drawing is made.
@@ -22,19 +47,30 @@ export class Drawing {
     const zoomed = !view.fits || tools.chosen !== "move";
     root.style.setProperty("--touch", zoomed ? "none" : "pan-x pan-y");
     root.dataset.scale = this.isOneScale ? "one" : "own";
-    for (const [name, pane] of Object.entries(panes)) this.drawPane(name, pane);
+    const divisor = this.isCoarse ? this.divisor : 1;
+    const start = performance.now();
+    for (const [name, pane] of Object.entries(panes)) this.drawPane(name, pane, divisor);
+    if (this.changing === undefined) return;
+    if (divisor === 1) this.divisor = this.divisorFor(performance.now() - start);
+    this.awaitPause(); // a slow drawing is no pause
   }
 
-  drawPane(name, pane) {
+  // Twice as coarse is four times as quick.
+  divisorFor(elapsed) {
+    return Math.min(Math.max(Math.ceil(Math.sqrt(elapsed / this.frame)), 1), COARSEST);
+  }
+
+  drawPane(name, pane, divisor) {
     const { renderer } = pane;
     const row = this.viewer.panels.rows[name];
     if (!renderer.picture || !row) return;
     const sizes = [];
     for (const [panel, canvas, marks] of row.visible()) {
-      const size = this.viewer.panels.size(canvas);
+      const whole = this.viewer.panels.size(canvas);
+      const size = coarser(whole, divisor);
       const look = renderer.look(this.viewer.view.of(renderer.picture, size), size);
       renderer.draw(canvas, panel, this.paint(pane, size.ratio), look);
-      this.drawMarks(marks, pane, size);
+      this.drawMarks(marks, pane, whole);
       sizes.push(`${size.width}x${size.height}`);
     }
     renderer.keepOnly(sizes);
@@ -91,4 +127,12 @@ export class Drawing {
     this.redraw();
     return made;
   }
+}
+
+function coarser({ width, height, ratio }, divisor) {
+  return {
+    width: Math.ceil(width / divisor),
+    height: Math.ceil(height / divisor),
+    ratio: ratio / divisor,
+  };
 }

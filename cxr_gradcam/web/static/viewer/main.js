@@ -49,9 +49,10 @@ class Viewer {
     this.cursor = new Cursor(this);
     this.drawing = new Drawing(this);
     this.lungs = new LungOutlines(root, () => this.redraw());
-    this.view = new View(() => this.redraw());
-    this.heat = new HeatDisplay(root, colormaps, () => this.redraw());
-    this.windowing = new Windowing(root, () => this.redraw());
+    const change = () => this.drawing.change();
+    this.view = new View(change);
+    this.heat = new HeatDisplay(root, colormaps, change);
+    this.windowing = new Windowing(root, change);
     this.layout = new Layout(root, () => this.panels.place());
     this.panels = new Panels(root, this.layout, {
       onResize: () => this.redraw(),
