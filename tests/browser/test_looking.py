@@ -237,6 +237,16 @@ def test_the_keys_are_listed(page: Page) -> None:
     expect(dialog).to_contain_text("Whole X-ray")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    page.keyboard.press("b")
+    expect(page.get_by_label("Compare with")).to_be_hidden()  # there is nothing to compare yet
+
+
+def test_a_key_leads_to_the_comparison(page: Page, film: Path) -> None:
+    upload(page, film)
+    page.keyboard.press("f")
+    expect(page.get_by_label("Compare with")).to_be_hidden()
+    page.keyboard.press("b")
+    expect(page.get_by_label("Compare with")).to_be_focused()
 
 
 def test_settings_go_round_and_nonsense_is_left_out(page: Page, film: Path) -> None:

@@ -138,6 +138,27 @@ def test_a_filter_shows_one_group_and_the_keys_keep_to_it(listed: Page) -> None:
     expect(current).to_have_attribute("data-group", name.lower())
 
 
+def test_the_rows_are_one_stop_of_the_tab_key(page: Page, folder: Path) -> None:
+    open_list(page, folder)
+    page.locator("#viewer .viewer[data-shown]").wait_for()
+    buttons = rows(page).locator("button:first-child")
+    page.keyboard.press("l")
+    expect(buttons.first).to_be_focused()
+    expect(buttons.first).to_have_attribute("aria-current", "true")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(buttons.nth(2)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(rows(page).nth(2).get_by_role("button", name="as prior")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(rows(page).get_by_role("button").and_(page.locator(":focus"))).to_have_count(0)
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("End")
+    expect(buttons.last).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(buttons.last).to_have_attribute("aria-current", "true")
+
+
 def test_names_are_shown_only_where_the_reader_asks_and_never_sent(
     page: Page, folder: Path
 ) -> None:

@@ -51,13 +51,15 @@ export class Drawing {
     const start = performance.now();
     for (const [name, pane] of Object.entries(panes)) this.drawPane(name, pane, divisor);
     if (this.changing === undefined) return;
-    if (divisor === 1) this.divisor = this.divisorFor(performance.now() - start);
+    const elapsed = performance.now() - start;
+    if (divisor === 1 || elapsed > 2 * this.frame) this.divisor = this.divisorFor(elapsed, divisor);
     this.awaitPause(); // a slow drawing is no pause
   }
 
   // Twice as coarse is four times as quick.
-  divisorFor(elapsed) {
-    return Math.min(Math.max(Math.ceil(Math.sqrt(elapsed / this.frame)), 1), COARSEST);
+  divisorFor(elapsed, divisor) {
+    const wanted = Math.ceil(divisor * Math.sqrt(elapsed / this.frame));
+    return Math.min(Math.max(wanted, 1), COARSEST);
   }
 
   drawPane(name, pane, divisor) {

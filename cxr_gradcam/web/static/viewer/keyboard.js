@@ -27,6 +27,7 @@ const KEYS = [
   ["ArrowDown", null, (viewer) => viewer.cursor.arrow(0, STEP)],
   ["Enter", null, (viewer) => viewer.cursor.mark()],
   ["e", "Evidence for the next class", () => nextClass()],
+  ["b", "Compare with another answer", () => focusComparison()],
   ["f", "Hide what stands beside the panels, or show it", () => foldRails()],
   ["?", "This list", (viewer) => viewer.showKeys()],
 ];
@@ -37,6 +38,7 @@ const WITHOUT_X_RAY = ["?", "f"];
 const OTHERS = [
   ["n", "Next X-ray of the worklist"],
   ["p", "Previous X-ray of the worklist"],
+  ["l", "To the worklist; there Up, Down, Home and End go from row to row"],
   ["Wheel, pinch", "Zoom at the pointer"],
   ["Double click", "Make the panel the large one, or show it alone"],
   ["Right button", "Drag across for contrast, up for brightness"],
@@ -71,6 +73,11 @@ function nextClass() {
   const at = radios.findIndex((each) => each.checked);
   if (radios.length) radios[(at + 1) % radios.length].click();
   else /** @type {HTMLElement | null} */ (document.querySelector("#class input"))?.focus();
+}
+
+function focusComparison() {
+  document.documentElement.classList.remove("no-rails");
+  /** @type {HTMLElement | null} */ (document.querySelector("#compare select"))?.focus();
 }
 
 function foldRails() {

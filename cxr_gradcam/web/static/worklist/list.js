@@ -1,6 +1,7 @@
 // The list on the page: one row a file, in the order of urgency, filtered by group; failed files
 // stand apart, folded away.
 
+import { keepStop, listenForArrows } from "./keys.js";
 import { byUrgency, GROUPS, groupOf } from "./order.js";
 
 const SIGNS = { likely: "●", uncertain: "◐", unlikely: "○" };
@@ -19,6 +20,7 @@ export class List {
     this.fold = root.querySelector(".show-failed");
     this.fold.addEventListener("click", () => this.showFailed(this.failedRows.hidden));
     Object.assign(this, { onOpen, onBeside });
+    for (const rows of [this.rows, this.failedRows]) listenForArrows(rows);
     this.clear();
   }
 
@@ -118,6 +120,7 @@ export class List {
     for (const { element, error } of this.items) {
       element.hidden = !error && !this.isShown(element.dataset.group);
     }
+    for (const rows of [this.rows, this.failedRows]) keepStop(rows);
   }
 
   // Buttons stay, so that none loses the focus.
@@ -160,6 +163,7 @@ export class List {
     if (!item) return;
     item.element.firstChild.setAttribute("aria-current", "true");
     const rows = item.element.parentNode;
+    keepStop(rows);
     const [inner, outer] = [item.element, rows].map((each) => each.getBoundingClientRect());
     if (inner.top < outer.top) rows.scrollTop -= outer.top - inner.top;
     else if (inner.bottom > outer.bottom) rows.scrollTop += inner.bottom - outer.bottom;
