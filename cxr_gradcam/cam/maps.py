@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Literal, get_args
 
 import torch
@@ -12,10 +13,10 @@ from torch import Tensor
 Fusion = Literal["mean", "max", "product"]
 """How the maps of several layers become one."""
 
-_FUSE: dict[Fusion, Callable[[Tensor], Tensor]] = {
-    "mean": lambda maps: maps.mean(dim=0),
-    "max": lambda maps: maps.amax(dim=0),
-    "product": lambda maps: maps.prod(dim=0),
+_FUSE: dict[Fusion, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": Tensor.add_,  # the sum; it is divided by the number of layers afterwards
+    "max": lambda fused, maps: torch.maximum(fused, maps, out=fused),
+    "product": Tensor.mul_,
 }
 
 
@@ -55,8 +56,8 @@ def fuse(
     check_fusion(fusion)
     if len(maps) == 1:
         return upsample(maps[0], size)
-    scaled = torch.stack([upsample(each, size)[0] for each in maps])
-    return _scale(_FUSE[fusion](scaled))
+    fused, peaks = _scale(reduce(_FUSE[fusion], (upsample(each, size)[0] for each in maps)))
+    return fused, peaks / len(maps) if fusion == "mean" else peaks
 
 
 def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -71,12 +72,23 @@ def upsample(maps: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     Returns:
         Heat maps (N, H, W), float32 in [0, 1], and peaks (N,), the maxima before scaling.
     """
-    return _scale(resize(maps[:, None], size)[:, 0])
+    # Several times as quick as `resize`, which computes every pixel's weights anew.
+    with torch.autocast(maps.device.type, enabled=False):
+        rows, columns = (_weights(maps, side, size[side]) for side in (0, 1))
+        return _scale(rows @ maps.float() @ columns.mT)
+
+
+def _weights(maps: Tensor, side: int, length: int) -> Tensor:
+    """Return the matrix (length, h or w) that resizes one side of maps (N, h, w)."""
+    known = maps.shape[1 + side]
+    identity = torch.eye(known, device=maps.device)[None, None]
+    return resize(identity, (length, known))[0, 0]
 
 
 def _scale(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Divide new maps (N, H, W) in place by their maxima (N,), and return both."""
     peaks = maps.amax(dim=(1, 2))
-    return maps / peaks.where(peaks > 0, 1)[:, None, None], peaks
+    return maps.div_(peaks.where(peaks > 0, 1)[:, None, None]), peaks
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:

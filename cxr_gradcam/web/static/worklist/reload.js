@@ -1,6 +1,7 @@
 // A reload of the page: the list, what is open, what was asked and how it is shown come back.
 
 import { Kept } from "./kept.js";
+import { nextMap } from "./opened.js";
 
 const VIEW = "cxr-gradcam.view"; // in the tab's own store, which ends with it
 const MOST = 500e6; // bytes of files that are kept; of those beyond, the rows alone
@@ -21,7 +22,8 @@ export class Reload {
     if (!kept) return null;
     const view = kept.isReload && JSON.parse(sessionStorage.getItem(VIEW) ?? "null");
     if (view) await this.restore(kept, view).catch(() => {});
-    document.addEventListener("picture", () => this.keepOpened(kept));
+    // After the map, which is waited for.
+    document.addEventListener("picture", () => nextMap().then(() => this.keepOpened(kept)));
     addEventListener("pagehide", () => this.keepView());
     return kept;
   }
