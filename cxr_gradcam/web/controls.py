@@ -88,9 +88,8 @@ class Controls:
             question.detail,
         ]
 
-    def methods(self, asked: PageQuestion) -> DropdownField:
-        """Return the update that shows a question's method, even if it was not offered before."""
-        name = asked.question.method
+    def methods(self, name: str) -> DropdownField:
+        """Return the update that shows a method, even if it was not offered before."""
         update = _methods(name, every=True)
         if METHODS[name].is_offered_first:
             del update["choices"]  # the reader may have requested more methods

@@ -159,7 +159,10 @@ class Events:
         if method not in METHODS:
             return [gr.skip(), gr.skip()]
         asked = self._controls.question_of(*values).changed(method=method)
-        return [self._controls.methods(asked), self._answer(session, asked, progress)]
+        return [
+            self._controls.methods(asked.question.method),
+            self._answer(session, asked, progress),
+        ]
 
     def change_class(self, session: Session | None, *values: object) -> list[Any]:
         """Show the map of another class, and offer its questions."""
@@ -170,7 +173,7 @@ class Events:
         offered = (
             gr.skip() if asked.question.class_name is None else self._controls.questions(asked)
         )
-        return [offered, view, self._controls.methods(asked)]
+        return [offered, view, self._controls.methods(asked.question.method)]
 
     def change_map(
         self,
@@ -190,13 +193,16 @@ class Events:
         if session.comparison is not None and session.comparison.is_slow:
             session.comparison, beside = None, View(pane="b")
         method = str(chosen.method)
-        return [method if method in METHODS else gr.skip(), beside]
+        return [self._controls.methods(method) if method in METHODS else gr.skip(), beside]
 
     def _ask_model(self, session: Session | None, asked: PageQuestion) -> Iterator[list[Any]]:
         """Show a model's scope, and its answer about the open radiograph, if any."""
         about = [self._controls.details(asked), *self._about(asked.model)]
         if session is None:
-            waiting = [*self._controls.waiting(asked), self._controls.methods(asked)]
+            waiting = [
+                *self._controls.waiting(asked),
+                self._controls.methods(asked.question.method),
+            ]
             yield [EMPTY, *waiting, gr.skip(), *about]
             return
         session.cancel()
@@ -247,7 +253,7 @@ class Events:
             prediction_html(explanation),
             self._controls.classes(asked, names),
             self._controls.questions(asked),
-            self._controls.methods(asked),
+            self._controls.methods(asked.question.method),
             view_of(session, asked, explanation),
         ]
 

@@ -21,6 +21,7 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 
 from cxr_gradcam import Explanation, ResNet50FineTuned, explain, read_radiograph
 from cxr_gradcam.bundled import example_files
+from cxr_gradcam.cam.methods import METHODS
 from cxr_gradcam.imaging.rendering import COLORMAPS, as_rgb, color_table, colorize, overlay
 from cxr_gradcam.models.stages import DETAIL
 from cxr_gradcam.web import events
@@ -351,10 +352,14 @@ def test_a_slow_map_can_be_stopped(page: Page, xray: Path) -> None:
     upload(page, xray)
     before = page.locator("#viewer .viewer").get_attribute("data-shown")
     open_settings(page)
+    described = page.get_by_text(METHODS["gradcam"].summary[1:])
+    expect(described).to_be_visible()
     choose(page, "Method", "Score-CAM")
+    expect(described).to_be_hidden()
     page.locator("#viewer").get_by_role("button", name="Stop").click()
     expect(page.locator("#viewer").get_by_role("progressbar")).to_have_count(0)
     expect(page.get_by_label("Method", exact=True)).to_have_value("Grad-CAM")
+    expect(described).to_be_visible()
     expect(page.locator("#viewer .viewer")).to_have_attribute("data-shown", str(before))
 
 
