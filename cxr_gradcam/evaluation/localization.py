@@ -79,9 +79,10 @@ def study(
         "title": title,
         "about": (
             f"{finding} on {len(cases)} {shown}; the slow methods on the first {SLOW_CASES}, and "
-            "not to be compared with the others; SS-CAM and IS-CAM were not measured. Hit rate: how "
-            f"often the hottest place lies in the {target}. mIoU: intersection over union of the {target} and of what exceeds "
-            f"{THRESHOLD:.0%} of the maximum. Energy: share of the map inside the {target}. "
+            "not to be compared with the others; SS-CAM and IS-CAM were not measured. Hit rate: "
+            f"how often the hottest place lies in the {target}. mIoU: intersection over union of "
+            f"the {target} and of what exceeds {THRESHOLD:.0%} of the maximum. Energy: share of "
+            f"the map inside the {target}. "
             f"{IN_BRACKETS} over the X-rays. The last two rows are maps that ignore the X-ray."
         ),
         "rows": measure_localization(model, finding, cases),
