@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from cxr_gradcam.cli.options import add_sources, training_sources
+from cxr_gradcam.models.calibration import Calibration, Verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "checkpoint", type=Path, metavar="FILE.safetensors", help="what train wrote"
+        "checkpoint",
+        metavar="FILE.safetensors",
+        help="what train wrote; with --recalibrate also bundled",
     )
     add_sources(parser)
     parser.add_argument(
@@ -22,33 +26,92 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "how they were trained",
     )
     parser.add_argument(
+        "--recalibrate",
+        type=Path,
+        metavar="OUT.safetensors",
+        help="fit probabilities and words to all of DATA, X-rays of your own that no training has "
+        "seen, write the weights with them, and say what is gained",
+    )
+    parser.add_argument(
+        "--prevalence",
+        type=share_of_one,
+        metavar="SHARE",
+        help="how many of the X-rays that the weights will be used for show the finding, between 0 "
+        "and 1; default: half of them, with --recalibrate as many as in DATA",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, help="seed of that share; default: %(default)s"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
+    if options.recalibrate is not None:
+        return _recalibrate(options)
     from cxr_gradcam.training.calibration import calibrate
 
     found = calibrate(
-        options.checkpoint,
+        Path(options.checkpoint),
         training_sources(options),
         validation_share=options.validation_share,
         seed=options.seed,
+        prevalence=options.prevalence or 0.5,
     )
     calibration = found.calibration
-    points = filter(None, (calibration.operating_point, *calibration.further_points))
-    called = [
-        f"{point.class_name} called from {point.threshold:.1%}, unlikely below "
-        f"{point.unlikely_below:.1%}, likely from {point.likely_from:.1%}"
-        for point in points
-    ]
     print(
-        f"{options.checkpoint}: temperature {calibration.temperature:.2f}; {'; '.join(called)}; "
+        f"{options.checkpoint}: temperature {calibration.temperature:.2f}; {_points(calibration)}; "
         f"familiar up to {found.ood_detector.threshold:.2f}"
     )
     for finding, sources in found.verdicts.items():
         for source, verdicts in sources.items():
-            counts = (f"{word} {images} ({ill})" for word, (images, ill) in verdicts.items())
-            print(f"{source}, validation X-rays (with {finding}): {', '.join(counts)}")
+            print(f"{source}, validation X-rays (with {finding}): {_counts(verdicts)}")
     return 0
+
+
+def _recalibrate(options: argparse.Namespace) -> int:
+    from cxr_gradcam.training.recalibration import FOLDS, recalibrate
+
+    found = recalibrate(
+        options.checkpoint,
+        training_sources(options),
+        options.recalibrate,
+        prevalence=options.prevalence,
+    )
+    print(
+        f"{options.recalibrate}: fitted to {found.images} X-rays of {found.patients} patients, "
+        f"{found.with_finding} with {found.finding}: temperature "
+        f"{found.calibration.temperature:.2f}, offsets "
+        f"{', '.join(f'{each:+.2f}' for each in found.calibration.offsets)}; "
+        f"{_points(found.calibration)}"
+    )
+    for when, agreement in (
+        ("before", found.before),
+        (f"after, on patients left out of the fit ({FOLDS} parts in turn)", found.after),
+    ):
+        print(
+            f"{when}: log loss {agreement.log_loss:.3f}; {found.finding} expected in "
+            f"{agreement.expected:.0%} of them, seen in {found.with_finding / found.images:.0%}; "
+            f"X-rays (with {found.finding}): {_counts(agreement.verdicts) or 'no words'}"
+        )
+    return 0
+
+
+def _points(calibration: Calibration) -> str:
+    points = filter(None, (calibration.operating_point, *calibration.further_points))
+    return "; ".join(
+        f"{point.class_name} called from {point.threshold:.1%}, unlikely below "
+        f"{point.unlikely_below:.1%}, likely from {point.likely_from:.1%}"
+        for point in points
+    )
+
+
+def _counts(verdicts: Mapping[Verdict, tuple[int, int]]) -> str:
+    return ", ".join(f"{word} {images} ({ill})" for word, (images, ill) in verdicts.items())
+
+
+def share_of_one(text: str) -> float:
+    """Return a share between 0 and 1, both excluded."""
+    share = float(text)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1: give 0.01 for 1 %")
+    return share

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import compress
 from pathlib import Path
 
 import torch
@@ -84,6 +85,7 @@ class Split:
         strata: int64 (N,), a number for projection and age; 0 if either is not known.
         finding: the class that is the finding; None if there are several.
         notes: notes for the user on patients, copies and parts, a line each.
+        patients: N names; files of one patient have the same name.
     """
 
     class_names: tuple[str, ...]
@@ -98,6 +100,7 @@ class Split:
     strata: Tensor
     finding: str | None = None
     notes: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
 
     @property
     def paths(self) -> list[Path]:
@@ -120,9 +123,11 @@ class Split:
         Args:
             chosen: bool (N,).
         """
-        kept = [file for file, use in zip(self.files, chosen.tolist(), strict=True) if use]
+        kept = list(compress(self.files, chosen.tolist()))
+        patients = tuple(compress(self.patients, chosen.tolist()))
         columns = ("labels", "source_of", "held_out", "doubts", "strata")
-        return replace(self, files=kept, **{name: getattr(self, name)[chosen] for name in columns})
+        tensors = {name: getattr(self, name)[chosen] for name in columns}
+        return replace(self, files=kept, patients=patients, **tensors)
 
     def digest(self) -> str:
         """Return a digest of the split, so that a run is never resumed with another split."""
@@ -223,6 +228,7 @@ def split_by_patient(
             *_unused_note(int(unused.sum())),
             finding_note(class_names, finding),
         ),
+        tuple(patients[index] for index in chosen),
     )
 
 

@@ -66,11 +66,13 @@ class Calibration:
         operating_point: the operating point of the finding; None if nothing was fitted, or if
             several classes are findings.
         further_points: the operating points of several findings.
+        offsets: C numbers that are added to the divided logits; empty for none.
     """
 
     temperature: float = 1.0
     operating_point: OperatingPoint | None = None
     further_points: tuple[OperatingPoint, ...] = ()
+    offsets: tuple[float, ...] = ()
 
     @property
     def is_fitted(self) -> bool:
@@ -105,4 +107,6 @@ class Calibration:
             (…, C), float32; the last dimension sums to 1 unless `multi_label`.
         """
         scaled = logits.float() / self.temperature
+        if self.offsets:
+            scaled = scaled + scaled.new_tensor(self.offsets)
         return scaled.sigmoid() if multi_label else scaled.softmax(dim=-1)

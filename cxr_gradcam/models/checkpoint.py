@@ -193,6 +193,7 @@ def _calibration(header: Mapping[str, Any]) -> Calibration:
         header.get("temperature", 1.0),
         None if point is None else OperatingPoint.of_bounds(**point),
         tuple(OperatingPoint.of_bounds(**each) for each in header.get("further_points", ())),
+        tuple(header.get("offsets", ())),
     )
 
 

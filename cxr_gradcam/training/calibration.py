@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from cxr_gradcam.data.dataset import PHANTOM_CLASSES, LabelledImages, load, sampling_weights
@@ -30,6 +28,7 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.training.appearance import mix_appearance
 from cxr_gradcam.training.fitting import choose_operating_point, fit_ood_detector, fit_temperature
 from cxr_gradcam.training.recipe import Recipe
+from cxr_gradcam.training.validation import look
 
 DRAWN = 2500
 """The number of training images that the detector is fitted to."""
@@ -59,7 +58,12 @@ class Calibrated:
 
 
 def calibrate(
-    checkpoint: Path, sources: Sources, *, validation_share: float | None = None, seed: int = 0
+    checkpoint: Path,
+    sources: Sources,
+    *,
+    validation_share: float | None = None,
+    seed: int = 0,
+    prevalence: float = 0.5,
 ) -> Calibrated:
     """Fit temperature, operating points and detector of trained weights, and store them there.
 
@@ -76,6 +80,8 @@ def calibrate(
         validation_share: for weights that were trained in another way: the share of the patients
             that was kept for validation; None for the value in the file.
         seed: seed of the choice of these patients; not used if the file has it.
+        prevalence: the share of radiographs with the finding where the weights will be used, in
+            (0, 1); it moves the bounds of the verdicts.
 
     Returns:
         The stored results.
@@ -106,8 +112,10 @@ def calibrate(
     phantoms = PHANTOMS if split.class_names == PHANTOM_CLASSES else 0
     training, validation = load(split, stored.preprocessing.size, phantoms, 0.0)
     model = load_model(checkpoint)
-    validation = _in_order_of(model.class_names, validation, split)
-    calibration, features, verdicts = fit_calibration(model, validation, split, findings)
+    validation = in_order_of(model.class_names, validation, split)
+    calibration, features, verdicts = fit_calibration(
+        model, validation, split, findings, prevalence
+    )
     source_of = validation.source_of[: len(features)]
     detector = _fit_detector(model, training, features, source_of)
     learnt = replace(stored, calibration=calibration, ood_detector=detector, finding=finding)
@@ -115,10 +123,16 @@ def calibrate(
     return Calibrated(calibration, detector, verdicts)
 
 
-def _in_order_of(
+def in_order_of(
     class_names: Sequence[str], validation: LabelledImages, split: Split
 ) -> LabelledImages:
-    """Renumber the classes of images in the order of the model's classes."""
+    """Renumber the classes of images in the order of a model's classes.
+
+    Args:
+        class_names: the model's classes.
+        validation: images of the split.
+        split: the split, whose classes have another order.
+    """
     order = [class_names.index(named_class(class_names, name)) for name in split.class_names]
     return replace(validation, labels=torch.tensor(order)[validation.labels])
 
@@ -158,8 +172,8 @@ def _fit_detector(
     model: ResNet50FineTuned | CAM, training: LabelledImages, validation: Tensor, source_of: Tensor
 ) -> OODDetector:
     """Fit the detector to training images and the features (M, K) of validation images."""
-    features, _ = _look(model, training.images)
-    upside_down, _ = _look(model, training.images[::2].flip(2))  # half of the images are enough
+    features, _ = look(model, training.images)
+    upside_down, _ = look(model, training.images[::2].flip(2))  # half of the images are enough
     return fit_ood_detector(features, upside_down, validation, source_of)
 
 
@@ -168,6 +182,7 @@ def fit_calibration(
     validation: LabelledImages,
     split: Split,
     findings: Sequence[str],
+    prevalence: float = 0.5,
 ) -> tuple[Calibration, Tensor, Verdicts]:
     """Fit temperature and operating points to validation radiographs.
 
@@ -177,14 +192,15 @@ def fit_calibration(
             not used.
         split: the split, with the names of the sources and which of them are noisy.
         findings: the classes that get an operating point each.
+        prevalence: the share of radiographs with a finding where the weights will be used.
 
     Returns:
         The calibration; the radiographs' features (N, K); the verdicts of `Calibrated`.
     """
     real = len(validation) - len(validation.masks)
     images, labels = validation.images[:real], validation.labels[:real]
-    features, as_is = _look(model, images)
-    shifted = [_look(model, mixed_appearance(images, seed))[1] for seed in range(VIEWS)]
+    features, as_is = look(model, images)
+    shifted = [look(model, mixed_appearance(images, seed))[1] for seed in range(VIEWS)]
     logits = torch.cat([as_is, *shifted])
     calibration = Calibration(fit_temperature(logits, labels.repeat(1 + VIEWS)))
     source_of = validation.source_of[:real]
@@ -197,11 +213,12 @@ def fit_calibration(
             (labels == class_idx).repeat(1 + VIEWS).numpy(),
             source_of.repeat(1 + VIEWS).numpy(),
             (source_of >= split.noisy_from).repeat(1 + VIEWS).numpy(),
+            prevalence,
         )
         calibration = _with_point(calibration, point, alone=len(findings) == 1)
         probabilities = calibration.probabilities(as_is)[:, class_idx]
         verdicts[finding] = {
-            name: _verdicts(point, probabilities[of], (labels == class_idx)[of])
+            name: verdict_counts(point, probabilities[of], (labels == class_idx)[of])
             for index, name in enumerate(split.sources)
             if (of := source_of == index).any()
         }
@@ -214,10 +231,16 @@ def _with_point(calibration: Calibration, point: OperatingPoint, *, alone: bool)
     return replace(calibration, further_points=(*calibration.further_points, point))
 
 
-def _verdicts(
+def verdict_counts(
     point: OperatingPoint, probabilities: Tensor, ill: Tensor
 ) -> dict[Verdict, tuple[int, int]]:
-    """Count for each verdict how many images get it, and how many of these show the finding."""
+    """Count for each verdict how many images get it, and how many of these show the finding.
+
+    Args:
+        point: the bounds of the verdicts.
+        probabilities: (N,), the calibrated probability of the finding.
+        ill: bool (N,), True where the image shows the finding.
+    """
     said = [point.verdict(each) for each in probabilities.tolist()]
     words: tuple[Verdict, ...] = ("likely", "uncertain", "unlikely")
     return {
@@ -246,30 +269,3 @@ def mixed_appearance(images: Tensor, seed: int) -> Tensor:
         mixed = mix_appearance(images[chosen].float() / 255, generator)
         changed[chosen] = (mixed * 255).round().to(torch.uint8)
     return changed
-
-
-def _look(model: ResNet50FineTuned | CAM, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the features (N, K) and logits (N, C) of images, uint8 (N, 1, H, W)."""
-    batches = images.split(BATCH_SIZE)
-    console = Console(stderr=True)
-    looked = [
-        _features(model, model.preprocessing.normalize(batch.float() / 255))
-        for batch in track(batches, "looking", console=console, transient=True)
-    ]
-    return torch.cat([features for features, _ in looked]), torch.cat(
-        [logits for _, logits in looked]
-    )
-
-
-def _features(model: ResNet50FineTuned | CAM, x: Tensor) -> tuple[Tensor, Tensor]:
-    if not isinstance(model, CAM):
-        return model.features(x)
-    with torch.no_grad():
-        forward_pass = model.record(x)
-    if forward_pass.features is None:
-        raise ValueError(
-            "this network has no features in front of a linear head, which the "
-            "out-of-distribution detector needs, so it cannot be calibrated: end it in a Linear "
-            "layer"
-        )
-    return forward_pass.features, forward_pass.logits

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve, roc_curve
@@ -50,17 +51,52 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return float(np.exp(found.x))
 
 
+def fit_logistic(
+    logits: Tensor, labels: Tensor, prevalences: Sequence[float] | None = None
+) -> tuple[float, tuple[float, ...]]:
+    """Find the temperature and the classes' offsets with the greatest likelihood of the labels.
+
+    For two classes this is logistic recalibration (Van Calster et al., "Calibration: the Achilles
+    heel of predictive analytics", BMC Medicine 2019): slope and intercept of the log odds.
+
+    Args:
+        logits: (N, C) of images that show what the model will be used for.
+        labels: (N,), index of each image's class.
+        prevalences: share of each class where the model will be used, above 0; None for the shares
+            among the images.
+
+    Returns:
+        The temperature, in [0.05, 20], and the C offsets, in [-20, 20]; that of the first class is
+        0.
+    """
+    logits, classes = logits.double(), logits.shape[1]
+    counts = torch.bincount(labels, minlength=classes)
+    shares = counts / len(labels) if prevalences is None else torch.tensor(prevalences)
+    weights = (shares / counts.clamp(min=1))[labels].double()
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        offsets = torch.tensor([0.0, *parameters[1:]], dtype=torch.float64)
+        scaled = logits / float(np.exp(parameters[0])) + offsets
+        losses = torch.nn.functional.cross_entropy(scaled, labels, reduction="none")
+        return float((weights * losses).sum())
+
+    bounds = [(np.log(0.05), np.log(20)), *[(-20.0, 20.0)] * (classes - 1)]
+    found = minimize(loss, np.zeros(classes), bounds=bounds, method="L-BFGS-B")
+    return float(np.exp(found.x[0])), (0.0, *found.x[1:].tolist())
+
+
 def choose_operating_point(
     class_name: str,
     probabilities: NDArray[np.floating],
     is_finding: NDArray[np.bool_],
     source_of: NDArray[np.integer],
     noisy: NDArray[np.bool_],
+    prevalence: float = 0.5,
 ) -> OperatingPoint:
     """Choose threshold and bounds on validation images.
 
-    All sources have the same weight, and in each source the images with the finding have the same
-    total weight as those without, so that neither a large source nor a common finding dominates.
+    All sources have the same weight, and in each source the images with the finding have the weight
+    of its prevalence, so that neither a large source nor the mixture of its images dominates.
     The threshold has the greatest sum of sensitivity and specificity (Youden 1950). "Likely" begins
     at the lowest probability above which `RIGHT_LIKELY` of the images show the finding; "unlikely"
     ends at the highest probability below which at most `WRONG_UNLIKELY` of the images show it.
@@ -74,6 +110,8 @@ def choose_operating_point(
         is_finding: bool (N,), True where the image shows the finding.
         source_of: (N,), index of each image's source.
         noisy: bool (N,), True where the source's labels are often wrong.
+        prevalence: the share of images with the finding where the model will be used, in (0, 1).
+            The threshold does not depend on it.
 
     Returns:
         The operating point. If no bound is good enough, nothing is "likely" or "unlikely".
@@ -87,6 +125,7 @@ def choose_operating_point(
             "kind is missing: add X-rays, or keep a larger share of the patients for validation"
         )
     weights = compute_sample_weight("balanced", 2 * source_of + is_finding)
+    weights *= np.where(is_finding, prevalence, 1 - prevalence)
     false_positives, true_positives, thresholds = roc_curve(
         is_finding, probabilities, sample_weight=weights
     )

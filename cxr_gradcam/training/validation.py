@@ -1,18 +1,22 @@
-"""Figures of a network on validation images during its training."""
+"""Figures of a network on validation images, and a finished model's answers for images."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from cxr_gradcam.data.cut_outs import CutOuts
 from cxr_gradcam.data.dataset import PHANTOMS, LabelledImages
 from cxr_gradcam.data.split import Split
+from cxr_gradcam.models.any_classifier import CAM
 from cxr_gradcam.models.fast_trunk import fast_dtype
 from cxr_gradcam.models.preprocessing import Preprocessing
+from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 BATCH_SIZE = 32
 
@@ -90,3 +94,35 @@ def _predict(
             logits = network(network_input(batch.to(device).float() / 255, preprocessing))
         probabilities.append(logits.float().softmax(dim=1).cpu())
     return torch.cat(probabilities).numpy()
+
+
+def look(model: ResNet50FineTuned | CAM, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the features (N, K) and logits (N, C) of images, in full precision.
+
+    Args:
+        model: the classifier.
+        images: uint8 (N, 1, H, W) of the size of the model's input.
+    """
+    batches = images.split(BATCH_SIZE)
+    console = Console(stderr=True)
+    looked = [
+        _features(model, model.preprocessing.normalize(batch.float() / 255))
+        for batch in track(batches, "looking", console=console, transient=True)
+    ]
+    return torch.cat([features for features, _ in looked]), torch.cat(
+        [logits for _, logits in looked]
+    )
+
+
+def _features(model: ResNet50FineTuned | CAM, x: Tensor) -> tuple[Tensor, Tensor]:
+    if not isinstance(model, CAM):
+        return model.features(x)
+    with torch.no_grad():
+        forward_pass = model.record(x)
+    if forward_pass.features is None:
+        raise ValueError(
+            "this network has no features in front of a linear head, which the "
+            "out-of-distribution detector needs, so it cannot be calibrated: end it in a Linear "
+            "layer"
+        )
+    return forward_pass.features, forward_pass.logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,46 @@ def test_calibrate_wants_the_folders_of_the_training(
     assert status == 2
     assert "was not trained on these folders" in errors
     assert weights.read_bytes() == before
+
+
+def test_weights_are_recalibrated_to_ones_own_x_rays(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    weights, data = trained
+    out, before = tmp_path / "own.safetensors", weights.read_bytes()
+    words = ("calibrate", weights, data, "--recalibrate", out)
+    status, lines, _ = run(capsys, *words, "--prevalence", 0.5)
+    assert status == 0
+    assert weights.read_bytes() == before
+    stored, own = load_checkpoint(weights), load_checkpoint(out)
+    assert own.calibration.offsets[0] == 0
+    assert own.calibration.operating_point is not None
+    assert replace(own, state_dict={}, calibration=stored.calibration, ood_detector=None) == (
+        replace(stored, state_dict={}, ood_detector=None)
+    )
+    said = " ".join(lines)
+    assert "120 X-rays of 120 patients, 60 with Pneumonia" in said
+    assert "Pneumonia expected in 50% of them, seen in 50%" in said.split("after")[1]
+    counts = [int(each) for each in re.findall(r"(?:likely|uncertain) (\d+) \(", said)]
+    assert sum(counts) == 240  # each before, and each in its turn after
+
+
+def test_too_few_patients_are_not_recalibrated_to(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    weights, data = trained
+    few = tmp_path / "few"
+    for name in ("normal", "pneumonia"):
+        (few / name).mkdir(parents=True)
+        for path in sorted((data / name).iterdir())[: 4 if name == "pneumonia" else 9]:
+            shutil.copy(path, few / name)
+    words = ("calibrate", weights, few, "--recalibrate", tmp_path / "own.safetensors")
+    status, _, errors = run(capsys, *words)
+    assert status == 2
+    assert "4 patients with Pneumonia are too few" in errors
+    assert not (tmp_path / "own.safetensors").exists()
+    with pytest.raises(SystemExit):
+        run(capsys, *words, "--prevalence", 1)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from cxr_gradcam.training.fitting import (
     RIGHT_LIKELY,
     WRONG_UNLIKELY,
     choose_operating_point,
+    fit_logistic,
     fit_ood_detector,
     fit_temperature,
 )
@@ -30,6 +31,27 @@ def test_a_known_temperature_is_found(temperature: float) -> None:
     honest = torch.randn(20_000, 2, generator=generator) * 2
     labels = torch.multinomial(honest.softmax(dim=1), 1, generator=generator)[:, 0]
     assert fit_temperature(honest * temperature, labels) == pytest.approx(temperature, rel=0.05)
+
+
+@pytest.mark.parametrize("prevalence", [None, 0.1, 0.8])
+def test_a_known_shift_of_the_log_odds_is_found(prevalence: float | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    honest = torch.randn(20_000, 2, generator=generator) * 2
+    labels = torch.multinomial(honest.softmax(dim=1), 1, generator=generator)[:, 0]
+    shifted = 3 * (honest - torch.tensor([0.0, 1.5]))
+    shares = None if prevalence is None else (1 - prevalence, prevalence)
+    temperature, offsets = fit_logistic(shifted, labels, shares)
+    # another prevalence shifts the log odds by those of the prevalence; here they were even
+    added = 0.0 if prevalence is None else float(np.log(prevalence / (1 - prevalence)))
+    assert temperature == pytest.approx(3, rel=0.05)
+    assert offsets == pytest.approx((0.0, 1.5 + added), abs=0.1)
+
+
+def test_what_is_told_without_error_gets_finite_numbers() -> None:
+    labels = torch.arange(20) % 2
+    temperature, offsets = fit_logistic(torch.eye(2)[labels], labels)
+    assert 0.05 <= temperature < 0.2
+    assert np.isfinite(offsets).all()
 
 
 def _source(
@@ -55,6 +77,18 @@ def test_bounds_by_hand() -> None:
     # below it 2 of 100 are wrong; but what is as probable as not is not unlikely
     assert point.unlikely_below == 0.5
     assert point.likely_from == 0.51  # 98 of 100 right
+
+
+def test_where_the_finding_is_rare_likely_begins_later() -> None:
+    generator = np.random.default_rng(0)
+    sick, healthy = (generator.beta(a, b, 4000).tolist() for a, b in ((4, 2), (2, 4)))
+    common, rare = (
+        choose_operating_point("Pneumonia", *_source(sick, healthy), prevalence)
+        for prevalence in (0.5, 0.1)
+    )
+    assert rare.threshold == common.threshold
+    assert rare.likely_from > common.likely_from
+    assert rare.unlikely_below > common.unlikely_below
 
 
 def test_likely_begins_where_it_is_right_often_enough() -> None:

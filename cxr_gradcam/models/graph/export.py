@@ -147,6 +147,7 @@ def _metadata(
         "multi_label": model.multi_label,
         "preprocessing": {"size": how.size, "resize": RESIZE, "values": "[0, 1], high = dense"},
         "temperature": model.calibration.temperature,
+        "offsets": model.calibration.offsets or None,
         "is_calibrated": model.calibration.is_fitted,
         "operating_point": None if point is None else asdict(point),
         "method": "gradcam",

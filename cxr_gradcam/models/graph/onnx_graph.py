@@ -106,8 +106,11 @@ def _head(exported: ExportedModel) -> tuple[Array, Array]:
 
 
 def _probabilities(make: OnnxOperations, exported: ExportedModel, logits: str) -> None:
-    temperature = make.constant(_floats(exported.model.calibration.temperature))
-    scaled = make.node("Div", logits, temperature)
+    calibration = exported.model.calibration
+    scaled = make.node("Div", logits, make.constant(_floats(calibration.temperature)))
+    if calibration.offsets:
+        offsets = make.constant(np.array(calibration.offsets, np.float32))
+        scaled = make.node("Add", scaled, offsets)
     if exported.model.multi_label:
         make.node("Sigmoid", scaled, name="probabilities")
     else:

@@ -16,6 +16,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from cxr_gradcam import CAM, ResNet50FineTuned, read_radiograph
 from cxr_gradcam.cam.maps import resize
 from cxr_gradcam.cam.targets import target_weights
+from cxr_gradcam.models.calibration import Calibration
 from cxr_gradcam.models.checkpoint import CheckpointError
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.stages import DETAIL
@@ -137,6 +138,12 @@ def several_at_once():
     return small(multi_label=True, target_layers=["layer2", "layer4.0.conv2"])
 
 
+def with_offsets():
+    model = small()
+    model.calibration = Calibration(0.7, offsets=(0.0, 1.5, -2.0))
+    return model
+
+
 def of_an_odd_size():
     return small(ResNet(Bottleneck, [1, 1, 1, 1], 3), size=75, target_layers=["layer2", "layer4"])
 
@@ -147,7 +154,9 @@ def in_groups():
 
 
 @pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize("build", [one_logit, in_grey, several_at_once, of_an_odd_size, in_groups])
+@pytest.mark.parametrize(
+    "build", [one_logit, in_grey, several_at_once, with_offsets, of_an_odd_size, in_groups]
+)
 def test_every_resnet_in_a_file_is_the_one_in_python(build, half, tmp_path):
     model = build()
     for parameter in model.model.parameters():  # as many weights of files are
