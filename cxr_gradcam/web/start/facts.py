@@ -15,6 +15,8 @@ from cxr_gradcam.models.classifier import Classifier
 
 _WIDTH = 220
 _LEAST_CASES = 20  # with fewer, an interval says little
+RARE = 0.01
+"""The prevalence for which the label says what "likely" means."""
 
 
 def facts_html(model: Classifier) -> str:
@@ -149,8 +151,27 @@ def _reliability(finding: Mapping[str, Any]) -> str:
         for verdict, of in said.items()
         if of["images"]
     )
-    words = "How many of those that it called so have the finding."
+    words = f"How many of those that it called so have the finding. {_where_rare(finding)}".strip()
     return f'<figure><dl class="answer">{rows}</dl><figcaption>{words}</figcaption></figure>'
+
+
+def _where_rare(finding: Mapping[str, Any]) -> str:
+    """Say how many of those that are called likely have the finding where few radiographs have it.
+
+    By Bayes' theorem, from the shares of the ill and of the others that were called likely.
+    """
+    everybody, likely = finding["groups"]["all"], finding["verdicts"].get("all", {}).get("likely")
+    if not likely:
+        return ""
+    ill = everybody["with_finding"]
+    hits = RARE * likely["with_finding"] / ill
+    false = (1 - RARE) * (likely["images"] - likely["with_finding"]) / (everybody["images"] - ill)
+    if not hits + false:
+        return ""
+    return (
+        f"Here {ill / everybody['images']:.0%} have it. Where 1 in {1 / RARE:.0f} has it, about "
+        f"{hits / (hits + false):.0%} of those called likely would."
+    )
 
 
 def _figure(drawing: str, words: str) -> str:
