@@ -163,6 +163,7 @@ def test_every_transfer_syntax_and_both_classes_are_taken(
     assert len(box.taken) == len(films) * len(KINDS)
 
 
+@pytest.mark.slow
 def test_many_at_once_are_answered_each_once(tmp_path: Path, maker: ResultMaker) -> None:
     need("storescu")
     for number in range(12):

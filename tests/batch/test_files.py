@@ -89,7 +89,7 @@ def test_a_name_that_cannot_be_opened_is_a_record(shared_model, films, tmp_path)
     assert "outputs" in second
 
 
-@pytest.mark.parametrize("method", ["gradcam", "eigencam"])
+@pytest.mark.parametrize("method", ["gradcam", pytest.param("eigencam", marks=pytest.mark.slow)])
 def test_a_file_in_a_batch_is_answered_as_if_it_were_alone(shared_model, tmp_path, method):
     rng = np.random.default_rng(1)
     for number in range(files.BATCH + 3):

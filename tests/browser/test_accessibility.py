@@ -19,7 +19,12 @@ SERIOUS = ("serious", "critical")
 TOUCH = 44  # CSS pixels
 
 
-@pytest.fixture(params=[("light", 1440), ("dark", 390)], ids=["light desk", "dark phone"])
+@pytest.fixture(
+    params=[
+        pytest.param(("light", 1440), id="light desk"),
+        pytest.param(("dark", 390), id="dark phone", marks=pytest.mark.slow),
+    ]
+)
 def opened(
     request: pytest.FixtureRequest, browser: Browser, url: str
 ) -> Iterator[tuple[Page, int]]:

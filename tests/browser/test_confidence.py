@@ -83,6 +83,7 @@ def test_the_card_opens_by_keyboard(familiar: Page) -> None:
     expect(facts).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_tables_of_the_card_scroll_and_no_word_is_broken(familiar: Page) -> None:
     familiar.set_viewport_size({"width": 390, "height": 800})
     familiar.get_by_role("button", name="About this model").click()

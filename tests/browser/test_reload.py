@@ -73,6 +73,7 @@ def test_a_reload_brings_back_list_film_question_and_display(page: Page, films: 
     open_other_row(page)
 
 
+@pytest.mark.slow
 def test_a_closed_list_does_not_come_back(page: Page, films: list[Path]) -> None:
     open_list(page, films)
     page.get_by_role("button", name="Close list").click()

@@ -141,6 +141,7 @@ def test_a_link_of_ones_own_x_ray_names_nothing_of_it(url: str, opened: Open, fi
     assert_same_view(page, other)
 
 
+@pytest.mark.slow
 def test_the_settings_are_for_the_first_picture_alone(url: str, opened: Open, film: Path) -> None:
     page = opened(f"{url}?class=Normal&window=9&place=0.5,0.5,3")
     expect(page.get_by_role("radio", name="Normal", include_hidden=True)).to_be_checked()
@@ -155,6 +156,7 @@ def test_the_settings_are_for_the_first_picture_alone(url: str, opened: Open, fi
     assert settings(page)["view"]["zoom"] == 1
 
 
+@pytest.mark.slow
 def test_a_slow_method_follows_when_the_x_ray_is_shown(url: str, opened: Open) -> None:
     page = opened(f"{url}?example=1&method=ablationcam&detail=coarse")
     wait_for_map(page, "normal-ablationcam-layer4")

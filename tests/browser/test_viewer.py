@@ -332,6 +332,7 @@ def test_the_questions_follow_the_class(page: Page, bundled: ResNet50FineTuned, 
     expect(page.locator("#place .note")).to_contain_text(f"for {other}")
 
 
+@pytest.mark.slow
 def test_a_slow_map_tells_how_far_it_is_and_gives_way_to_a_quick_one(
     page: Page, bundled: ResNet50FineTuned, xray: Path
 ) -> None:
@@ -363,6 +364,7 @@ def test_a_slow_map_can_be_stopped(page: Page, xray: Path) -> None:
     expect(page.locator("#viewer .viewer")).to_have_attribute("data-shown", str(before))
 
 
+@pytest.mark.slow
 def test_a_new_image_does_not_wait_for_a_slow_method(
     page: Page, bundled: ResNet50FineTuned, xray: Path
 ) -> None:
@@ -375,6 +377,7 @@ def test_a_new_image_does_not_wait_for_a_slow_method(
     expect(page.get_by_label("Method", exact=True)).to_have_value("Grad-CAM")
 
 
+@pytest.mark.slow
 def test_the_panels_stay_in_sight_beside_the_settings(page: Page, xray: Path) -> None:
     upload(page, xray)
     open_settings(page)
@@ -444,6 +447,7 @@ def test_the_same_file_from_three_visitors_at_once_shows_for_all(
         context.close()
 
 
+@pytest.mark.slow
 def test_the_same_file_twice_and_a_hidden_one(
     page: Page, bundled: ResNet50FineTuned, xray: Path, tmp_path: Path
 ) -> None:
@@ -491,6 +495,7 @@ def test_where_full_screen_is_refused_the_panel_fills_the_window(page: Page, xra
     expect(page.locator("[data-panel=original]")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_of_two_quick_clicks_the_last_one_counts_everywhere(
     page: Page, bundled: ResNet50FineTuned
 ) -> None:
@@ -543,6 +548,7 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     assert (pixels_of(page, "overlay") != before).any()
 
 
+@pytest.mark.slow
 def test_everything_has_a_name_for_screen_readers(page: Page, xray: Path) -> None:
     upload(page, xray)
     nameless = page.evaluate(

@@ -60,7 +60,7 @@ def open_list(page: Page, chosen: Path | list[Path]) -> None:
     expect(worklist(page).locator(".state")).to_have_text(DONE)
 
 
-@pytest.fixture(params=["folder", "archive"])
+@pytest.fixture(params=["folder", pytest.param("archive", marks=pytest.mark.slow)])
 def listed(page: Page, request: pytest.FixtureRequest) -> Page:
     open_list(page, request.getfixturevalue(request.param))
     return page

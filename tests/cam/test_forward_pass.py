@@ -324,6 +324,7 @@ def test_a_layer_that_is_not_reached_is_refused():
         HookedForwardPass(network, {"idle": network.idle}, torch.rand(1, 1, 2, 2))
 
 
+@pytest.mark.slow
 def test_a_thousand_maps_leave_nothing_behind():
     network = TinyNetwork()
     layers = {"target": network.target}

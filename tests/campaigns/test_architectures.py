@@ -11,7 +11,13 @@ from tests.campaigns.architectures import build, examine
 
 @pytest.mark.parametrize(
     "name",
-    ["squeezenet1_1", "swin_t", "timm:focalnet_tiny_srf", "timm:mobileone_s0"],
+    [
+        "squeezenet1_1",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("swin_t", "timm:focalnet_tiny_srf", "timm:mobileone_s0")
+        ),
+    ],
 )
 def test_spots_are_found(name: str) -> None:
     outcome = examine(name, build(name))

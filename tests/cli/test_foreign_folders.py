@@ -37,6 +37,7 @@ def make(root: Path, classes: dict[str, int], patients: dict[str, int]) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_parts_patients_and_the_finding_are_told_throughout(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

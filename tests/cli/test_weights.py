@@ -203,6 +203,7 @@ def test_a_training_starts_from_anybodys_resnet50(
     assert "densenet121" in errors
 
 
+@pytest.mark.slow
 def test_calibrate_fits_a_network_that_is_no_resnet50(
     trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,6 +235,7 @@ def test_findings_that_can_be_true_at_once_are_not_calibrated(
     assert "several things at once" in errors
 
 
+@pytest.mark.slow
 def test_what_train_made_of_another_network_is_loaded(
     trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,7 @@ def _two_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cxr_gradcam.evaluation.sanity.QUICK_METHODS", ("gradcam", "eigencam"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_two_methods")
 def test_the_study_measures_every_quick_method(small: ResNet50FineTuned) -> None:
     result = summary.study(small, [], 1, small, "class 1")

@@ -164,7 +164,12 @@ def test_torchxrayvision_names_its_findings():
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet18", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
+    "name",
+    [
+        "resnet18",
+        "vit_tiny_patch16_224",
+        pytest.param("swin_tiny_patch4_window7_224", marks=pytest.mark.slow),
+    ],
 )
 def test_timm_if_it_is_installed(name):
     timm = pytest.importorskip("timm")

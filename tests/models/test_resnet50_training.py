@@ -66,6 +66,7 @@ def test_autocast(model, shared_model, images, caller, frozen):
     assert (heatmaps - precise).abs().mean() < 0.05
 
 
+@pytest.mark.slow
 def test_training_in_autocast_is_the_same_with_a_map(model, images):
     steps = []
     for return_gradcam in (False, True):

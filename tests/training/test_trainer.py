@@ -71,6 +71,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         torch.testing.assert_close(tensor, whole.state_dict[name], rtol=0, atol=0, msg=name)
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_the_end_whatever_validation_says(
     data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,9 +88,8 @@ def stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("change", ["recipe", "weights"])
 def test_an_unfinished_run_goes_on_with_nothing_else(
-    data: Path, weights: Path, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+    data: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "weights.safetensors"
     with monkeypatch.context() as patch:
@@ -97,10 +97,10 @@ def test_an_unfinished_run_goes_on_with_nothing_else(
         with pytest.raises(KeyboardInterrupt):
             train(Sources([data]), output, TINY)
     assert output.with_suffix(".resume.pt").exists()
-    recipe = replace(TINY, seed=TINY.seed + 1) if change == "recipe" else TINY
-    start = str(weights) if change == "weights" else None
-    with pytest.raises(ValueError, match="another recipe, other pictures, weights or teachers"):
-        train(Sources([data]), output, recipe, weights=start)
+    other_recipe = replace(TINY, seed=TINY.seed + 1)
+    for recipe, start in ((other_recipe, None), (TINY, str(weights))):
+        with pytest.raises(ValueError, match="another recipe, other pictures, weights or teachers"):
+            train(Sources([data]), output, recipe, weights=start)
 
 
 def test_phantoms_are_mixed_in_and_counted(data: Path, tmp_path: Path) -> None:
@@ -171,6 +171,7 @@ def test_figures_are_given_per_source(data: Path, tmp_path: Path) -> None:
     assert set(figures["validation_auc_by_epoch"][0]) == {data.name, "second", "phantoms"}
 
 
+@pytest.mark.slow
 def test_a_source_with_one_class_in_validation_has_no_figure(data: Path, tmp_path: Path) -> None:
     files = sorted(data.glob("*/*.png"))
     held_out = held_out_patients([path.name for path in files], 0.5, TINY.seed)
