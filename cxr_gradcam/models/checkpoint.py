@@ -81,6 +81,9 @@ def save_checkpoint(
         name: (_halved(tensor, exact=exact) if tensor.ndim > 1 else tensor).contiguous().cpu()
         for name, tensor in checkpoint.state_dict.items()
     }
+    calibration = asdict(checkpoint.calibration)
+    if not calibration["offsets"]:
+        del calibration["offsets"]  # files of earlier releases have none, and the same checksum
     header = {
         "architecture": checkpoint.architecture,
         "class_names": checkpoint.class_names,
@@ -89,7 +92,7 @@ def save_checkpoint(
         "preprocessing": asdict(checkpoint.preprocessing),
         "assumptions": checkpoint.assumptions,
         "training": checkpoint.training,
-        "calibration": asdict(checkpoint.calibration),
+        "calibration": calibration,
         # In the header, not among the tensors: older readers treat every tensor as a weight.
         "gate": None if checkpoint.ood_detector is None else to_header(checkpoint.ood_detector),
     }
