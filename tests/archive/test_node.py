@@ -151,6 +151,7 @@ def test_an_archive_gets_results_of_what_dcmtk_sends(
         assert dcmread(BytesIO(stored)) == dcmread(BytesIO(file_of(made)))
 
 
+@pytest.mark.slow
 def test_every_transfer_syntax_and_both_classes_are_taken(
     tmp_path: Path, maker: ResultMaker
 ) -> None:

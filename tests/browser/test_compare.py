@@ -73,6 +73,7 @@ def shown_class(page: Page) -> str:
     return page.get_by_label("Evidence for", exact=True).input_value()
 
 
+@pytest.mark.slow
 def test_many_findings_are_sorted_and_searched(page: Page) -> None:
     rows = page.locator("#answer dl > div")
     expect(rows).to_have_count(18)
@@ -166,6 +167,7 @@ def test_a_link_opens_model_and_comparison(page: Page, opened: Open) -> None:
     assert copy_link(other) == link
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_sides_stand_side_by_side(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     compare(page, "method:eigencam")

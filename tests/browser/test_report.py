@@ -86,6 +86,7 @@ def test_a_report_shows_the_panels_as_they_are_on_the_screen(page: Page, tmp_pat
     assert not any(word in f"{text} {PdfReader(BytesIO(pdf)).metadata}" for word in PATIENT)
 
 
+@pytest.mark.slow
 def test_panels_that_are_too_large_for_a_request_get_smaller(page: Page, xray: Path) -> None:
     upload(page, xray)
     lengths = page.evaluate(

@@ -237,6 +237,7 @@ def test_in_the_frame_of_a_space_the_link_leads_to_the_app(browser: Browser, url
     context.close()
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_link_is_copied_and_opened_by_touch(browser: Browser, url: str) -> None:
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True

@@ -227,6 +227,7 @@ def test_a_silenced_channel_changes_both_alike(passes, layer):
     torch.testing.assert_close(stages, hooks, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_another_question_does_not_run_the_trunk(shared_model, images, monkeypatch):
     layers = {name: shared_model.get_submodule(name) for name in STAGES}
     forward_pass = HookedForwardPass(shared_model, layers, images)
@@ -354,6 +355,7 @@ def tensors_alive():
     return sum(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_sixteen_threads_each_get_their_own_images_map(shared_model):
     generator = torch.Generator().manual_seed(3)
     batches = torch.randn(16, 1, 3, 64, 64, generator=generator)

@@ -168,6 +168,7 @@ def test_one_logit_may_have_two_names(tmp_path: Path) -> None:
     torch.testing.assert_close(shares[:, 1], expected)
 
 
+@pytest.mark.slow
 def test_torchxrayvision_becomes_a_file_that_needs_no_torchxrayvision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

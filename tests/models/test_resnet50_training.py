@@ -49,7 +49,9 @@ def test_an_image_made_in_inference_mode_can_be_explained(model, shared_model, i
 
 
 @pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
-@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "unfrozen"])
+@pytest.mark.parametrize(
+    "frozen", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["frozen", "unfrozen"]
+)
 def test_autocast(model, shared_model, images, caller, frozen):
     images = images[:2]  # most processors only imitate bfloat16, slowly
     freeze(model, trunk=frozen, head=False)
