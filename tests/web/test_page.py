@@ -130,7 +130,7 @@ def test_the_facts_are_those_that_were_measured_with_the_weights() -> None:
     likely = finding["verdicts"]["all"]["likely"]
     assert f"{likely['with_finding']} of {likely['images']}" in facts
     # 346 of 413 ill and 18 of 487 others are called likely: 0.01 x 0.838 / (that + 0.99 x 0.037)
-    assert "Where 1 in 100 has it, about 19% of those called likely would." in facts
+    assert "Where 1 in 100 does, about 19 % of those called likely would." in facts
     model.provenance = None
     assert "Nothing was measured with these weights." in facts_html(model)
 

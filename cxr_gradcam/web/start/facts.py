@@ -51,7 +51,8 @@ def _part(title: str, words: str) -> str:
 
 
 def _purpose(model: Classifier) -> str:
-    known = ", ".join(model.class_names)
+    *others, last = model.class_names
+    known = f"{', '.join(others)} and {last}" if others else last
     return (
         f"Research and teaching: it says how probable {known} are on a frontal chest X-ray, and a "
         "heat map shows where it looked, not where the disease is."
@@ -169,8 +170,9 @@ def _where_rare(finding: Mapping[str, Any]) -> str:
     if not hits + false:
         return ""
     return (
-        f"Here {ill / everybody['images']:.0%} have it. Where 1 in {1 / RARE:.0f} has it, about "
-        f"{hits / (hits + false):.0%} of those called likely would."
+        f"Of these X-rays {100 * ill / everybody['images']:.0f} % show it. Where 1 in "
+        f"{1 / RARE:.0f} does, about {100 * hits / (hits + false):.0f} % of those called likely "
+        "would."
     )
 
 
