@@ -20,6 +20,7 @@ from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.web.page import Page as ViewerPage
 from tests.helpers.patience import PATIENCE
+from tests.helpers.serving import serving
 
 MILLISECONDS = 1000 * PATIENCE
 expect.set_options(timeout=MILLISECONDS)
@@ -69,12 +70,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def url(bundled: ResNet50FineTuned, cache: Path) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(cache))
-        app = ViewerPage(bundled, model_card())
-        _, address, _ = app.launch(prevent_thread_lock=True, quiet=True)
+    with serving(lambda: ViewerPage(bundled, model_card()), cache) as address:
         yield address
-        app.close()
 
 
 @pytest.fixture(scope="session")

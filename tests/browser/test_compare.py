@@ -24,17 +24,15 @@ from tests.browser.test_viewer import (
     two_frames,
 )
 from tests.helpers.findings import FINDINGS, eighteen_findings
+from tests.helpers.serving import serving
 
 
 @pytest.fixture(scope="module")
 def several(bundled: ResNet50FineTuned, cache: Path) -> Iterator[str]:
     """The address of a page with two models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(cache))
-        app = ViewerPage({"Many": eighteen_findings(), "Bundled": bundled})
-        _, address, _ = app.launch(prevent_thread_lock=True, quiet=True)
+    models = {"Many": eighteen_findings(), "Bundled": bundled}
+    with serving(lambda: ViewerPage(models), cache) as address:
         yield address
-        app.close()
 
 
 @pytest.fixture

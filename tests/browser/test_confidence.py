@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from cxr_gradcam import ResNet50FineTuned
 from cxr_gradcam.models.calibration import Calibration, OperatingPoint
 from cxr_gradcam.models.ood import OODDetector
 from cxr_gradcam.web.page import Page as ViewerPage
+from tests.browser.conftest import SIZE
+from tests.helpers.serving import serving
 
 CARD = f"""# The card
 
@@ -29,32 +33,33 @@ def detector(threshold: float) -> OODDetector:
     )
 
 
-def opened(browser: Browser, bundled: ResNet50FineTuned, threshold: float) -> Iterator[Page]:
+def opened(
+    browser: Browser, bundled: ResNet50FineTuned, cache: Path, threshold: float
+) -> Iterator[Page]:
     """The page of a model whose gate lets everything or nothing pass, with an example shown."""
     model = copy.copy(bundled)  # its layers, and what was compiled of them, are the same
     model.calibration = Calibration(1.5, OperatingPoint("Pneumonia", 0.0, 0.0, 0.0))
     model.ood_detector = detector(threshold)
-    app = ViewerPage(model, CARD)
-    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True)
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    page.goto(address)
-    page.wait_for_selector("#viewer .panels canvas", state="attached")
-    page.locator("#examples button").first.click()
-    expect(page.locator("#answer dt").first).to_be_visible()
-    yield page
-    context.close()
-    app.close()
+    with (
+        serving(lambda: ViewerPage(model, CARD), cache) as address,
+        closing(browser.new_context(viewport=SIZE)) as context,
+    ):
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#viewer .panels canvas", state="attached")
+        page.locator("#examples button").first.click()
+        expect(page.locator("#answer dt").first).to_be_visible()
+        yield page
 
 
 @pytest.fixture
-def familiar(browser: Browser, bundled: ResNet50FineTuned) -> Iterator[Page]:
-    yield from opened(browser, bundled, float("inf"))
+def familiar(browser: Browser, bundled: ResNet50FineTuned, cache: Path) -> Iterator[Page]:
+    yield from opened(browser, bundled, cache, float("inf"))
 
 
 @pytest.fixture
-def unfamiliar(browser: Browser, bundled: ResNet50FineTuned) -> Iterator[Page]:
-    yield from opened(browser, bundled, 1e-9)
+def unfamiliar(browser: Browser, bundled: ResNet50FineTuned, cache: Path) -> Iterator[Page]:
+    yield from opened(browser, bundled, cache, 1e-9)
 
 
 def test_the_verdict_stands_above_the_percentages(familiar: Page) -> None:

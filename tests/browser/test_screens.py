@@ -23,6 +23,7 @@ from tests.browser.test_accessibility import TOUCH
 from tests.browser.test_other_browsers import FAULTS
 from tests.browser.test_viewer import open_example, upload
 from tests.helpers.findings import eighteen_findings
+from tests.helpers.serving import serving
 
 SIZES = [
     *((1100, 720), (1280, 720), (1440, 900), (1920, 1080), (3840, 2160)),
@@ -37,19 +38,15 @@ def page(browser: Browser, bundled: ResNet50FineTuned, cache: Path) -> Iterator[
     foreign.calibration = Calibration(1.5, OperatingPoint("Pneumonia", 0.0, 0.0, 0.0))
     nowhere = np.zeros((1, 2048), np.float32)
     foreign.ood_detector = OODDetector(nowhere[0], nowhere, np.ones(1, np.float32), 1.0, 1e-9)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(cache))
-        app = ViewerPage(
-            {"Eighteen findings": eighteen_findings(), "Bundled": foreign},
-            {"Bundled": model_card()},
-        )
-        _, address, _ = app.launch(prevent_thread_lock=True, quiet=True)
-        with closing(browser.new_context()) as context:
-            opened = context.new_page()
-            opened.goto(address)
-            opened.wait_for_selector("#viewer .panels canvas", state="attached")
-            yield opened
-        app.close()
+    models = {"Eighteen findings": eighteen_findings(), "Bundled": foreign}
+    with (
+        serving(lambda: ViewerPage(models, {"Bundled": model_card()}), cache) as address,
+        closing(browser.new_context()) as context,
+    ):
+        opened = context.new_page()
+        opened.goto(address)
+        opened.wait_for_selector("#viewer .panels canvas", state="attached")
+        yield opened
 
 
 @pytest.fixture(scope="module")

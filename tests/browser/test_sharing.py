@@ -24,6 +24,7 @@ from tests.browser.test_viewer import (
     upload,
 )
 from tests.helpers.proxy import reverse_proxy
+from tests.helpers.serving import serving
 
 NO_CLIPBOARD = """
 Object.defineProperty(navigator, "clipboard", { value: undefined });
@@ -200,19 +201,18 @@ def test_where_the_clipboard_is_refused_the_link_can_be_taken(url: str, opened: 
 
 @pytest.mark.slow
 def test_below_a_path_of_another_server(
-    bundled: ResNet50FineTuned, opened: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bundled: ResNet50FineTuned, opened: Open, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    app = ViewerPage(bundled)
-    _, address, _ = app.launch(prevent_thread_lock=True, quiet=True, root_path="/xray")
-    with reverse_proxy(address, "/xray") as outside:
+    with (
+        serving(lambda: ViewerPage(bundled), tmp_path, root_path="/xray") as address,
+        reverse_proxy(address, "/xray") as outside,
+    ):
         page = opened(outside)
         open_example(page, 2)
         apply(page, opacity=70, view={"x": 0.5, "y": 0.5, "zoom": 2})
         link = copy_link(page)
         assert link.startswith(f"{outside}?model=")
         assert_same_view(page, opened(link))
-    app.close()
 
 
 SPACE = "https://huggingface.co/spaces/somebody/xray"

@@ -12,6 +12,7 @@ from gradio_client import Client
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.web.page import Page
 from tests.helpers.findings import eighteen_findings
+from tests.helpers.serving import serving
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,9 @@ def running(
     bundled: ResNet50FineTuned, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("uploads")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        page = Page({"bundled": bundled, "many": eighteen_findings()})
-        _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, mcp=True)
+    models = {"bundled": bundled, "many": eighteen_findings()}
+    with serving(lambda: Page(models), folder, mcp=True) as address:
         yield Running(address, folder)
-        page.close()
 
 
 @pytest.fixture(scope="package")  # Gradio has one folder for uploads at a time

@@ -9,6 +9,7 @@ import pytest
 
 from cxr_gradcam.web.page import Page
 from tests.helpers.findings import eighteen_findings
+from tests.helpers.serving import serving
 
 ROUTES = [
     ("POST", "gradio_api/upload"),
@@ -21,14 +22,9 @@ ROUTES = [
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-        page = Page(eighteen_findings())
-        _, address, _ = page.launch(
-            prevent_thread_lock=True, quiet=True, mcp=True, auth=("reader", "secret")
-        )
+    uploads, login = tmp_path_factory.mktemp("uploads"), ("reader", "secret")
+    with serving(lambda: Page(eighteen_findings()), uploads, mcp=True, auth=login) as address:
         yield address
-        page.close()
 
 
 @pytest.mark.parametrize(("method", "route"), ROUTES)

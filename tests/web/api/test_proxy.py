@@ -17,20 +17,18 @@ from mcp.client.streamable_http import streamable_http_client
 from cxr_gradcam.web.page import Page
 from tests.helpers.findings import eighteen_findings
 from tests.helpers.proxy import reverse_proxy
+from tests.helpers.serving import serving
 from tests.helpers.threads import in_thread
 
 
 @pytest.fixture(scope="module")
 def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-        page = Page(eighteen_findings())
-        _, address, _ = page.launch(
-            prevent_thread_lock=True, quiet=True, mcp=True, root_path="/xray"
-        )
-        with reverse_proxy(address, "/xray") as outside:
-            yield outside
-        page.close()
+    uploads, settings = tmp_path_factory.mktemp("uploads"), {"mcp": True, "root_path": "/xray"}
+    with (
+        serving(lambda: Page(eighteen_findings()), uploads, **settings) as address,
+        reverse_proxy(address, "/xray") as outside,
+    ):
+        yield outside
 
 
 def test_endpoints_answer_with_addresses_that_can_be_fetched(
