@@ -17,7 +17,8 @@ from pydicom.uid import (
 
 from cxr_gradcam.imaging.radiograph import RadiographError
 
-START_OF_JPEG_2000 = b"\xff\x4f\xff\x51"
+_START_OF_JPEG_2000 = b"\xff\x4f\xff\x51"
+_START_OF_JP2 = b"\0\0\0\x0cjP  "
 _START_OF_JPEG = b"\xff\xd8"
 _SEGMENT = re.compile(rb"\xff+([^\x00\xff])(..)", re.DOTALL)
 _FRAME_HEADERS = frozenset(b"\xc0\xc1\xc2\xc3\xc5\xc6\xc7\xc9\xca\xcb\xcd\xce\xcf\xf7")
@@ -91,9 +92,20 @@ def starts_code_stream(data: bytes) -> bool:
     """Return whether data begin with a code stream of JPEG, JPEG-LS, JPEG 2000 or RLE."""
     return (
         data.startswith(_START_OF_JPEG + b"\xff")
-        or START_OF_JPEG_2000 in data[:256]
+        or start_of_jpeg_2000(data) is not None
         or _starts_rle(data)
     )
+
+
+def start_of_jpeg_2000(frame: bytes) -> int | None:
+    """Return where a code stream of JPEG 2000 begins in a frame; None if it holds none.
+
+    In a JP2 file it may begin anywhere: a colour profile can stand in front of it. Without the
+    boxes of such a file it begins within the first 256 bytes, if some stand in front of it at all.
+    """
+    end = None if frame.startswith(_START_OF_JP2) else 256
+    start = frame.find(_START_OF_JPEG_2000, 0, end)
+    return None if start < 0 else start
 
 
 def _starts_rle(data: bytes) -> bool:
@@ -131,13 +143,13 @@ def jpeg_2000_size(frame: bytes) -> tuple[int, int]:
         ValueError: If it holds no code stream.
     """
     # The extent of the reference grid, and the image's offset on it
-    start = frame.index(START_OF_JPEG_2000) + 8
+    start = frame.index(_START_OF_JPEG_2000) + 8
     right, bottom, left, top = struct.unpack_from(">4I", frame, start)
     return bottom - top, right - left
 
 
 def syntax_of(frame: bytes) -> UID | None:
-    """Return the transfer syntax of a code stream, from its first bytes.
+    """Return the transfer syntax of a code stream, from its beginning.
 
     Args:
         frame: The code stream.
@@ -145,7 +157,7 @@ def syntax_of(frame: bytes) -> UID | None:
     Returns:
         The transfer syntax, or None if the code stream is of an unknown kind.
     """
-    if START_OF_JPEG_2000 in frame[:256]:
+    if start_of_jpeg_2000(frame) is not None:
         return JPEG2000Lossless
     if not frame.startswith(_START_OF_JPEG):
         return RLELossless if _starts_rle(frame) else None

@@ -21,11 +21,11 @@ from pydicom.uid import (
 )
 
 from cxr_gradcam.imaging.dicom.code_stream import (
-    START_OF_JPEG_2000,
     is_encapsulated,
     jpeg_2000_size,
     jpeg_header,
     single_frame,
+    start_of_jpeg_2000,
     syntax_of,
 )
 from cxr_gradcam.imaging.dicom.elements import describe_element, refuse_element
@@ -114,15 +114,9 @@ def _believed(declared: UID | None, recognized: UID | None) -> UID | None:
     return declared if declared in family else recognized
 
 
-_START_OF_JP2 = b"\0\0\0\x0cjP  "
-
-
 def _without_boxes(frame: bytes) -> bytes:
     # pydicom's search through the boxes of a JP2 file never ends if a box has the length 0.
-    # In a JP2 file the code stream may begin anywhere: a colour profile can stand in front of it.
-    end = None if frame.startswith(_START_OF_JP2) else 256
-    start = frame.find(START_OF_JPEG_2000, 0, end)
-    return frame[start:] if start > 0 else frame
+    return frame[start_of_jpeg_2000(frame) or 0 :]
 
 
 def require_native_pixel_data(dataset: Dataset) -> None:

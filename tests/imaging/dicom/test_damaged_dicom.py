@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import (
+    UID,
     JPEG2000Lossless,
     JPEGLSLossless,
     RLELossless,
@@ -86,12 +87,16 @@ def test_an_element_that_reaches_into_the_patients_name_is_not_told(
     assert not any("Doe" in text for text in said)
 
 
+@pytest.mark.parametrize("declared", [JPEG2000Lossless, JPEGLSLossless])
 @pytest.mark.parametrize("others", [0, 2000])
-def test_a_box_of_jpeg_2000_without_a_length_does_not_hold_the_reader_up(others: int) -> None:
+def test_a_box_of_jpeg_2000_without_a_length_does_not_hold_the_reader_up(
+    others: int, declared: UID
+) -> None:
     boxes = b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(8 + others)
     made = compressed(NOISE, JPEG2000Lossless)
     expected = read_dicom(file_of(made))
     made.PixelData = encapsulate([boxes + get_frame(made.PixelData, 0, number_of_frames=1)])
+    made.file_meta.TransferSyntaxUID = declared
     np.testing.assert_array_equal(read_dicom(file_of(made)), expected)
 
 
