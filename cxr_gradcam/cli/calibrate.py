@@ -15,29 +15,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
         metavar="FILE.safetensors",
-        help="what train wrote; with --recalibrate also bundled",
+        help="weights that train wrote; with --recalibrate also: bundled",
     )
     add_sources(parser)
     parser.add_argument(
         "--validation-share",
         type=float,
         metavar="SHARE",
-        help="the share of the patients that was kept for validation; for weights that do not say "
-        "how they were trained",
+        help="the share of the patients that was kept for validation, for weights whose file does "
+        "not state it",
     )
     parser.add_argument(
         "--recalibrate",
         type=Path,
         metavar="OUT.safetensors",
-        help="fit probabilities and words to all of DATA, X-rays of your own that no training has "
-        "seen, write the weights with them, and say what is gained",
+        help="fit the probabilities and verdicts to DATA, X-rays of your own that were not used "
+        "for training; write the weights with them to this file, and print how much better they "
+        "are",
     )
     parser.add_argument(
         "--prevalence",
         type=share_of_one,
         metavar="SHARE",
-        help="how many of the X-rays that the weights will be used for show the finding, between 0 "
-        "and 1; default: half of them, with --recalibrate as many as in DATA",
+        help="share of X-rays with the finding where the weights will be used, between 0 and 1; "
+        "default: 0.5, with --recalibrate the share in DATA",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of that share; default: %(default)s"

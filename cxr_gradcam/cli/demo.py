@@ -21,8 +21,16 @@ from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: an example")
-    parser.add_argument("--output", type=Path, default=Path("outputs/demo.png"), metavar="FIGURE")
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="a radiograph; default: an example"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("outputs/demo.png"),
+        metavar="PICTURE",
+        help="the picture to write; default: %(default)s",
+    )
     add_model(parser)
 
 

@@ -76,40 +76,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"{DATA_HELP}; the weights may stand in front, instead of --model",
     )
     parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="write figures, or pictures of outlines"
+        "--report", type=Path, metavar="DIR", help="folder for plots, or for pictures of outlines"
     )
     study = parser.add_mutually_exclusive_group()
     for name, (_, text) in _STUDIES.items():
         names = [f"--{name}", "--localization"] if name == "localisation" else [f"--{name}"]
         study.add_argument(*names, dest="study", action="store_const", const=name, help=text)
     parser.add_argument(
-        "--count", type=int, default=100, help="X-rays for these studies; default: %(default)s"
+        "--count",
+        type=int,
+        default=100,
+        help="number of X-rays in these studies; default: %(default)s",
     )
     parser.add_argument("--reads", nargs="+", type=Path, default=[], metavar="CSV", help=READS_HELP)
     parser.add_argument(
         "--only",
         type=Path,
         metavar="CSV",
-        help="its column patient names the patients that count; a source that has none of them "
-        "counts whole",
+        help="a CSV whose column patient names the patients to evaluate; a source without any of "
+        "them is evaluated whole",
     )
     parser.add_argument(
-        "--boxes", type=Path, metavar="CSV", help="of --localisation: image,finding,x,y,w,h"
+        "--boxes",
+        type=Path,
+        metavar="CSV",
+        help="for --localisation: a table image,finding,x,y,w,h",
     )
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="of --boxes; default: the folder of the CSV"
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="folder of the images of --boxes; default: that of the CSV",
     )
     parser.add_argument(
         "--other",
         metavar="MODEL",
-        help="of --trust: another training of the same task, whose maps should agree",
+        help="for --trust: weights of another training for the same task, whose maps should agree",
     )
     parser.add_argument(
         "--lungs",
         type=Path,
         metavar="DATA",
-        help="cut-outs of lungs, named as the X-rays of DATA: of --localisation, where the maps "
-        "should stay in them; of --outlines, to compare with",
+        help="lungs cut out of the X-rays of DATA, with their file names: for --localisation, "
+        "which measures how much of the maps lies in them, and for --outlines",
     )
     add_patients_and_finding(parser)
     add_model(parser)

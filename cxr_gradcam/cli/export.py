@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detail",
         choices=("coarse", "fine", "finest"),
-        help="of the maps; default: fine where the model has it",
+        help="detail of the maps; default: fine where the model has it",
     )
     parser.add_argument(
         "--half", action="store_true", help="store the weights in 16 bits: half the size"

@@ -8,7 +8,13 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--output", type=Path, default=Path("docs/model-card.md"), metavar="FILE")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("docs/model-card.md"),
+        metavar="FILE",
+        help="the file to write; default: %(default)s",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -49,19 +49,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=60,
         metavar="SECONDS",
-        help="time between two lines of counters",
+        help="seconds between two log lines with counters",
     )
     parser.add_argument(
         "--once",
         action="store_true",
-        help="end when instances have come and all their results are sent",
+        help="end as soon as instances were received and all results are sent",
     )
     add_model(parser)
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--ae-title", default="CXR_GRADCAM", help="of this node; default: %(default)s"
+        "--ae-title", default="CXR_GRADCAM", help="AE title of this node; default: %(default)s"
     )
     parser.add_argument("--port", type=int, help="receive instances by C-STORE at this port")
     parser.add_argument("--host", default="0.0.0.0", help="address to listen at; default: all")  # noqa: S104

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import inspect
 import os
+import re
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -52,7 +54,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         help=DATA_HELP,
     )
     further = {
-        "--cut-outs": ("DATA", "further sources: lungs alone on black, with exchanged outlines"),
+        "--cut-outs": ("DATA", "further sources: lungs cut out on black"),
         "--noisy": ("DATA", "further sources, whose labels are often wrong"),
         "--reads": ("CSV", READS_HELP),
     }
@@ -68,7 +70,7 @@ def add_left_out(parser: argparse.ArgumentParser) -> None:
         "--left-out",
         type=Path,
         metavar="CSV",
-        help="its column patient names the patients that nothing is learnt from",
+        help="a CSV whose column patient names the patients to leave out",
     )
 
 
@@ -77,19 +79,29 @@ def add_recipe(parser: argparse.ArgumentParser, recipe: type) -> None:
 
     Args:
         parser: parser of a training command.
-        recipe: a dataclass whose fields all have defaults.
+        recipe: a dataclass whose fields all have defaults; its docstring describes each.
     """
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE.safetensors")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE.safetensors", help="the file to write"
+    )
     parser.add_argument(
         "--source", default="", metavar="TEXT", help="where the X-rays come from, and their licence"
     )
+    texts = _attributes(recipe)
     for field in fields(recipe):
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=type(field.default),
             default=field.default,
-            help="default: %(default)s",
+            help=f"{texts[field.name]}; default: %(default)s",
         )
+
+
+def _attributes(recipe: type) -> dict[str, str]:
+    """Return what the docstring of a dataclass says about each attribute."""
+    described = inspect.cleandoc(recipe.__doc__ or "").partition("Attributes:\n")[2]
+    found = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", described, re.DOTALL | re.MULTILINE)
+    return {name: " ".join(text.split()).rstrip(".") for name, text in found}
 
 
 def recipe_of(options: argparse.Namespace, recipe: type[Recipe]) -> Recipe:
@@ -128,13 +140,14 @@ def add_patients(parser: argparse.ArgumentParser) -> None:
         "--patients",
         type=Path,
         metavar="CSV",
-        help="its columns image and patient say whose each radiograph is",
+        help="a CSV with the columns image and patient",
     )
     parser.add_argument(
         "--patient-pattern",
         metavar="REGEX",
-        help="its first group names the patient in a file's path below DATA; default: the layouts "
-        "of MIMIC-CXR, CheXpert, MURA, Kermany, NIH and others, and PatientID of DICOM files",
+        help="a regular expression whose first group is the patient in a file's path below DATA; "
+        "default: the layouts of MIMIC-CXR, CheXpert, MURA, Kermany, NIH and others, and PatientID "
+        "of DICOM files",
     )
 
 

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="FILE.safetensors",
-        help="weights that train wrote: learn their answers and features too",
+        help="weights that train wrote, whose answers and features are learnt too",
     )
     add_recipe(parser, Recipe)
 

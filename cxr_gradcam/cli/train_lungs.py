@@ -12,7 +12,11 @@ from cxr_gradcam.training.lungs.trainer import LungRecipe
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "data", nargs="+", type=Path, metavar="DATA", help="a folder with one of X-rays per class"
+        "data",
+        nargs="+",
+        type=Path,
+        metavar="DATA",
+        help="a folder with one folder of X-rays per class",
     )
     parser.add_argument(
         "--cut-outs",
@@ -20,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DATA",
-        help="lungs alone on black, with the names of the X-rays",
+        help="folders of lungs cut out on black, with the file names of the X-rays",
     )
     add_left_out(parser)
     add_patients(parser)

@@ -46,20 +46,28 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 def add_description(parser: argparse.ArgumentParser) -> None:
     """Add options for settings that a file of weights may lack."""
     said = parser.add_argument_group("what the file of the weights does not say")
-    said.add_argument("--classes", type=_names, metavar="A,B,…", help="in the order of the logits")
+    said.add_argument(
+        "--classes", type=_names, metavar="A,B,…", help="names in the order of the logits"
+    )
     said.add_argument(
         "--multi-label",
         action=argparse.BooleanOptionalAction,
         help="whether several classes can be true at once",
     )
     said.add_argument("--input-size", type=int, metavar="PIXELS", help="side of the square input")
-    said.add_argument("--mean", type=_numbers, metavar="M,M,M", help="for values in [0, 1]")
-    said.add_argument("--std", type=_numbers, metavar="S,S,S", help="for values in [0, 1]")
     said.add_argument(
-        "--architecture", metavar="NAME", help="of torchvision, or timm:NAME; default: found"
+        "--mean", type=_numbers, metavar="M,M,M", help="mean of each channel, in [0, 1]"
     )
     said.add_argument(
-        "--state-dict", metavar="KEY", help="which weights of a file that holds several, as ema"
+        "--std", type=_numbers, metavar="S,S,S", help="standard deviation of each channel"
+    )
+    said.add_argument(
+        "--architecture", metavar="NAME", help="of torchvision, or timm:NAME; default: recognised"
+    )
+    said.add_argument(
+        "--state-dict",
+        metavar="KEY",
+        help="which weights of a file that holds several, such as ema",
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -43,6 +45,15 @@ def test_each_command_has_its_help(command: str, capsys: pytest.CaptureFixture[s
         main([command, "--help"])
     assert stopped.value.code == 0
     assert COMMANDS[command] in capsys.readouterr().out.replace("\n", " ").lower()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_a_command_is_described(command: str) -> None:
+    parser = argparse.ArgumentParser()
+    import_module(f"cxr_gradcam.cli.{command.replace('-', '_')}").add_arguments(parser)
+    for action in parser._actions:
+        described = action.help or ""
+        assert described.partition("; default")[0].strip(), action.option_strings or action.dest
 
 
 def test_no_command_is_told_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--table",
         type=_on_disk,
         metavar="FILE",
-        help="one row per file, .csv, .jsonl or .parquet; what it has already is not done again",
+        help="write one row per file to this .csv, .jsonl or .parquet; files that have a row are "
+        "skipped",
     )
     add_fields(parser, QUESTION_FIELDS)
     _add_cluster(parser)
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fast",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="OpenVINO or lower precision where that is faster",
+        help="use OpenVINO or lower precision where it is faster, which is the default",
     )
     add_model(parser)
     add_json(parser)
@@ -94,7 +95,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--files-from",
         metavar="LIST",
-        help="a text file with one of these a line; - for standard input",
+        help="a text file with one FILE per line; - for standard input",
     )
 
 
@@ -104,11 +105,14 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_THIS_MACHINE,
         metavar="ADDRESS",
-        help="by a Ray cluster: auto, HOST:PORT or ray://HOST:PORT; "
-        "without an address RAY_ADDRESS, or this machine",
+        help="run on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT; "
+        "without an address: RAY_ADDRESS, or this machine",
     )
     parser.add_argument(
-        "--actors", type=int, metavar="N", help="that hold the model; default: one per GPU, or core"
+        "--actors",
+        type=int,
+        metavar="N",
+        help="copies of the model on the cluster; default: one per GPU or core",
     )
 
 

@@ -29,34 +29,35 @@ from cxr_gradcam.report.pdf import PAPERS, write_pdf
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
     """Add the options of the output folder, the files in it, and the display."""
-    parser.add_argument("--output", type=Path, metavar="DIR", help="save pictures here")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the pictures")
     add_fields(parser, DISPLAY_FIELDS)
     parser.add_argument(
         "--dicom",
         action="store_true",
-        help="for DICOM files: also pictures, map and report as DICOM, in the patient's study",
+        help="for DICOM files: also write pictures, map and report as DICOM of the patient's study",
     )
     parser.add_argument(
         "--cover",
         metavar="PLACE",
-        help=f"also the answer, and the map, with a place covered: x,y,w,h in pixels, "
+        help=f"also explain the radiograph with a place covered: x,y,w,h in pixels, "
         f"{' or '.join(IN_WORDS)}",
     )
     parser.add_argument(
         "--steadiness",
         action="store_true",
-        help="also how far answer and map move under sixteen small changes; steady is not right",
+        help="also measure how much answer and map change under sixteen small changes of the "
+        "radiograph; steady does not mean right",
     )
     parser.add_argument(
         "--report",
         nargs="?",
         const="pdf",
         choices=("pdf", "json"),
-        help="also a page with the three panels and what was found, or the same as JSON",
+        help="also write a report with the three panels and the answer; default: pdf",
     )
-    parser.add_argument("--paper", choices=tuple(PAPERS), default="a4", help="of the report")
-    parser.add_argument("--title", default="", help="of the report")
-    parser.add_argument("--remark", default="", help="in the report")
+    parser.add_argument("--paper", choices=tuple(PAPERS), default="a4", help="paper of the report")
+    parser.add_argument("--title", default="", help="title of the report")
+    parser.add_argument("--remark", default="", help="text that the report shows")
 
 
 def check_outputs(options: argparse.Namespace) -> None:
