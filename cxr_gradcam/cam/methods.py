@@ -111,7 +111,6 @@ METHODS = {
         "XGrad-CAM",
         "Grad-CAM with weights that follow the activations",
         xgradcam,
-        is_offered_first=True,
     ),
     "layercam": _gradient(
         "LayerCAM",
@@ -132,6 +131,7 @@ METHODS = {
         "Grad-CAM++ where all layers agree; the same as Grad-CAM++ at one layer",
         gradcam_plus_plus,
         fusion="product",
+        is_offered_first=True,
     ),
     "cam": _gradient(
         "CAM", "the classic: behind a global average the same picture as Grad-CAM", cam

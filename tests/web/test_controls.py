@@ -150,13 +150,13 @@ def test_whatever_a_browser_sends_is_a_question_of_a_model(sent: tuple[Any, ...]
 
 def test_four_methods_are_offered_first_and_every_method_on_request() -> None:
     first = [name for _, name in _methods("gradcam")["choices"]]
-    assert first == ["gradcam", "gradcam++", "hirescam", "xgradcam"]
+    assert first == ["gradcam", "gradcam++", "hirescam", "refinecam"]
     assert [name for _, name in _methods("gradcam", every=True)["choices"]] == list(METHODS)
 
 
 def test_a_chosen_method_stays_on_offer() -> None:
     offered = [name for _, name in _methods("layercam")["choices"]]
-    assert offered == ["gradcam", "gradcam++", "hirescam", "xgradcam", "layercam"]
+    assert offered == ["gradcam", "gradcam++", "hirescam", "layercam", "refinecam"]
 
 
 def test_a_question_by_another_method_offers_it(controls: Controls) -> None:
