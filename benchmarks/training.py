@@ -29,6 +29,7 @@ from rich.console import Console
 
 from benchmarks.timing import device_name
 from cxr_gradcam.cli import main as command
+from cxr_gradcam.cli.options import add_sources
 from cxr_gradcam.imaging.formats import has_known_format
 from cxr_gradcam.imaging.pixels import quantize
 from cxr_gradcam.imaging.reading import read_named
@@ -73,7 +74,7 @@ def pack(options: argparse.Namespace) -> int:
     quality = _quality([path for path, _ in films], options.size, options.megabytes * 1e6)
     with ZipFile(options.set, "w") as archive, ThreadPoolExecutor() as pool:
         paths, names = zip(*films, strict=True)
-        made = pool.map(lambda path: _reduced(path, options.size, quality), paths)
+        made = pool.map(lambda path: _as_jpeg(_square(path, options.size), quality), paths)
         for name, data in zip(names, made, strict=True):
             archive.writestr(str(name), data)
         for path, name in chain(tables, ((path, Path(path.name)) for path in options.also)):
@@ -85,9 +86,9 @@ def pack(options: argparse.Namespace) -> int:
 
 def _quality(paths: Sequence[Path], size: int, most: float) -> int:
     """Return the highest JPEG quality at which all radiographs take at most so many bytes."""
-    sample = paths[:: max(1, len(paths) // SAMPLE)]
+    sample = [_square(path, size) for path in paths[:: max(1, len(paths) // SAMPLE)]]
     for quality in QUALITIES:
-        mean = sum(len(_reduced(path, size, quality)) for path in sample) / len(sample)
+        mean = sum(len(_as_jpeg(image, quality)) for image in sample) / len(sample)
         if mean * len(paths) <= most:
             return quality
     raise SystemExit(
@@ -96,10 +97,14 @@ def _quality(paths: Sequence[Path], size: int, most: float) -> int:
     )
 
 
-def _reduced(path: Path, size: int, quality: int) -> bytes:
+def _square(path: Path, size: int) -> Image.Image:
     pixels = Image.fromarray(quantize(read_named(str(path)).pixels))
+    return pixels.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def _as_jpeg(image: Image.Image, quality: int) -> bytes:
     written = BytesIO()
-    pixels.resize((size, size), Image.Resampling.BILINEAR).save(written, "JPEG", quality=quality)
+    image.save(written, "JPEG", quality=quality)
     return written.getvalue()
 
 
@@ -139,8 +144,10 @@ def _commands(options: argparse.Namespace, out: Path) -> Iterator[tuple[str, lis
 
 def _of_data(words: Sequence[str]) -> list[str]:
     """Return the options that calibrate takes as well: folders, tables and patients."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_sources(parser)
+    shared = {name for action in parser._actions for name in action.option_strings}
     kept, takes = list[str](), True
-    shared = ("--cut-outs", "--noisy", "--reads", "--left-out", "--patients", "--finding")
     for word in words:
         if word.startswith("--"):
             takes = word in shared

@@ -14,6 +14,7 @@ from playwright.sync_api import sync_playwright
 
 from cxr_gradcam import METHODS, ResNet50FineTuned, examine, read_radiograph
 from cxr_gradcam.bundled import example_files
+from cxr_gradcam.cam.methods import SLOWEST
 from cxr_gradcam.evaluation.model_card import model_card
 from cxr_gradcam.explanation.display import Display
 from cxr_gradcam.explanation.question import finest_layers
@@ -23,7 +24,6 @@ from cxr_gradcam.web.page import Page
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 EXAMPLE = 1  # index in `example_files`: a synthetic chest with an opacity
 _SIDE = 288
-_SLOWEST = ("sscam", "iscam")  # ten minutes each
 
 
 def main(wanted: list[str]) -> int:
@@ -43,7 +43,7 @@ def methods_pictures() -> None:
     original = as_rgb(radiograph.pixels)
     examination = examine(model, radiograph, finest_layers(model))
     for name, method in METHODS.items():
-        if name in _SLOWEST:
+        if name in SLOWEST:
             continue
         detail = "coarse" if method.is_slow else "fine"
         heatmap = examination.explain("Pneumonia", name, detail=detail).heatmap

@@ -186,3 +186,7 @@ def find_method(name: str) -> Method:
     if name not in METHODS:
         raise ValueError(f"no method {name!r}: choose from {', '.join(METHODS)}")
     return METHODS[name]
+
+
+SLOWEST = ("sscam", "iscam")
+"""Methods that run the network ten times per channel: ten minutes for a map on a CPU."""

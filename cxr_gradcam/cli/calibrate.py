@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cxr_gradcam.cli.options import add_sources, training_sources
-from cxr_gradcam.models.calibration import Calibration, Verdict
+from cxr_gradcam.models.calibration import EVEN, Calibration, Verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         training_sources(options),
         validation_share=options.validation_share,
         seed=options.seed,
-        prevalence=options.prevalence or 0.5,
+        prevalence=options.prevalence or EVEN,
     )
     calibration = found.calibration
     print(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from cxr_gradcam.cam.methods import METHODS
+from cxr_gradcam.cam.methods import METHODS, SLOWEST
 from cxr_gradcam.data.cases import Case, lung_cases, phantom_cases, read_boxes
 from cxr_gradcam.data.findings import require_finding
 from cxr_gradcam.evaluation.intervals import IN_BRACKETS, mean_intervals
@@ -28,8 +28,6 @@ THRESHOLD = 0.5
 """The share of the map's maximum above which a pixel counts as marked."""
 SLOW_CASES = 10
 """The number of cases for measuring slow methods."""
-UNMEASURED = frozenset({"sscam", "iscam"})
-"""Methods that are left out: on a CPU, one map takes ten minutes."""
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -75,11 +73,12 @@ def study(
     else:
         cases = read_boxes(boxes, images or boxes.parent, finding)[:count]
         shown = "X-rays with boxes"
+    left_out = " and ".join(METHODS[method].label for method in SLOWEST)
     return {
         "title": title,
         "about": (
             f"{finding} on {len(cases)} {shown}; the slow methods on the first {SLOW_CASES}, and "
-            "not to be compared with the others; SS-CAM and IS-CAM were not measured. Hit rate: "
+            f"not to be compared with the others; {left_out} were not measured. Hit rate: "
             f"how often the hottest place lies in the {target}. mIoU: intersection over union of "
             f"the {target} and of what exceeds {THRESHOLD:.0%} of the maximum. Energy: share of "
             f"the map inside the {target}. "
@@ -92,7 +91,7 @@ def study(
 def measure_localization(
     model: Classifier, finding: str, cases: Sequence[Case]
 ) -> list[dict[str, Any]]:
-    """Measure every method but `UNMEASURED` at every detail, a fixed guess and a random map.
+    """Measure every method but `SLOWEST` at every detail, a fixed guess and a random map.
 
     Args:
         model: a model with Grad-CAM enabled.
@@ -168,7 +167,7 @@ def _maps(
     known = model.detail
     examination = examine(model, case.radiograph, max(known.values(), key=len))
     for method, how in METHODS.items():
-        if method in UNMEASURED or (how.is_slow and not slow):
+        if method in SLOWEST or (how.is_slow and not slow):
             continue
         has_layers = how.kind != "full gradient"
         details = known if has_layers and not how.is_slow else {"coarse": known["coarse"]}

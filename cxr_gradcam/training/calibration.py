@@ -15,7 +15,7 @@ from cxr_gradcam.data.labels import Doubt
 from cxr_gradcam.data.patients import print_notes
 from cxr_gradcam.data.split import Sources, Split, split_by_patient
 from cxr_gradcam.models.any_classifier import CAM
-from cxr_gradcam.models.calibration import Calibration, OperatingPoint, Verdict
+from cxr_gradcam.models.calibration import EVEN, Calibration, OperatingPoint, Verdict
 from cxr_gradcam.models.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -63,7 +63,7 @@ def calibrate(
     *,
     validation_share: float | None = None,
     seed: int = 0,
-    prevalence: float = 0.5,
+    prevalence: float = EVEN,
 ) -> Calibrated:
     """Fit temperature, operating points and detector of trained weights, and store them there.
 
@@ -182,7 +182,7 @@ def fit_calibration(
     validation: LabelledImages,
     split: Split,
     findings: Sequence[str],
-    prevalence: float = 0.5,
+    prevalence: float = EVEN,
 ) -> tuple[Calibration, Tensor, Verdicts]:
     """Fit temperature and operating points to validation radiographs.
 
@@ -218,7 +218,10 @@ def fit_calibration(
         calibration = _with_point(calibration, point, alone=len(findings) == 1)
         probabilities = calibration.probabilities(as_is)[:, class_idx]
         verdicts[finding] = {
-            name: verdict_counts(point, probabilities[of], (labels == class_idx)[of])
+            name: count_verdicts(
+                [point.verdict(each) for each in probabilities[of].tolist()],
+                (labels == class_idx)[of].tolist(),
+            )
             for index, name in enumerate(split.sources)
             if (of := source_of == index).any()
         }
@@ -231,22 +234,18 @@ def _with_point(calibration: Calibration, point: OperatingPoint, *, alone: bool)
     return replace(calibration, further_points=(*calibration.further_points, point))
 
 
-def verdict_counts(
-    point: OperatingPoint, probabilities: Tensor, ill: Tensor
-) -> dict[Verdict, tuple[int, int]]:
+def count_verdicts(said: Sequence[Verdict], ill: Sequence[bool]) -> dict[Verdict, tuple[int, int]]:
     """Count for each verdict how many images get it, and how many of these show the finding.
 
     Args:
-        point: the bounds of the verdicts.
-        probabilities: (N,), the calibrated probability of the finding.
-        ill: bool (N,), True where the image shows the finding.
+        said: each image's verdict.
+        ill: whether each image shows the finding.
     """
-    said = [point.verdict(each) for each in probabilities.tolist()]
     words: tuple[Verdict, ...] = ("likely", "uncertain", "unlikely")
     return {
         word: (
             said.count(word),
-            sum(each for each, of in zip(ill.tolist(), said, strict=True) if of == word),
+            sum(each for each, of in zip(ill, said, strict=True) if of == word),
         )
         for word in words
     }

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
-from cxr_gradcam.models.calibration import OperatingPoint
+from cxr_gradcam.models.calibration import EVEN, OperatingPoint
 from cxr_gradcam.models.ood import OODDetector
 
 WRONG_UNLIKELY = 0.03
@@ -52,7 +52,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 def fit_logistic(
-    logits: Tensor, labels: Tensor, prevalences: Sequence[float] | None = None
+    logits: Tensor, labels: Tensor, prevalences: Sequence[float]
 ) -> tuple[float, tuple[float, ...]]:
     """Find the temperature and the classes' offsets with the greatest likelihood of the labels.
 
@@ -62,8 +62,7 @@ def fit_logistic(
     Args:
         logits: (N, C) of images that show what the model will be used for.
         labels: (N,), index of each image's class.
-        prevalences: share of each class where the model will be used, above 0; None for the shares
-            among the images.
+        prevalences: share of each class where the model will be used, above 0.
 
     Returns:
         The temperature, in [0.05, 20], and the C offsets, in [-20, 20]; that of the first class is
@@ -71,8 +70,7 @@ def fit_logistic(
     """
     logits, classes = logits.double(), logits.shape[1]
     counts = torch.bincount(labels, minlength=classes)
-    shares = counts / len(labels) if prevalences is None else torch.tensor(prevalences)
-    weights = (shares / counts.clamp(min=1))[labels].double()
+    weights = (torch.tensor(prevalences) / counts.clamp(min=1))[labels].double()
 
     def loss(parameters: NDArray[np.float64]) -> float:
         offsets = torch.tensor([0.0, *parameters[1:]], dtype=torch.float64)
@@ -91,7 +89,7 @@ def choose_operating_point(
     is_finding: NDArray[np.bool_],
     source_of: NDArray[np.integer],
     noisy: NDArray[np.bool_],
-    prevalence: float = 0.5,
+    prevalence: float = EVEN,
 ) -> OperatingPoint:
     """Choose threshold and bounds on validation images.
 

@@ -23,7 +23,7 @@ from cxr_gradcam.models.calibration import Calibration, Verdict
 from cxr_gradcam.models.checkpoint import load_checkpoint, save_checkpoint
 from cxr_gradcam.models.importing import load_model
 from cxr_gradcam.models.initial_weights import BUNDLED
-from cxr_gradcam.training.calibration import in_order_of, verdict_counts
+from cxr_gradcam.training.calibration import count_verdicts, in_order_of
 from cxr_gradcam.training.fitting import choose_operating_point, fit_logistic
 from cxr_gradcam.training.validation import look
 
@@ -178,16 +178,10 @@ def _agreement(
 ) -> Agreement:
     """Measure each part of the radiographs by its own calibration, and sum up."""
     probability = np.zeros(len(truth))
-    counts: dict[Verdict, tuple[int, int]] = {}
+    said: dict[int, Verdict] = {}
     for calibration, part in fitted:
-        of_part = calibration.probabilities(logits[part])[:, class_idx]
-        probability[part] = of_part.numpy()
-        if calibration.operating_point is None:
-            continue
-        ill = torch.from_numpy(truth[part])
-        for word, (images, hits) in verdict_counts(
-            calibration.operating_point, of_part, ill
-        ).items():
-            known = counts.get(word, (0, 0))
-            counts[word] = known[0] + images, known[1] + hits
+        probability[part] = calibration.probabilities(logits[part])[:, class_idx].numpy()
+        if (point := calibration.operating_point) is not None:
+            said |= {index: point.verdict(probability[index]) for index in part.tolist()}
+    counts = count_verdicts([*said.values()], truth[[*said]].tolist()) if said else {}
     return Agreement(log_loss(truth, probability), float(probability.mean()), counts)

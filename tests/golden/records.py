@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
@@ -28,6 +27,7 @@ from cxr_gradcam.cli import main
 from cxr_gradcam.web.page import Page
 from tests.golden.inputs import write_inputs
 from tests.golden.network import write_network
+from tests.helpers.serving import serving
 
 SEVERAL = ("detector.dcm", "grey.png", "refused-cut.dcm", "says-little.dcm", "turned.jpg")
 BLOCKS = 3
@@ -172,17 +172,10 @@ class Records:
 
     @contextlib.contextmanager
     def _page(self) -> Iterator[Callable[..., Any]]:
-        before = os.environ.get("GRADIO_TEMP_DIR")
-        os.environ["GRADIO_TEMP_DIR"] = str(self.folder / "gradio")
         bundled = ResNet50FineTuned.from_checkpoint(fast=False)
-        page = Page({"bundled": bundled, "small": load_model("small.safetensors")})
-        _, address, _ = page.launch(prevent_thread_lock=True, quiet=True)
-        try:
+        models = {"bundled": bundled, "small": load_model("small.safetensors")}
+        with serving(lambda: Page(models), self.folder / "gradio") as address:
             yield lambda *asked, **arguments: self._asked(address, *asked, **arguments)
-        finally:
-            page.close()
-            os.environ.pop("GRADIO_TEMP_DIR")
-            os.environ.update({} if before is None else {"GRADIO_TEMP_DIR": before})
 
     def _asked(
         self, address: str, endpoint: str, path: Path | None = None, **arguments: Any

@@ -33,23 +33,22 @@ def test_a_known_temperature_is_found(temperature: float) -> None:
     assert fit_temperature(honest * temperature, labels) == pytest.approx(temperature, rel=0.05)
 
 
-@pytest.mark.parametrize("prevalence", [None, 0.1, 0.8])
-def test_a_known_shift_of_the_log_odds_is_found(prevalence: float | None) -> None:
+@pytest.mark.parametrize("prevalence", [0.5, 0.1, 0.8])
+def test_a_known_shift_of_the_log_odds_is_found(prevalence: float) -> None:
     generator = torch.Generator().manual_seed(0)
     honest = torch.randn(20_000, 2, generator=generator) * 2
     labels = torch.multinomial(honest.softmax(dim=1), 1, generator=generator)[:, 0]
     shifted = 3 * (honest - torch.tensor([0.0, 1.5]))
-    shares = None if prevalence is None else (1 - prevalence, prevalence)
-    temperature, offsets = fit_logistic(shifted, labels, shares)
+    temperature, offsets = fit_logistic(shifted, labels, (1 - prevalence, prevalence))
     # another prevalence shifts the log odds by those of the prevalence; here they were even
-    added = 0.0 if prevalence is None else float(np.log(prevalence / (1 - prevalence)))
+    added = float(np.log(prevalence / (1 - prevalence)))
     assert temperature == pytest.approx(3, rel=0.05)
     assert offsets == pytest.approx((0.0, 1.5 + added), abs=0.1)
 
 
 def test_what_is_told_without_error_gets_finite_numbers() -> None:
     labels = torch.arange(20) % 2
-    temperature, offsets = fit_logistic(torch.eye(2)[labels], labels)
+    temperature, offsets = fit_logistic(torch.eye(2)[labels], labels, (0.5, 0.5))
     assert 0.05 <= temperature < 0.2
     assert np.isfinite(offsets).all()
 
