@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cxr_gradcam.cam.maps import resize
@@ -41,6 +42,8 @@ class LabelledImages:
         doubts: int64 (N,), a `Doubt` each; 0 for phantoms.
         strata: int64 (N,), a number for projection and age; 0 for phantoms.
         names: N paths below the class folders, without suffix; "" for phantoms. May be empty.
+        lungs: uint8 (N - P, 1, h, w), 255 in the lungs of a radiograph, 0 everywhere if they are
+            not to be used; None if no lungs are used.
     """
 
     images: Tensor
@@ -50,6 +53,7 @@ class LabelledImages:
     doubts: Tensor
     strata: Tensor
     names: Sequence[str] = ()
+    lungs: Tensor | None = None
 
     def __len__(self) -> int:
         """Return N."""
@@ -62,11 +66,14 @@ class LabelledImages:
             chosen: (n,), the indices of the images.
 
         Returns:
-            float32 (n, 2, size, size) in [0, 1]; masks of radiographs are 0.
+            float32 (n, 2, size, size) in [0, 1]; the mask of a radiograph shows its lungs.
         """
         masks = torch.zeros_like(self.images[chosen])
         phantom = chosen - (len(self) - len(self.masks))
         masks[phantom >= 0] = self.masks[phantom[phantom >= 0]]
+        if self.lungs is not None:
+            lungs = self.lungs[chosen[phantom < 0]]
+            masks[phantom < 0] = F.interpolate(lungs, masks.shape[-2:])
         return torch.cat([self.images[chosen], masks], dim=1).float() / 255
 
 

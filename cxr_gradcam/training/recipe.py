@@ -19,7 +19,7 @@ _SHARES = (
     "degrade_share",
     "graft_share",
 )
-_WEIGHTS = ("location_weight", "feature_weight", "shortcut_weight", "weight_decay")
+_WEIGHTS = ("location_weight", "lung_weight", "feature_weight", "shortcut_weight", "weight_decay")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Recipe:
         unread_label_smoothing: the share that is spread for radiographs that a table lists but
             nobody read, which keep the label of their folder. 1 leaves them out.
         location_weight: weight of the loss that moves maps to the opacities of phantoms.
+        lung_weight: weight of the loss that moves maps of the finding into the lungs, for whole
+            radiographs with it.
         shortcut_weight: weight of the loss that equalises the mean answer on radiographs without
             the finding, between sources, projections and age groups.
         degrade_share: the share of the images that is shrunk or compressed, as in a transfer.
@@ -65,6 +67,7 @@ class Recipe:
     other_label_smoothing: float = 1.0
     unread_label_smoothing: float = 1.0
     location_weight: float = 0.1
+    lung_weight: float = 0.0
     shortcut_weight: float = 0.1
     degrade_share: float = 0.3
     graft_share: float = 0.6

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cxr_gradcam.data.cut_outs import CutOuts
-from cxr_gradcam.data.dataset import PHANTOM_FINDING, LabelledImages, sampling_weights
+from cxr_gradcam.data.dataset import LabelledImages, sampling_weights
 from cxr_gradcam.data.labels import Doubt
 from cxr_gradcam.data.split import Split
 from cxr_gradcam.models.checkpoint import checksum
@@ -40,8 +40,8 @@ from cxr_gradcam.training.recipe import Recipe
 from cxr_gradcam.training.validation import autocast, network_input
 
 EMA_DECAY = 0.995
-LESION = 0.5
-"""A mask with a value above this has a lesion, even if augmentation moved most of it out."""
+INSIDE = 0.5
+"""A mask with a value above this has a lesion or lungs, even if most of it was moved out."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,8 @@ class Run:
         weights = sampling_weights(training.labels, training.source_of, training.strata)
         self.sampling_weights = weights * self.cut_outs.usable
         self.smoothing = _smoothing(training, split, recipe)
+        is_phantom = training.source_of == len(split.sources)
+        self.location_weights = torch.where(is_phantom, recipe.location_weight, recipe.lung_weight)
 
     def _start(self, training: LabelledImages, start: Start) -> None:
         """Build network, preprocessing, teachers and the map between their features."""
@@ -171,10 +173,7 @@ class Run:
             )
             images = degrade(images, self.recipe.degrade_share, generator)
             images = augment(images.to(self.device), size, generator)
-            targets = smooth_labels(
-                training.labels[chosen], self.smoothing[chosen], len(self.split.class_names)
-            )
-            losses.append(self._step(images, targets, [group[chosen] for group in groups]))
+            losses.append(self._step(images, training.labels[chosen], chosen, groups))
         return float(np.mean(losses))
 
     def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
@@ -184,19 +183,24 @@ class Run:
         )
         yield from order.split(size)
 
-    def _step(self, images: Tensor, targets: Tensor, groups: Sequence[Tensor]) -> float:
-        """Take one step; the second channel of the images (N, 2, H, W) is the mask of a lesion."""
+    def _step(
+        self, images: Tensor, labels: Tensor, chosen: Tensor, groups: Sequence[Tensor]
+    ) -> float:
+        """Take one step; the second channel of the images (N, 2, H, W) is a mask."""
+        targets = smooth_labels(labels, self.smoothing[chosen], len(self.split.class_names))
         with autocast(self.device), self._third_stage() as stages:
             logits = self.network(network_input(images[:, :1], self.preprocessing)).float()
         loss = F.cross_entropy(logits, targets.to(self.device))
         if self.teachers is not None:
             loss = self._taught(images[:, :1], logits, loss)
-        if stages and self.recipe.location_weight:
-            loss = loss + self.recipe.location_weight * self._location(stages[0], images[:, 1:])
+        if stages:
+            loss = loss + self._location(stages[0], images[:, 1:], chosen, labels)
         absence = self.split.absence
         if self.recipe.shortcut_weight and absence is not None:
             scores = evidence(logits, absence)
-            gaps = [gap(scores, group) for gap, group in zip(self.gaps, groups, strict=True)]
+            gaps = [
+                gap(scores, group[chosen]) for gap, group in zip(self.gaps, groups, strict=True)
+            ]
             loss = loss + self.recipe.shortcut_weight * torch.stack(gaps).sum()
         self.optimizer.zero_grad()
         loss.backward()
@@ -226,16 +230,16 @@ class Run:
         with outputs_of(self.network.resnet50.layer3) as outputs:
             yield outputs
 
-    def _location(self, middle: Tensor, masks: Tensor) -> Tensor:
-        """Return the loss that moves maps to the lesions in the masks (N, 1, H, W)."""
+    def _location(self, middle: Tensor, masks: Tensor, chosen: Tensor, labels: Tensor) -> Tensor:
+        """Return the weighted loss that moves maps into masks (N, 1, H, W); 0 without masks."""
         assert isinstance(self.network, ResNet50FineTuned)  # only used with it  # noqa: S101
-        shown = masks.amax(dim=(1, 2, 3)) > LESION
+        weights = self.location_weights[chosen].to(self.device)
+        shown = (masks.amax(dim=(1, 2, 3)) > INSIDE) & (weights > 0)
         if not shown.any():
             return masks.new_zeros(())
         with autocast(self.device):
-            class_idx = self.split.class_names.index(PHANTOM_FINDING)
-            maps = gradcam_evidence(self.network, middle[shown], class_idx)
-        return location_loss(maps, masks[shown])
+            maps = gradcam_evidence(self.network, middle[shown], labels.to(self.device)[shown])
+        return (weights[shown] * location_loss(maps, masks[shown])).mean()
 
     def state(self) -> dict[str, Any]:
         """Return all that a run needs to continue."""

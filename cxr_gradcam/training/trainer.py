@@ -19,6 +19,7 @@ from cxr_gradcam.data.dataset import LabelledImages, load
 from cxr_gradcam.data.patients import print_notes
 from cxr_gradcam.data.split import Sources, split_by_patient
 from cxr_gradcam.models.checkpoint import Checkpoint, architecture_of, save_checkpoint
+from cxr_gradcam.training.location import with_lungs
 from cxr_gradcam.training.recipe import Recipe
 from cxr_gradcam.training.resume import read_resume, resume_file, write_resume
 from cxr_gradcam.training.run import Run, Start
@@ -71,6 +72,8 @@ def train(
     identity = {"recipe": asdict(recipe), "split": split.digest()} | start.identity()
     state = read_resume(output, identity)
     training, validation = load(split, recipe.size, recipe.phantoms, share)
+    if recipe.lung_weight:
+        training = with_lungs(training, split)
     run, console = Run(split, training, recipe, start), Console()
     if state is not None:
         run.restore(state)
