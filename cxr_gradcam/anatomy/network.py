@@ -49,11 +49,18 @@ class LungNetwork(nn.Module):
         Left and right are the picture's. H and W must be multiples of two to the power of the
         levels.
         """
-        x = self.down[0](F.pixel_unshuffle(x, 2))
-        levels = [x]
+        return self.decode(self.encode(x))
+
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps (N, K, h, w) of each level, from the finest to the coarsest."""
+        levels = [self.down[0](F.pixel_unshuffle(x, 2))]
         for block in self.down[1:]:
-            x = block(F.max_pool2d(x, 2))
-            levels.append(x)
+            levels.append(block(F.max_pool2d(levels[-1], 2)))
+        return levels
+
+    def decode(self, levels: list[Tensor]) -> Tensor:
+        """Return the logits (N, 2, H, W) for the feature maps of `encode`."""
+        x = levels[-1]
         for block, level in zip(self.up, levels[-2::-1], strict=True):
             x = block(torch.cat([F.interpolate(x, scale_factor=2.0), level], dim=1))
         return F.pixel_shuffle(self.head(x), 2)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cxr_gradcam.anatomy.network import SIDE, LungNetwork, network_input
-from cxr_gradcam.anatomy.plausibility import shape_features, shape_problem
+from cxr_gradcam.anatomy.plausibility import picture_features, shape_problem
 from cxr_gradcam.bundled import assets
 from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.checkpoint import CheckpointError, load_checkpoint
@@ -46,8 +46,8 @@ class Lungs:
         shares: float32 (2, 128, 128) on the radiograph resized to a square: the probability that a
             place belongs to the lung at the left, and to the lung at the right of the picture.
         body: bool (128, 128) on the same square, False where the beam met nothing.
-        score: how far size and place of the lungs are from those of chest radiographs, as a
-            fraction of the limit: above 1 they are not plausible.
+        score: how far the picture and its lungs are from those of chest radiographs, as a fraction
+            of the limit: above 1 the lungs are not plausible.
         problem: what is not plausible, in words; None if all is plausible.
         right_side: the side of the picture at which the patient's right is: "left" in the usual
             view.
@@ -119,10 +119,8 @@ class LungOutliner:
             The lungs; empty if none was found.
         """
         square = network_input(pixels)
-        logits = self._network(square)
-        score, problem = shape_problem(
-            shape_features(lung_shares(logits)), self._detector, size[1] / size[0]
-        )
+        logits, features = self._look(square)
+        score, problem = shape_problem(features, self._detector, size[1] / size[0])
         shares = lung_shares(logits, LEAST_PROBABILITY, CLOSED)
         return Lungs(
             size,
@@ -133,6 +131,21 @@ class LungOutliner:
             right_side or "left",
             right_side is not None,
         )
+
+    @torch.inference_mode()
+    def features(self, pixels: Grey) -> NDArray[np.float32]:
+        """Return what the detector judges of a picture (`picture_features`).
+
+        Args:
+            pixels: as for `outline`.
+        """
+        return self._look(network_input(pixels))[1]
+
+    def _look(self, square: Tensor) -> tuple[Tensor, NDArray[np.float32]]:
+        """Return the network's logits (1, 2, 128, 128), and the features."""
+        levels = self._network.encode(square)
+        logits = self._network.decode(levels)
+        return logits, picture_features(lung_shares(logits), levels[-1])
 
 
 @dataclass(frozen=True, eq=False)

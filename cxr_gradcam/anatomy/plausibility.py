@@ -1,10 +1,11 @@
-"""Whether outlined lungs are those of a frontal chest radiograph: their number, size and place."""
+"""Whether a picture and its outlined lungs are those of a frontal chest radiograph."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cxr_gradcam.models.ood import OODDetector
 
@@ -16,6 +17,8 @@ LEAST_SPAN, GREATEST_SPAN = 0.6, 3.0
 
 It was 0.8 to 2.3 in 900 adults (RSNA, NIH), and 1.0 to 2.0 in 16 children at full resolution.
 """
+
+UNUSUAL = "the picture or its lungs are unlike those of frontal chest X-rays"
 
 _MEASURES = ("area", "column", "row", "width", "height", "lean")
 
@@ -38,6 +41,22 @@ def shape_features(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     )
 
 
+def picture_features(shares: NDArray[np.float32], coarsest: Tensor) -> NDArray[np.float32]:
+    """Describe the lungs and the picture that they were outlined in.
+
+    Args:
+        shares: as for `shape_features`.
+        coarsest: (1, K, h, w), the feature maps of the network's coarsest level.
+
+    Returns:
+        float32 (13 + 2 K,): the measures of `shape_features`, then mean and standard deviation of
+        each feature map.
+    """
+    maps = coarsest[0].flatten(1)
+    pooled = torch.cat([maps.mean(dim=1), maps.std(dim=1)]).numpy()
+    return np.concatenate([shape_features(shares), pooled])
+
+
 def _measured(lung: NDArray[np.bool_]) -> list[float]:
     rows, columns = np.nonzero(lung)
     if not len(rows):
@@ -52,11 +71,12 @@ def _measured(lung: NDArray[np.bool_]) -> list[float]:
 def shape_problem(
     features: NDArray[np.float32], detector: OODDetector | None, aspect: float
 ) -> tuple[float, str | None]:
-    """Judge lungs by their measures.
+    """Judge a picture by its lungs.
 
     Args:
-        features: measures from `shape_features`.
-        detector: detector of measures unlike those of chest radiographs; None to judge without it.
+        features: those of `picture_features`, or at least of `shape_features`.
+        detector: detector of features unlike those of chest radiographs; None to judge without it.
+            It may know only the first of the features, as those of earlier releases do.
         aspect: width of the picture divided by its height.
 
     Returns:
@@ -66,19 +86,20 @@ def shape_problem(
     found = int((features[[0, len(_MEASURES)]] ** 2 >= LEAST_AREA).sum())
     score = 0.0
     if detector is not None:
-        distance = float(detector.score(torch.from_numpy(features)[None])[0])
-        score = distance / detector.threshold
+        known = torch.from_numpy(features[: len(detector.mean)])
+        score = float(detector.score(known[None])[0]) / detector.threshold
     if found < 2:
         return max(score, 2.0), "no lungs were found" if found == 0 else "only one lung was found"
     span = _span(features) * aspect
     stretch = max(span / GREATEST_SPAN, LEAST_SPAN / span)
     if stretch > 1:
         return max(score, stretch), "the picture is stretched: its lungs are too wide or too narrow"
-    return score, "the lungs have an unusual size or place" if score > 1 else None
+    return score, UNUSUAL if score > 1 else None
 
 
 def _span(features: NDArray[np.float32]) -> float:
     """Return the width of both lungs together divided by their height, on a square picture."""
-    one, other = (dict(zip(_MEASURES, each, strict=True)) for each in np.split(features[:-1], 2))
+    both = np.split(features[: 2 * len(_MEASURES)], 2)
+    one, other = (dict(zip(_MEASURES, each, strict=True)) for each in both)
     edges = other["column"] + other["width"] / 2 - one["column"] + one["width"] / 2
     return float(2 * edges / (one["height"] + other["height"]))

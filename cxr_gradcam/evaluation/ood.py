@@ -46,7 +46,7 @@ def study(model: ResNet50FineTuned, data: Sequence[Path], count: int) -> dict[st
         "title": "Whether it notices images that are no frontal chest X-rays",
         "about": (
             "The share of pictures that the app calls unlike those of the training, by the model's "
-            "own detector or by lungs that are missing or of no plausible size and place, and the "
+            "own detector or by the network that outlines the lungs, and the "
             f"AUROC of the score against the X-rays of the first row. {IN_BRACKETS} over the "
             "origins: parts of one picture are one. Drawings are simple, and real limbs or lateral "
             "views may be noticed less often."

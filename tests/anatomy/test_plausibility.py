@@ -1,8 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
-from cxr_gradcam.anatomy.plausibility import shape_features, shape_problem
-from cxr_gradcam.training.lungs.plausibility import fit_shapes
+from cxr_gradcam.anatomy.plausibility import (
+    UNUSUAL,
+    picture_features,
+    shape_features,
+    shape_problem,
+)
+from cxr_gradcam.models.ood import OODDetector
+from cxr_gradcam.training.lungs.plausibility import fit_detector
 
 
 def shares(left: tuple[slice, slice] | None, right: tuple[slice, slice] | None) -> np.ndarray:
@@ -52,13 +61,34 @@ def test_lungs_like_the_known_ones_are_plausible_and_others_are_not():
         )
         for a, b, c, d in rng.integers(-6, 7, (200, 4))
     ]
-    detector = fit_shapes([np.array(known)])
+    detector = fit_detector([np.array(known)])
     verdicts = [shape_problem(each, detector, 1)[1] for each in known]
-    assert sum(verdict is None for verdict in verdicts) >= 198
+    assert sum(verdict is None for verdict in verdicts) >= 196
     small = shares((slice(40, 60), slice(10, 30)), (slice(40, 60), slice(35, 55)))
     score, problem = shape_problem(shape_features(small), detector, 1)
     assert score > 1
-    assert problem == "the lungs have an unusual size or place"
+    assert problem == UNUSUAL
+
+
+def test_usual_lungs_in_an_unusual_picture_are_a_problem():
+    rng = np.random.default_rng(1)
+    lungs = shares(LEFT, RIGHT)
+    maps = torch.from_numpy(rng.normal(1, 0.1, (100, 1, 2, 4, 4)).astype(np.float32))
+    known = np.array([picture_features(lungs, each) for each in maps])
+    assert known.shape == (100, 13 + 4)
+    assert known[0, 13:15] == pytest.approx(maps[0, 0].mean(dim=(1, 2)).numpy())
+    detector = fit_detector([known])
+    score, problem = shape_problem(picture_features(lungs, 2 * maps[0]), detector, 1)
+    assert score > 1
+    assert problem == UNUSUAL
+
+
+def test_a_detector_of_lungs_alone_judges_the_lungs():
+    detector = OODDetector(*np.zeros((2, 13), np.float32), np.ones(13, np.float32), 1.0, 2.0)
+    detector = replace(detector, directions=np.eye(13, dtype=np.float32))
+    features = picture_features(shares(LEFT, RIGHT), torch.full((1, 2, 4, 4), 100.0))
+    measures = features[:13]
+    assert shape_problem(features, detector, 1) == shape_problem(measures, detector, 1)
 
 
 @pytest.mark.parametrize(("aspect", "is_stretched"), [(1, False), (6, True), (1 / 6, True)])
@@ -71,4 +101,4 @@ def test_lungs_of_a_stretched_picture_are_a_problem(aspect, is_stretched):
 
 def test_too_few_radiographs_are_refused():
     with pytest.raises(ValueError, match="20 at least"):
-        fit_shapes([np.zeros((3, 13), np.float32)])
+        fit_detector([np.zeros((3, 13), np.float32)])

@@ -63,7 +63,9 @@ def test_the_maps_that_are_led_are_those_that_are_shown() -> None:
     torch.nn.init.uniform_(block.bn3.running_var, 0.5, 2)
     network = model.resnet50
     stem = network.maxpool(network.relu(network.bn1(network.conv1(x))))
-    led = gradcam_evidence(model, network.layer3(network.layer2(network.layer1(stem))), FINDING.repeat(2))
+    led = gradcam_evidence(
+        model, network.layer3(network.layer2(network.layer1(stem))), FINDING.repeat(2)
+    )
     model.enable_gradcam_mode()
     for evidence, shown in zip(led, shown_maps(model, x), strict=True):
         torch.testing.assert_close(evidence.detach().relu(), shown, rtol=1e-3, atol=1e-6)

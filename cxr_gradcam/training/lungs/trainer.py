@@ -88,7 +88,7 @@ def train_lungs(
 
     Args:
         data: folders with one folder of radiographs per class. Those with a cut-out are for
-            training; all are used to fit plausible sizes and places of lungs.
+            training; all are used to fit the detector of implausible lungs.
         cut_outs: such folders of lungs alone on black, with the names of the radiographs.
         output: the .safetensors file to write.
         recipe: the settings of the run.
