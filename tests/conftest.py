@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 import cxr_gradcam.web  # noqa: F401 - before Gradio, whose import it shortens
 from cxr_gradcam.models.resnet50 import ResNet50FineTuned
 from cxr_gradcam.synthetic.chest import draw_phantom
+from tests.helpers.networks import lively
 from tests.helpers.patience import PATIENCE
 
 # A busy machine may take its time for any one example, and for any one answer.
@@ -59,16 +60,7 @@ def random_network(images) -> Callable[[int], ResNet50FineTuned]:
 
     def build(seed: int) -> ResNet50FineTuned:
         torch.manual_seed(seed)
-        network = ResNet50FineTuned(3, False, True, weights=None)
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = 0.5
-                nn.init.uniform_(module.weight, 0.5, 1.5)
-                nn.init.normal_(module.bias, std=0.2)
-        with torch.no_grad():
-            for _ in range(2):
-                network(images)
-        return network.eval()
+        return lively(ResNet50FineTuned(3, False, True, weights=None), images, passes=2)
 
     return build
 

@@ -21,7 +21,7 @@ from cxr_gradcam.models.checkpoint import CheckpointError
 from cxr_gradcam.models.preprocessing import Preprocessing
 from cxr_gradcam.models.stages import DETAIL
 from cxr_gradcam.synthetic.chest import draw_phantom
-from tests.models.graph.test_graph_pass import grey, lively
+from tests.models.graph.test_graph_pass import fitted, grey
 
 pytest.importorskip("openvino")
 pytest.importorskip("onnx")
@@ -120,7 +120,7 @@ def test_the_file_says_what_it_is(bundled):
 
 def small(network=None, names=("a", "b", "c"), size=64, **options):
     torch.manual_seed(2)
-    network = lively(network or ResNet(BasicBlock, [1, 1, 1, 1], num_classes=3))
+    network = fitted(network or ResNet(BasicBlock, [1, 1, 1, 1], num_classes=3))
     channels = network.conv1.in_channels
     how = Preprocessing(size, (0.4,) * channels, (0.3,) * channels)
     return CAM(network, class_names=names, preprocessing=how, **options)

@@ -19,6 +19,7 @@ from cxr_gradcam.imaging.radiograph import Radiograph
 from cxr_gradcam.models.graph.resnet import is_supported, last_convolution, stages
 from cxr_gradcam.models.stages import DETAIL
 from cxr_gradcam.synthetic.chest import draw_phantom
+from tests.helpers.networks import lively
 
 pytest.importorskip("openvino")
 
@@ -29,16 +30,9 @@ from cxr_gradcam.models.graph.forward_pass import GraphForwardPass
 from cxr_gradcam.models.graph.openvino_operations import OpenVinoOperations
 
 
-def lively(network):
-    """Give a network BatchNorms that change what passes, and whose statistics suit it."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 0.5
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, std=0.2)
-    with torch.no_grad():
-        network.train()(torch.randn(8, network.conv1.in_channels, 64, 64))
-    return network.eval()
+def fitted(network):
+    """Fit the network's BatchNorms to random images."""
+    return lively(network, torch.randn(8, network.conv1.in_channels, 64, 64))
 
 
 def grey(network):
@@ -62,13 +56,13 @@ BUILD = {
 @pytest.fixture(scope="module", params=BUILD)
 def network(request):
     torch.manual_seed(3)
-    return lively(BUILD[request.param]())
+    return fitted(BUILD[request.param]())
 
 
 @pytest.fixture(scope="module")
 def small():
     torch.manual_seed(4)
-    return lively(ResNet(Bottleneck, [1, 1, 1, 1], num_classes=3))
+    return fitted(ResNet(Bottleneck, [1, 1, 1, 1], num_classes=3))
 
 
 def passes(network, x, paths, graph=None, **options):
@@ -155,7 +149,7 @@ def test_a_second_question_about_an_image_runs_nothing(small, monkeypatch):
 
 def test_one_logit_of_two_classes():
     torch.manual_seed(5)
-    network = lively(ResNet(BasicBlock, [1, 1, 1, 1], num_classes=1))
+    network = fitted(ResNet(BasicBlock, [1, 1, 1, 1], num_classes=1))
     x = torch.randn(2, 3, 64, 64)
     for images in (x, x[:1]):
         hooks, graph = passes(network, images, ["layer3", "layer4"], two_classes=True)
