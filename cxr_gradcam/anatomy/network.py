@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 Grey = NDArray[np.float32]
 
@@ -72,6 +73,17 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
         convolution = nn.Conv2d(channels, outputs, 3, padding=1, bias=False)
         layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
+
+
+def fused(network: LungNetwork) -> LungNetwork:
+    """Return a copy with each BatchNorm folded into the convolution before it."""
+    copy = LungNetwork(network.channels).eval()
+    copy.load_state_dict(network.state_dict())
+    for block in (*copy.down, *copy.up):
+        for index in range(0, len(block), 3):
+            block[index] = fuse_conv_bn_eval(block[index], block[index + 1])
+            block[index + 1] = nn.Identity()
+    return copy.to(memory_format=torch.channels_last)
 
 
 def network_input(pixels: Grey) -> Tensor:

@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
-from cxr_gradcam.anatomy.network import SIDE, LungNetwork, network_input
+from cxr_gradcam.anatomy.network import SIDE, LungNetwork, fused, network_input
 from cxr_gradcam.anatomy.plausibility import picture_features, shape_problem
 from cxr_gradcam.bundled import assets
 from cxr_gradcam.imaging.radiograph import Radiograph
@@ -102,7 +101,7 @@ class LungOutliner:
     """
 
     def __init__(self, network: LungNetwork, detector: OODDetector | None = None) -> None:
-        self._network, self._detector = _fused(network), detector
+        self._network, self._detector = fused(network), detector
 
     @torch.inference_mode()
     def outline(self, pixels: Grey, size: tuple[int, int], right_side: Side | None = None) -> Lungs:
@@ -288,14 +287,3 @@ def body_mask(square: Grey, shares: Grey) -> Mask:
     _, parts = cv2.connectedComponents(dark.astype(np.uint8))
     edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
     return np.asarray(~(np.isin(parts, np.unique(edge)) & dark))
-
-
-def _fused(network: LungNetwork) -> LungNetwork:
-    """Return a copy with each BatchNorm folded into the convolution before it."""
-    copy = LungNetwork(network.channels).eval()
-    copy.load_state_dict(network.state_dict())
-    for block in (*copy.down, *copy.up):
-        for index in range(0, len(block), 3):
-            block[index] = fuse_conv_bn_eval(block[index], block[index + 1])
-            block[index + 1] = nn.Identity()
-    return copy.to(memory_format=torch.channels_last)
