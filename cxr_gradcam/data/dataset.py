@@ -59,6 +59,11 @@ class LabelledImages:
         """Return N."""
         return len(self.labels)
 
+    @property
+    def radiographs(self) -> int:
+        """The number N - P of images that are not synthetic; these come first."""
+        return len(self) - len(self.masks)
+
     def with_masks(self, chosen: Tensor) -> Tensor:
         """Return images with their masks as a second channel.
 
@@ -69,7 +74,7 @@ class LabelledImages:
             float32 (n, 2, size, size) in [0, 1]; the mask of a radiograph shows its lungs.
         """
         masks = torch.zeros_like(self.images[chosen])
-        phantom = chosen - (len(self) - len(self.masks))
+        phantom = chosen - self.radiographs
         masks[phantom >= 0] = self.masks[phantom[phantom >= 0]]
         if self.lungs is not None:
             lungs = self.lungs[chosen[phantom < 0]]

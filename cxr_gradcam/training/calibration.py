@@ -197,7 +197,7 @@ def fit_calibration(
     Returns:
         The calibration; the radiographs' features (N, K); the verdicts of `Calibrated`.
     """
-    real = len(validation) - len(validation.masks)
+    real = validation.radiographs
     images, labels = validation.images[:real], validation.labels[:real]
     features, as_is = look(model, images)
     shifted = [look(model, mixed_appearance(images, seed))[1] for seed in range(VIEWS)]

@@ -33,7 +33,7 @@ def with_lungs(training: LabelledImages, split: Split) -> LabelledImages:
         training: the training images.
         split: the split, with the class without a finding and the sources of cut-outs.
     """
-    real = len(training) - len(training.masks)
+    real = training.radiographs
     ill = training.labels[:real] != (-1 if split.absence is None else split.absence)
     whole = ill & ~split.is_cut_out(training.source_of[:real])
     lungs = torch.zeros((real, 1, SIDE, SIDE), dtype=torch.uint8)

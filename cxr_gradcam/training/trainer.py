@@ -106,9 +106,9 @@ def train(
 
 def _figures(run: Run, training: LabelledImages, validation: LabelledImages) -> dict[str, Any]:
     return {
-        "training_images": len(training) - len(training.masks),
+        "training_images": training.radiographs,
         "training_phantoms": len(training.masks),
-        "validation_images": len(validation) - len(validation.masks),
+        "validation_images": validation.radiographs,
         "validation_phantoms": len(validation.masks),
         "validation_auc": float(np.mean(list(run.aucs[-1].values()))),
         "validation_auc_by_epoch": run.aucs,
